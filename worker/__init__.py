@@ -1,0 +1,1 @@
+"""Jobrelay: start-job requests from RabbitMQ, started once in Orchestrator, told as events."""

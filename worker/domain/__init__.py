@@ -1,0 +1,1 @@
+"""What Jobrelay talks about: pure data and pure decisions. Nothing foreign is imported here."""

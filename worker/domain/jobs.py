@@ -1,0 +1,61 @@
+"""A job, its states, and which changes of state are news."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class JobState(StrEnum):
+    """The states of a job, by the names the API gives; states it does not know are kept as text."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    STOPPING = "Stopping"
+    TERMINATING = "Terminating"
+    FAULTED = "Faulted"
+    SUCCESSFUL = "Successful"
+    STOPPED = "Stopped"
+    SUSPENDED = "Suspended"
+    RESUMED = "Resumed"
+
+
+TERMINAL = frozenset({JobState.FAULTED, JobState.SUCCESSFUL, JobState.STOPPED})
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job's row, as far as Jobrelay uses it. Times are the server's text (RFC 3339)."""
+
+    id: int
+    key: str
+    batch_execution_key: str
+    state: str
+    reference: str = ""
+    created_at: str | None = None
+    release_name: str | None = None
+    folder_id: int | None = None
+    folder_path: str | None = None
+    robot_id: int | None = None
+    robot_name: str | None = None
+    started_at: str | None = None
+    ended_at: str | None = None
+    sub_state: str | None = None
+    resume_version: int = 0
+    host_machine: str | None = None
+    info: str | None = None
+    output: Any = None
+    output_file: str | None = None
+    error: Mapping[str, Any] | None = None
+
+    @property
+    def terminal(self) -> bool:
+        """True when the job is over: no later state can follow."""
+        return self.state in TERMINAL
+
+
+def is_news(known_state: str, known_resume_version: int, seen: Job) -> bool:
+    """True when *seen* tells a state that has not been announced: never one after a terminal state."""
+    if known_state in TERMINAL or seen.resume_version < known_resume_version:
+        return False
+    return (seen.state, seen.resume_version) != (known_state, known_resume_version)

@@ -1,0 +1,117 @@
+"""A start-job request, as its sender meant it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Strategy(StrEnum):
+    """How Orchestrator spreads a start over robots. RobotCount is read as JobsCount, its newer name."""
+
+    ALL = "All"
+    SPECIFIC = "Specific"
+    JOBS_COUNT = "JobsCount"
+    MODERN_JOBS_COUNT = "ModernJobsCount"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRef:
+    """A process by release key, or by name (its Name, else its package id), narrowed by environment."""
+
+    name: str | None = None
+    environment: str | None = None
+    release_key: str | None = None
+
+    def __str__(self) -> str:
+        """The reference in a sentence."""
+        if self.release_key:
+            return f"release key {self.release_key}"
+        return f"'{self.name}'" + (f" in environment '{self.environment}'" if self.environment else "")
+
+
+@dataclass(frozen=True, slots=True)
+class FolderRef:
+    """A folder by exactly one of path, id and key."""
+
+    path: str | None = None
+    id: int | None = None
+    key: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "FolderRef":
+        """Reads the setting's form: a path, `id:N` or `key:GUID`."""
+        kind, _, rest = text.partition(":")
+        if kind == "id" and rest.isdecimal():
+            return cls(id=int(rest))
+        return cls(key=rest.lower()) if kind == "key" and rest else cls(path=text)
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "FolderRef":
+        """Reads the request's form, `{path}`, `{id}` or `{key}`."""
+        key = document.get("key")
+        return cls(path=document.get("path"), id=document.get("id"), key=key.lower() if key else None)
+
+    def __str__(self) -> str:
+        """The reference in a sentence."""
+        if self.path is not None:
+            return f"'{self.path}'"
+        return f"with id {self.id}" if self.id is not None else f"with key {self.key}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRequest:
+    """A request that kept to its schema. Names are not resolved yet; absent values are None."""
+
+    request_id: str
+    process: ProcessRef
+    folder: FolderRef | None = None
+    strategy: Strategy | None = None
+    jobs_count: int = 1
+    robots: tuple[str | int, ...] = ()
+    machines: tuple[str | int, ...] = ()
+    input_arguments: Mapping[str, Any] | None = None
+    priority: str | int | None = None
+    runtime_type: str | None = None
+    entry_point: str | None = None
+    source: str | None = None
+    requires_user_interaction: bool | None = None
+    run_as_me: bool | None = None
+    stop_after_seconds: int | None = None
+    kill_after_seconds: int | None = None
+    stop_strategy: str | None = None
+    expires_at: datetime | None = None
+    metadata: Mapping[str, str]
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "StartRequest":
+        """Reads a document that the schema has accepted."""
+        get = document.get
+        process, folder, strategy = document["process"], get("folder"), get("strategy")
+        expires = get("expiresAt")
+        return cls(
+            request_id=document["requestId"],
+            process=ProcessRef(process.get("name"), process.get("environment"), process.get("releaseKey")),
+            folder=FolderRef.of(folder) if folder else None,
+            strategy=_strategy(strategy) if strategy else None,
+            jobs_count=get("jobsCount", 1),
+            robots=tuple(get("robots", ())),
+            machines=tuple(get("machines", ())),
+            input_arguments=get("inputArguments"),
+            priority=get("priority"),
+            runtime_type=get("runtimeType"),
+            entry_point=get("entryPoint"),
+            source=get("source"),
+            requires_user_interaction=get("requiresUserInteraction"),
+            run_as_me=get("runAsMe"),
+            stop_after_seconds=get("stopAfterSeconds"),
+            kill_after_seconds=get("killAfterSeconds"),
+            stop_strategy=get("stopStrategy"),
+            expires_at=datetime.fromisoformat(expires) if expires else None,
+            metadata=get("metadata", {}),
+        )
+
+
+def _strategy(name: str) -> Strategy:
+    return Strategy.JOBS_COUNT if name == "RobotCount" else Strategy(name)

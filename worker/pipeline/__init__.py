@@ -1,0 +1,1 @@
+"""What the worker does with a request: consume, validate, resolve, start once, settle; and then track."""

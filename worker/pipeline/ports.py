@@ -1,0 +1,98 @@
+"""What the pipeline needs from outside, in its own words. Adapters keep these promises without importing them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from worker.domain.events import Event
+from worker.domain.jobs import Job
+from worker.domain.messages import Message
+from worker.domain.processes import Folder, Machine, Process, Robot
+from worker.domain.requests import FolderRef
+
+
+class Delivery(Protocol):
+    """A message in this worker's hands, until it is settled once or its channel is gone."""
+
+    @property
+    def message(self) -> Message:
+        """The message as it came."""
+
+    @property
+    def is_open(self) -> bool:
+        """False once the channel is gone: the broker has given the message to somebody else."""
+
+    def ack(self) -> None:
+        """Settles it for good. Nothing happens when the channel is gone: the broker delivers it again."""
+
+    def give_back(self) -> None:
+        """Returns it to its queue, unsettled."""
+
+
+class Outbox(Protocol):
+    """Publishes, confirmed. Every method returns once the broker has taken the message.
+
+    It waits through a lost connection and a blocked one, and repeats a publish whose confirm was lost: the same
+    message may then be there twice, and carries the same event id.
+    """
+
+    async def announce(self, event: Event) -> None:
+        """Publishes *event* to the exchange of events, and to its request's `reply_to` as far as that works."""
+
+    async def track(self, document: Mapping[str, Any]) -> None:
+        """Puts a job into the durable set of jobs in flight (`schemas/internal/tracking.v1.json`)."""
+
+    async def defer(self, message: Message, seconds: int, headers: Mapping[str, Any]) -> None:
+        """Sends *message* round the delay queue of *seconds*, with *headers* added to its own."""
+
+    async def bury(self, message: Message, headers: Mapping[str, Any]) -> None:
+        """Keeps *message* in the dead letters, byte for byte, with *headers* added to its own."""
+
+
+class Orchestrator(Protocol):
+    """Orchestrator's verbs. Each raises only `Rejected`, `Unavailable` or (start alone) `OutcomeUnknown`.
+
+    What is resolved is cached per folder; *fresh* reads it again, unless that was done a moment ago.
+    """
+
+    @property
+    def api_version(self) -> int | None:
+        """The major API version that the server says it speaks; None before its first answer."""
+
+    async def folder(self, ref: FolderRef, *, fresh: bool = False) -> Folder:
+        """Finds a folder, or raises `Rejected(FOLDER_UNKNOWN)`."""
+
+    async def processes(self, folder: Folder, *, fresh: bool = False) -> Sequence[Process]:
+        """Lists the processes of a folder that are not deleted."""
+
+    async def robots(
+        self, folder: Folder, environment: str | None = None, *, fresh: bool = False
+    ) -> Sequence[Robot]:
+        """Lists the robots of a folder, or of one environment of a classic folder."""
+
+    async def robot_of_session(self, folder: Folder, session_id: int) -> Robot | None:
+        """The robot behind a session's id: tells somebody who sent the one for the other."""
+
+    async def machines(self, folder: Folder, *, fresh: bool = False) -> Sequence[Machine]:
+        """Lists the machine templates of a modern folder."""
+
+    async def attach(self, folder: Folder, name: str, content: bytes) -> str:
+        """Uploads *content* as an attachment and returns its id (API 20 and newer)."""
+
+    async def start(self, folder: Folder, start_info: Mapping[str, Any]) -> Sequence[Job]:
+        """Calls StartJobs once. A lost answer is `OutcomeUnknown`; it is never sent again in here."""
+
+    async def find(self, folder: Folder, reference: str, release_name: str | None) -> Sequence[Job]:
+        """All jobs whose Reference equals *reference* to the byte, oldest first. Raises when not sure.
+
+        An empty answer means: asked in this folder, the filter was taken, every page read.
+        """
+
+    async def job(self, folder_id: int, job_id: int) -> Job | None:
+        """One job by id with its output; None when it is not there."""
+
+
+class Clock(Protocol):
+    """Wall-clock seconds since the epoch; tests bring their own."""
+
+    def __call__(self) -> float:
+        """Now."""
