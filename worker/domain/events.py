@@ -1,9 +1,10 @@
 """What Jobrelay says: one function for each fact, each event's id derived from its fact.
 
-An id is uuid5(uuid5(NAMESPACE_URL, "urn:jobrelay"), "TYPE|SOURCE|fact"): whoever repeats a step repeats the event.
+An id is uuid5(uuid5(NAMESPACE_URL, "urn:jobrelay"), "TYPE|SOURCE|fact"): whoever repeats a step repeats the
+event.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the pipeline needs from outside, in its own words. Adapters keep these promises without importing them."""
+"""What the pipeline needs from outside, in its own words. Adapters keep the promises without importing them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -31,12 +31,12 @@ class Delivery(Protocol):
 class Outbox(Protocol):
     """Publishes, confirmed. Every method returns once the broker has taken the message.
 
-    It waits through a lost connection and a blocked one, and repeats a publish whose confirm was lost: the same
-    message may then be there twice, and carries the same event id.
+    It waits through a lost connection and a blocked one, and repeats a publish whose confirm was lost:
+    the same message may then be there twice, and carries the same event id.
     """
 
     async def announce(self, event: Event) -> None:
-        """Publishes *event* to the exchange of events, and to its request's `reply_to` as far as that works."""
+        """Publishes *event* to the events exchange, and to its request's `reply_to` as far as that works."""
 
     async def track(self, document: Mapping[str, Any]) -> None:
         """Puts a job into the durable set of jobs in flight (`schemas/internal/tracking.v1.json`)."""

@@ -1,0 +1,123 @@
+"""Every knob, read once from the environment or from files of secrets, typed and frozen.
+
+A wrong or missing setting is one clear line (`SettingsError`); an unknown one with our prefix is warned of.
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SecretStr, StringConstraints, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_PREFIX = "JOBRELAY_"
+# Read by the program itself or by its scripts, not settings of the worker.
+_BESIDE = frozenset({"SECRETS_DIR", "REQUIRE", "FACTS_DIR"})
+
+Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,27}$")]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class SettingsError(Exception):
+    """The settings do not hold; the text names each one and what is expected of it."""
+
+
+class Settings(BaseSettings):
+    """The worker's settings. The environment wins over the files in JOBRELAY_SECRETS_DIR."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    amqp_url: SecretStr = Field(description="RabbitMQ, as amqp://user:password@host:port/vhost")
+    prefix: Prefix = Field("jobrelay", description="begins the name of every exchange, queue and Reference")
+    orchestrator_url: Url | None = Field(
+        None, description="base URL of Orchestrator: what stands before /odata"
+    )
+    tenant: str | None = Field(None, description="tenant name, sent as a header (on-premises)")
+    folder: str | None = Field(None, description="folder of requests without one: a path, id:N or key:GUID")
+    auth: Literal["client_credentials", "access_token", "user_key", "password"] = Field(
+        "client_credentials", description="how the worker signs in to Orchestrator"
+    )
+    client_id: str | None = Field(None, description="external application's id (or the user key's client id)")
+    client_secret: SecretStr | None = Field(None, description="external application's secret")
+    scope: str = Field(
+        "OR.Jobs OR.Execution.Read OR.Folders.Read OR.Robots.Read OR.Machines.Read",
+        description="OAuth scopes to ask for, separated by spaces",
+    )
+    token_url: Url | None = Field(None, description="token endpoint; derived from ORCHESTRATOR_URL")
+    access_token: SecretStr | None = Field(None, description="personal access token")
+    user_key: SecretStr | None = Field(None, description="legacy user key")
+    username: str | None = Field(None, description="on-premises user")
+    password: SecretStr | None = Field(None, description="on-premises password")
+    concurrency: int = Field(
+        64, ge=1, le=2000, description="requests in hand at once, the prefetch of P.start"
+    )
+    http_port: int = Field(8080, ge=0, le=65535, description="port of /livez, /readyz, /metrics; 0 picks one")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
+    log_format: Literal["json", "console"] | None = Field(None, description="json, or console on a terminal")
+    redis_url: SecretStr | None = Field(None, description="Redis or Valkey, the ledger shared by replicas")
+    webhook_secret: SecretStr | None = Field(None, description="secret of Orchestrator's webhook signatures")
+    http_timeout_s: Positive = Field(30, description="total time for one call to Orchestrator")
+    grace_s: Positive = Field(45, description="time to finish what is in hand at a stop")
+    heartbeat_s: int = Field(5, ge=1, le=60, description="AMQP heartbeat")
+    commit_slack_s: Positive = Field(40, description="how long a lost StartJobs may still commit")
+    max_attempts: int = Field(10, ge=1, le=1000, description="deferrals before a request is rejected")
+    cache_ttl_s: Positive = Field(300, description="how long folders, processes and robots are remembered")
+    poll_interval_s: Positive = Field(10, description="time between two looks at a job in flight")
+    poll_budget_per_min: int = Field(60, ge=1, description="list calls a minute, shared by all trackers")
+    audit_database_url: SecretStr | None = Field(None, description="database of the searchable audit")
+
+    @model_validator(mode="after")
+    def _hold_together(self) -> Self:
+        if self.grace_s < self.http_timeout_s + 10:
+            raise ValueError(f"GRACE_S must be at least HTTP_TIMEOUT_S + 10 = {self.http_timeout_s + 10:g}")
+        return self
+
+    def missing_credentials(self) -> list[str]:
+        """The settings that AUTH needs and that are absent, by their full names."""
+        needs = {
+            "client_credentials": ("client_id", "client_secret"),
+            "access_token": ("access_token",),
+            "user_key": ("client_id", "user_key"),
+            "password": ("username", "password"),
+        }
+        names = ("orchestrator_url", *needs[self.auth])
+        return [_PREFIX + name.upper() for name in names if not getattr(self, name)]
+
+
+def read_settings() -> Settings:
+    """Reads the settings or raises `SettingsError`, one line for each that does not hold."""
+    folder = os.environ.get(f"{_PREFIX}SECRETS_DIR")
+    if folder and not Path(folder).is_dir():
+        raise SettingsError(f"{_PREFIX}SECRETS_DIR names {folder}, which is not a folder")
+    try:
+        return Settings(_secrets_dir=folder)  # type: ignore[call-arg]
+    except ValidationError as error:
+        raise SettingsError("\n".join(_line(problem) for problem in error.errors())) from None
+
+
+def unknown_settings(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """A line for each variable with our prefix that means nothing, naming the nearest that does."""
+    known = [name.upper() for name in Settings.model_fields] + sorted(_BESIDE)
+    strangers = (name[len(_PREFIX) :] for name in environ if name.startswith(_PREFIX))
+    return [_stranger(name, known) for name in sorted(strangers) if name not in known]
+
+
+def _stranger(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {_PREFIX}{near[0]}?" if near else ""
+    return f"{_PREFIX}{name} is not a setting of Jobrelay{hint}"
+
+
+def _line(problem: Any) -> str:
+    if not problem["loc"]:
+        return f"{_PREFIX}{problem['msg'].removeprefix('Value error, ')}"
+    name = _PREFIX + str(problem["loc"][0]).upper()
+    if problem["type"] == "missing":
+        field = Settings.model_fields[str(problem["loc"][0])]
+        return f"{name} is missing: {field.description}"
+    return f"{name}: {problem['msg']}"
