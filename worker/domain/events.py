@@ -1,16 +1,24 @@
 """What Jobrelay says: one function for each fact, each event's id derived from its fact.
 
 An id is uuid5(uuid5(NAMESPACE_URL, "urn:jobrelay"), "TYPE|SOURCE|fact"): whoever repeats a step repeats the
-event.
+event, and readers drop what they have seen.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from worker.domain.failures import Answer, Rejected
+from worker.domain.jobs import TERMINAL, Job, JobState
+
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:jobrelay")
+_STATES = frozenset(JobState)
+_SHARED = (
+    "requestId", "correlationId", "metadata", "job", "process", "folder", "robot",
+    "index", "count", "requested", "adopted",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +34,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A CloudEvent before it is written: *schema* is its schema's name, such as `job-created.v1`."""
+    """A CloudEvent before it is written. *schema* is its schema's name, such as `job-created.v1`."""
 
     schema: str
     routing_key: str
@@ -35,9 +43,7 @@ class Event:
     subject: str | None
     time: str
     data: Mapping[str, Any]
-    correlation_id: str | None = None
-    reply_to: str | None = None
-    traceparent: str | None = None
+    sender: Sender
 
     @property
     def type(self) -> str:
@@ -57,11 +63,157 @@ class Event:
             "dataschema": f"urn:jobrelay:schema:{self.schema}",
             "data": self.data,
         }
-        if self.traceparent:
-            document["traceparent"] = self.traceparent
+        if self.sender.traceparent:
+            document["traceparent"] = self.sender.traceparent
         return document
 
 
 def rfc3339(epoch: float) -> str:
     """Epoch seconds as RFC 3339 in UTC, to the millisecond."""
     return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def event_id(schema: str, source: str, fact: str) -> str:
+    """The id that everybody who states this fact arrives at."""
+    return str(uuid5(_NAMESPACE, f"jobrelay.{schema}|{source}|{fact}"))
+
+
+def job_created(source: str, sender: Sender, tracking: Mapping[str, Any], seen: Job, now: float) -> Event:
+    """A job exists. *tracking* is its tracking document, *seen* its row."""
+    schema, key = "job-created.v1", seen.key
+    data = {name: tracking[name] for name in (*_SHARED, "reference", "strategy", "createdAt", "attempt")}
+    data["state"] = seen.state
+    time = seen.created_at or rfc3339(now)
+    return Event(schema, "job.created", event_id(schema, source, key), source, key, time, data, sender)
+
+
+def job_state(source: str, tracking: Mapping[str, Any], seen: Job, now: float) -> Event:
+    """A job has come to another state; *tracking* tells the one announced before."""
+    schema, key, state = "job-state.v1", tracking["job"]["key"], seen.state
+    data = {name: tracking[name] for name in _SHARED} | {
+        "state": state,
+        "previousState": tracking["state"],
+        "terminal": seen.terminal,
+        "subState": seen.sub_state,
+        "resumeVersion": seen.resume_version,
+        "startedAt": seen.started_at,
+        "endedAt": seen.ended_at,
+        "hostMachine": seen.host_machine,
+        "info": seen.info,
+        "output": seen.output,
+        "outputFile": seen.output_file,
+        "error": dict(seen.error) if seen.error and state == JobState.FAULTED else None,
+        "logs": [],
+        "pendingReasons": [],
+    }
+    if seen.robot_id is not None or seen.robot_name is not None:
+        data["robot"] = {"id": seen.robot_id, "name": seen.robot_name}
+    sender = sender_of(tracking)
+    word = state.lower() if state in _STATES else "unknown"
+    fact = f"{key}|{state}|{seen.resume_version}"
+    time = (seen.ended_at if state in TERMINAL else None) or rfc3339(now)
+    return Event(schema, f"job.state.{word}", event_id(schema, source, fact), source, key, time, data, sender)
+
+
+def request_rejected(
+    source: str, sender: Sender, why: Rejected, burial: Mapping[str, Any], now: float
+) -> Event:
+    """A request will not be started. *burial* has `fact`, `attempts` and `deadLetterId`."""
+    schema = "request-rejected.v1"
+    data = _request(sender) | {
+        "code": why.code,
+        "detail": why.detail,
+        "remedy": why.remedy,
+        "violations": [{"pointer": v.pointer, "message": v.message} for v in why.violations],
+        "candidates": [
+            {"name": c.name, "releaseKey": c.release_key, "folder": c.folder, "environment": c.environment}
+            for c in why.candidates
+        ],
+        "orchestrator": answered(why.answer),
+        "attempts": burial["attempts"],
+        "deadLetterId": burial["deadLetterId"],
+    }
+    identity = event_id(schema, source, burial["fact"])
+    return Event(schema, "request.rejected", identity, source, sender.request_id, rfc3339(now), data, sender)
+
+
+def request_deferred(source: str, sender: Sender, deferral: Mapping[str, Any], now: float) -> Event:
+    """A request comes back later by itself; *deferral* holds the event's own fields."""
+    schema = "request-deferred.v1"
+    data = {**_request(sender), **deferral}
+    identity = event_id(schema, source, f"{sender.request_id}|{deferral['attempt']}")
+    return Event(schema, "request.deferred", identity, source, sender.request_id, rfc3339(now), data, sender)
+
+
+def request_duplicate(source: str, sender: Sender, message: str, body_differs: bool, now: float) -> Event:
+    """A request id that has been started came again; *message* identifies the message that brought it."""
+    schema = "request-duplicate.v1"
+    data = _request(sender) | {"bodyDiffers": body_differs}
+    identity = event_id(schema, source, f"{sender.request_id}|{message}")
+    return Event(schema, "request.duplicate", identity, source, sender.request_id, rfc3339(now), data, sender)
+
+
+def answered(answer: Answer | None) -> dict[str, Any] | None:
+    """What Orchestrator said, as events carry it."""
+    if answer is None:
+        return None
+    return {
+        "status": answer.status,
+        "errorCode": answer.error_code,
+        "traceId": answer.trace_id,
+        "message": answer.message,
+    }
+
+
+def sender_of(tracking: Mapping[str, Any]) -> Sender:
+    """The sender of a job's request, out of its tracking document."""
+    return Sender(
+        tracking["requestId"],
+        tracking["correlationId"],
+        tracking["replyTo"],
+        tracking["traceparent"],
+        tracking["metadata"],
+    )
+
+
+def tracking_documents(
+    sender: Sender, shared: Mapping[str, Any], jobs: Sequence[Job], now: float
+) -> list[dict[str, Any]]:
+    """One tracking document (`schemas/internal/tracking.v1.json`) for each job of a request.
+
+    *shared* holds process, folder, requested, adopted, reference, strategy and attempt. The state announced
+    so far is Pending, whatever an adopted row says: its later states are then announced like any other's.
+    """
+    head = {
+        "requestId": sender.request_id,
+        "correlationId": sender.correlation_id,
+        "metadata": sender.metadata or {},
+        "replyTo": sender.reply_to,
+        "traceparent": sender.traceparent,
+        "state": JobState.PENDING,
+        "previousState": None,
+        "resumeVersion": 0,
+        "generation": 0,
+        "trackedSince": rfc3339(now),
+        "count": len(jobs),
+        **shared,
+    }
+    return [head | _of_job(job, index, now) for index, job in enumerate(jobs, 1)]
+
+
+def _of_job(job: Job, index: int, now: float) -> dict[str, Any]:
+    return {
+        "job": {"id": job.id, "key": job.key, "batchExecutionKey": job.batch_execution_key},
+        "robot": {"id": job.robot_id, "name": job.robot_name},
+        "index": index,
+        "createdAt": job.created_at or rfc3339(now),
+    }
+
+
+def _request(sender: Sender) -> dict[str, Any]:
+    return {
+        "requestId": sender.request_id,
+        "correlationId": sender.correlation_id,
+        "metadata": sender.metadata or {},
+        "kind": "job.start",
+    }

@@ -80,7 +80,7 @@ class Answer:
     message: str | None = None
 
 
-class Failure(Exception):  # noqa: N818 - the three kinds are states of a request, not errors of the program
+class Failure(Exception):
     """The root of the three kinds above."""
 
     detail: str

@@ -1,9 +1,12 @@
 """A message as it came, and what its headers say of its past."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from worker.domain.events import rfc3339
 
 ATTEMPT = "jobrelay-attempt"
 FIRST_AT = "jobrelay-first-at"
@@ -11,7 +14,9 @@ HISTORY = "jobrelay-history"
 WINDOW_UNTIL = "jobrelay-window-until"
 REPLAYS = "jobrelay-replays"
 
-_SIGNS_OF_A_PAST = (ATTEMPT, REPLAYS, "x-death", "x-delivery-count", "x-acquired-count")
+_HISTORY_KEPT = 20
+_COUNTS = ("x-delivery-count", "x-acquired-count")
+_SIGNS_OF_A_PAST = (ATTEMPT, REPLAYS, "x-death", *_COUNTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +31,9 @@ class Message:
     reply_to: str | None = None
     message_id: str | None = None
     user_id: str | None = None
+    type: str | None = None
+    app_id: str | None = None
+    priority: int | None = None
     timestamp: datetime | None = None
     exchange: str = ""
     routing_key: str = ""
@@ -35,7 +43,7 @@ class Message:
     def fresh(self) -> bool:
         """True when nothing says that this message was ever in a worker's hands before.
 
-        Only a fresh message may be started without a look-up (DESIGN invariant 3).
+        Only a fresh message may be started without a look-up (invariant 3).
         """
         return not self.redelivered and not any(sign in self.headers for sign in _SIGNS_OF_A_PAST)
 
@@ -47,3 +55,73 @@ class Attempt:
     at: float
     code: str
     detail: str
+
+    def document(self) -> dict[str, str]:
+        """The attempt as events and headers write it."""
+        return {"at": rfc3339(self.at), "code": self.code, "detail": self.detail}
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a message's headers say of earlier attempts at its request.
+
+    *attempt* numbers this one, from 1. *safe_at* is the moment (epoch seconds) from which a POST of an
+    earlier attempt can no longer commit; None when no earlier attempt can have sent one.
+    """
+
+    attempt: int
+    deliveries: int
+    replays: int
+    first_at: float
+    safe_at: float | None
+    history: tuple[Attempt, ...]
+
+    def after(self, attempt: Attempt, safe_at: float | None) -> dict[str, Any]:
+        """The headers that the next attempt will read."""
+        history = [past.document() for past in (*self.history, attempt)][-_HISTORY_KEPT:]
+        headers: dict[str, Any] = {
+            ATTEMPT: self.attempt,
+            FIRST_AT: rfc3339(self.first_at),
+            HISTORY: json.dumps(history, ensure_ascii=False),
+        }
+        return headers if safe_at is None else headers | {WINDOW_UNTIL: rfc3339(safe_at)}
+
+
+def past_of(message: Message, now: float, window: float) -> Past:
+    """Reads a message's past. Foreign values in our headers count as absent.
+
+    A message that the broker delivers again may have been sent by its former owner up to *window* seconds
+    from now on: that owner may not have noticed yet that it lost the message.
+    """
+    headers = message.headers
+    first_at, safe_at = _epoch(headers.get(FIRST_AT)), _epoch(headers.get(WINDOW_UNTIL))
+    deliveries = max(_count(headers.get(name)) for name in _COUNTS)
+    if message.redelivered or deliveries:
+        safe_at = max(safe_at or 0.0, now + window)
+    return Past(
+        attempt=_count(headers.get(ATTEMPT)) + 1,
+        deliveries=deliveries,
+        replays=_count(headers.get(REPLAYS)),
+        first_at=now if first_at is None else first_at,
+        safe_at=safe_at,
+        history=_history(headers.get(HISTORY)),
+    )
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def _epoch(value: Any) -> float | None:
+    try:
+        return datetime.fromisoformat(value).timestamp()
+    except (TypeError, ValueError):
+        return None
+
+
+def _history(value: Any) -> tuple[Attempt, ...]:
+    try:
+        rows = json.loads(value)
+        return tuple(Attempt(_epoch(row["at"]) or 0.0, str(row["code"]), str(row["detail"])) for row in rows)
+    except (TypeError, ValueError, KeyError):
+        return ()

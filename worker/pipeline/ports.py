@@ -1,4 +1,4 @@
-"""What the pipeline needs from outside, in its own words. Adapters keep the promises without importing them."""
+"""What the pipeline needs from outside, in its own words. Adapters keep these promises, unimported."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol

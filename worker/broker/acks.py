@@ -1,0 +1,88 @@
+"""Acknowledgements of one channel, gathered: one frame settles as many deliveries as it may."""
+
+import asyncio
+from contextlib import suppress
+from itertools import takewhile
+
+from aio_pika.exceptions import AMQPError
+from aiormq.abc import AbstractChannel
+
+_GATHER_S = 0.005
+_PATIENCE = 10
+
+
+class Acks:
+    """The deliveries of a channel that are not settled yet, in the broker's order.
+
+    Settling is immediate for the caller; frames leave within a few milliseconds. What is settled up to the
+    first delivery still in hand goes as one *multiple* ack. What is settled beyond it waits for that one
+    through a few rounds, then goes by itself: a slow request holds its neighbours' acks for a moment only.
+    """
+
+    def __init__(self, channel: AbstractChannel) -> None:
+        self._channel = channel
+        self._in_hand: dict[int, bool] = {}
+        self._returned: list[int] = []
+        self._settled = asyncio.Event()
+
+    @property
+    def is_open(self) -> bool:
+        """False once the channel is closed."""
+        return not self._channel.is_closed
+
+    @property
+    def in_hand(self) -> int:
+        """How many deliveries are not settled."""
+        return sum(not settled for settled in self._in_hand.values())
+
+    def taken(self, tag: int) -> None:
+        """A delivery came."""
+        self._in_hand[tag] = False
+
+    def ack(self, tag: int) -> None:
+        """Settles a delivery; a second time changes nothing."""
+        if tag in self._in_hand:
+            self._in_hand[tag] = True
+            self._settled.set()
+
+    def give_back(self, tag: int) -> None:
+        """Returns a delivery to its queue."""
+        if self._in_hand.pop(tag, None) is not None:
+            self._returned.append(tag)
+            self._settled.set()
+
+    async def run(self) -> None:
+        """Sends what is settled, until the channel is gone."""
+        rounds = 0
+        while self.is_open:
+            await self._settled.wait()
+            await asyncio.sleep(_GATHER_S)
+            rounds += 1
+            with suppress(AMQPError, RuntimeError):
+                await self.flush(stragglers=rounds % _PATIENCE == 0)
+
+    async def flush(self, *, stragglers: bool = True) -> None:
+        """Sends what is settled now; without *stragglers* only what one frame can settle."""
+        self._settled.clear()
+        returned, self._returned = self._returned, []
+        for tag in returned:
+            await self._channel.basic_nack(tag, requeue=True, wait=False)
+        first = settled_prefix(self._in_hand)
+        self._forget(first)
+        if first:
+            await self._channel.basic_ack(first[-1], multiple=True, wait=False)
+        beyond = [tag for tag, settled in self._in_hand.items() if settled] if stragglers else []
+        self._forget(beyond)
+        for tag in beyond:
+            await self._channel.basic_ack(tag, wait=False)
+        if any(self._in_hand.values()):
+            self._settled.set()
+
+    def _forget(self, tags: list[int]) -> None:
+        for tag in tags:
+            del self._in_hand[tag]
+
+
+def settled_prefix(in_hand: dict[int, bool]) -> list[int]:
+    """The deliveries that one multiple ack settles: those before the first one still in hand."""
+    return list(takewhile(in_hand.__getitem__, in_hand))

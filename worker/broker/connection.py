@@ -1,0 +1,99 @@
+"""A connection to RabbitMQ that comes back, and a session on it that begins anew each time.
+
+The library's robust connection restores what it remembers. Here a lost connection ends everything that
+lived on it, and the session is simply run again: nothing is restored, so nothing is restored wrongly.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import aio_pika
+import structlog
+from aio_pika.abc import AbstractConnection
+from aio_pika.exceptions import AMQPError
+from aiormq.abc import AbstractChannel
+from yarl import URL
+
+from worker.broker.topology import Topology, TopologyMismatch, declare
+
+_CONNECT_TIMEOUT_S = 10.0
+_CLOSE_TIMEOUT_S = 5.0
+_PAUSE_LEAST_S, _PAUSE_MOST_S = 0.2, 5.0
+
+Session = Callable[[AbstractConnection], Awaitable[None]]
+Report = Callable[[str, bool, str | None], None]
+"""Tells readiness how a condition stands: its name, whether it holds, and if not, why."""
+
+_log = structlog.get_logger(__name__)
+
+
+class SessionOver(Exception):
+    """A session ended because what it stood on is gone; the text says what."""
+
+
+class Link:
+    """One connection to the broker, called *name* in its management page and in readiness.
+
+    `keep` runs for the worker's life. It connects, declares the topology, runs the session, and on any loss
+    waits with jitter and begins anew. A topology that differs is reported and tried again, more slowly.
+    """
+
+    def __init__(self, name: str, url: str, heartbeat_s: int, topology: Topology, report: Report) -> None:
+        self._name = name
+        self._url = URL(url).update_query(heartbeat=str(heartbeat_s))
+        self._topology = topology
+        self._report = report
+        self._pause = _PAUSE_LEAST_S
+
+    async def keep(self, session: Session) -> None:
+        """Keeps *session* running until cancelled. It returns or raises when its channel is gone."""
+        while True:
+            try:
+                await self._live(session)
+            except TopologyMismatch as error:
+                self._report("topology", False, str(error))
+                self._say("topology differs", error)
+            except (AMQPError, OSError, TimeoutError, SessionOver, RuntimeError) as error:
+                self._report(self._name, False, _reason(error))
+                self._say("connection lost", error)
+            await asyncio.sleep(self._pause * random.uniform(0.5, 1))  # noqa: S311 - jitter, not a secret
+            self._pause = min(self._pause * 2, _PAUSE_MOST_S)
+
+    async def _live(self, session: Session) -> None:
+        connection = await connect(str(self._url), f"jobrelay {self._name}")
+        try:
+            await declare(connection, self._topology)
+            self._report("topology", True, None)
+            await session(connection)
+        finally:
+            with suppress(AMQPError, OSError, TimeoutError, RuntimeError):
+                await asyncio.wait_for(connection.close(), _CLOSE_TIMEOUT_S)
+
+    def up(self) -> None:
+        """Called by the session once it does its work: the link is good, and the next pause is short."""
+        self._pause = _PAUSE_LEAST_S
+        self._report(self._name, True, None)
+
+    def _say(self, event: str, error: Exception) -> None:
+        _log.warning(f"broker.{event.replace(' ', '_')}", link=self._name, reason=_reason(error))
+
+
+async def connect(url: str, name: str) -> AbstractConnection:
+    """Connects once, or raises `OSError`, `TimeoutError` or an `AMQPError`."""
+    return await aio_pika.connect(
+        url, timeout=_CONNECT_TIMEOUT_S, client_properties={"connection_name": name}
+    )
+
+
+async def gone(channel: AbstractChannel) -> SessionOver:
+    """Waits until *channel* is closed by whomever, and says why."""
+    closing = channel.closing
+    await asyncio.wait([closing])
+    why = None if closing.cancelled() else closing.exception()
+    return SessionOver(f"channel closed: {_reason(why) if why else 'by the connection'}")
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) or type(error).__name__

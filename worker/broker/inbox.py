@@ -1,0 +1,154 @@
+"""One queue's deliveries, as this worker's own.
+
+Receiving only enqueues: the library cancels what runs in its callback when the connection drops, and a
+request must not be cancelled in the middle of its POST.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from aio_pika.abc import AbstractConnection
+from aio_pika.exceptions import AMQPError
+from aiormq.abc import AbstractChannel, DeliveredMessage
+
+from worker.broker.acks import Acks
+from worker.broker.connection import Link, SessionOver, gone
+from worker.domain.messages import Message
+
+_TIMEOUT_S = 10.0
+
+
+class Delivery:
+    """A message in hand; see `pipeline.ports.Delivery` for its promises."""
+
+    __slots__ = ("_acks", "_tag", "message")
+
+    def __init__(self, message: Message, tag: int, acks: Acks) -> None:
+        self.message = message
+        self._tag = tag
+        self._acks = acks
+
+    @property
+    def is_open(self) -> bool:
+        """False once the channel it came by is gone."""
+        return self._acks.is_open
+
+    def ack(self) -> None:
+        """Settles it for good."""
+        self._acks.ack(self._tag)
+
+    def give_back(self) -> None:
+        """Returns it to its queue."""
+        self._acks.give_back(self._tag)
+
+
+class Inbox:
+    """Iterates over the deliveries of *queue*, at most *prefetch* in hand at once, through lost connections.
+
+    Lives while `run` runs. `close` takes no more and gives back what nobody has begun with; deliveries in
+    hand can still be settled until `run` is cancelled.
+    """
+
+    def __init__(self, link: Link, queue: str, prefetch: int) -> None:
+        self._link = link
+        self._queue = queue
+        self._prefetch = prefetch
+        self._waiting: asyncio.Queue[Delivery | None] = asyncio.Queue()
+        self._closed = False
+        self._channel: AbstractChannel | None = None
+        self._acks: Acks | None = None
+        self._tag: str | None = None
+
+    async def run(self) -> None:
+        """Keeps consuming until cancelled."""
+        await self._link.keep(self._session)
+
+    async def __aiter__(self) -> AsyncIterator[Delivery]:
+        """Every delivery whose channel still lives, until the inbox is closed."""
+        while (delivery := await self._waiting.get()) is not None:
+            if delivery.is_open:
+                yield delivery
+
+    async def close(self) -> None:
+        """Takes no more, and gives back what is waiting."""
+        self._closed = True
+        if self._channel is not None and self._tag is not None:
+            with suppress(AMQPError, OSError, TimeoutError, RuntimeError):
+                await self._channel.basic_cancel(self._tag, timeout=_TIMEOUT_S)
+        while not self._waiting.empty():
+            if (delivery := self._waiting.get_nowait()) is not None:
+                delivery.give_back()
+        self._waiting.put_nowait(None)
+
+    async def flush(self) -> None:
+        """Sends the acknowledgements that are due."""
+        if self._acks is not None and self._acks.is_open:
+            with suppress(AMQPError, OSError, RuntimeError):
+                await self._acks.flush()
+
+    async def _session(self, connection: AbstractConnection) -> None:
+        async with connection.channel(publisher_confirms=False) as opened:
+            channel = await opened.get_underlay_channel()
+            await channel.basic_qos(prefetch_count=self._prefetch, timeout=_TIMEOUT_S)
+            await self._consume(channel)
+
+    async def _consume(self, channel: AbstractChannel) -> None:
+        acks = Acks(channel)
+        cancelled = asyncio.Event()
+
+        async def on_message(delivered: DeliveredMessage) -> None:
+            self._take(delivered, acks)
+
+        async def on_cancel(_frame: object) -> None:
+            cancelled.set()
+
+        channel.on_consumer_cancel_callbacks.add(on_cancel)
+        if not self._closed:
+            begun = await channel.basic_consume(self._queue, on_message, timeout=_TIMEOUT_S)
+            self._tag = begun.consumer_tag
+        self._channel, self._acks = channel, acks
+        self._link.up()
+        await self._until_over(channel, acks, cancelled)
+
+    async def _until_over(self, channel: AbstractChannel, acks: Acks, cancelled: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            sending = tasks.create_task(acks.run())
+            lost, ended = tasks.create_task(gone(channel)), tasks.create_task(cancelled.wait())
+            await asyncio.wait((sending, lost, ended), return_when=asyncio.FIRST_COMPLETED)
+            for task in (sending, lost, ended):
+                task.cancel()
+        why = "the broker cancelled the consumer" if cancelled.is_set() else "the channel was closed"
+        raise SessionOver(f"{why} of {self._queue}")
+
+    def _take(self, delivered: DeliveredMessage, acks: Acks) -> None:
+        tag = delivered.delivery_tag
+        if tag is None:
+            return
+        acks.taken(tag)
+        delivery = Delivery(_message(delivered), tag, acks)
+        if self._closed:
+            delivery.give_back()
+        else:
+            self._waiting.put_nowait(delivery)
+
+
+def _message(delivered: DeliveredMessage) -> Message:
+    properties = delivered.header.properties
+    return Message(
+        body=delivered.body,
+        headers=properties.headers or {},
+        content_type=properties.content_type,
+        content_encoding=properties.content_encoding,
+        correlation_id=properties.correlation_id,
+        reply_to=properties.reply_to,
+        message_id=properties.message_id,
+        user_id=properties.user_id,
+        type=properties.message_type,
+        app_id=properties.app_id,
+        priority=properties.priority,
+        timestamp=properties.timestamp,
+        exchange=delivered.exchange or "",
+        routing_key=delivered.routing_key or "",
+        redelivered=bool(delivered.redelivered),
+    )

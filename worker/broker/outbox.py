@@ -1,0 +1,202 @@
+"""What goes out, confirmed by the broker before anybody relies on it."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+import structlog
+from aio_pika.abc import AbstractConnection
+from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
+from aiormq.abc import AbstractChannel
+from pamqp.commands import Basic
+
+from worker.broker.connection import Link, gone
+from worker.broker.topology import START_KEY, Topology
+from worker.domain.events import Event
+from worker.domain.messages import Message
+
+# Long, because a blocked broker confirms late: giving up means a second copy of the message.
+_CONFIRM_TIMEOUT_S = 30.0
+_REFUSED_PAUSE_S = 1.0
+_REPLIES_WAITING = 10_000
+_OF_THE_BROKER = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
+_PERSISTENT = 2
+USER_ID = "jobrelay-user-id"
+
+_log = structlog.get_logger(__name__)
+
+
+class Outbox:
+    """Publishes on one channel with confirms; see `pipeline.ports.Outbox` for its promises.
+
+    Lives while `run` runs. *on_reply_lost* is called for each event that a `reply_to` did not get.
+    """
+
+    def __init__(self, link: Link, topology: Topology, on_reply_lost: Callable[[], None]) -> None:
+        self._link = link
+        self._topology = topology
+        self._on_reply_lost = on_reply_lost
+        self._replies: asyncio.Queue[tuple[str, bytes, Event]] = asyncio.Queue(_REPLIES_WAITING)
+        self._channel: AbstractChannel | None = None
+        self._opened = asyncio.Event()
+
+    async def run(self) -> None:
+        """Keeps a channel open until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._link.keep(self._session))
+            tasks.create_task(self._reply())
+
+    async def announce(self, event: Event) -> None:
+        """Publishes an event, and queues it for its request's `reply_to`."""
+        body = orjson.dumps(event.document())
+        await self._publish(self._topology.events, event.routing_key, body, _of_event(event), mandatory=False)
+        reply_to = event.sender.reply_to
+        if reply_to:
+            try:
+                self._replies.put_nowait((reply_to, body, event))
+            except asyncio.QueueFull:
+                self._on_reply_lost()
+
+    async def track(self, document: Mapping[str, Any]) -> None:
+        """Puts a job into the set of jobs in flight."""
+        properties = Basic.Properties(
+            content_type="application/json",
+            delivery_mode=_PERSISTENT,
+            correlation_id=document["correlationId"],
+        )
+        await self._publish("", self._topology.tracking, orjson.dumps(document), properties)
+
+    async def defer(self, message: Message, seconds: int, headers: Mapping[str, Any]) -> None:
+        """Sends a request round the delay queue of *seconds*; it comes back as a start-job request."""
+        exchange = self._topology.delay(seconds)
+        await self._publish(exchange, START_KEY, message.body, _of_message(message, headers))
+
+    async def bury(self, message: Message, headers: Mapping[str, Any]) -> None:
+        """Keeps a message in the dead letters."""
+        properties = _of_message(message, headers)
+        await self._publish(self._topology.dead, message.routing_key, message.body, properties)
+
+    async def _publish(
+        self, exchange: str, key: str, body: bytes, properties: Basic.Properties, *, mandatory: bool = True
+    ) -> None:
+        while not await self._publish_once(exchange, key, body, properties, mandatory=mandatory):
+            pass
+
+    async def _publish_once(
+        self, exchange: str, key: str, body: bytes, properties: Basic.Properties, *, mandatory: bool
+    ) -> bool:
+        await self._opened.wait()
+        channel = self._channel
+        if channel is None:
+            return False
+        try:
+            await channel.basic_publish(
+                body,
+                exchange=exchange,
+                routing_key=key,
+                properties=properties,
+                mandatory=mandatory,
+                timeout=_CONFIRM_TIMEOUT_S,
+                wait=False,
+            )
+        except asyncio.CancelledError:
+            if _cancelled() or not channel.is_closed:
+                raise
+            return False
+        except Exception as error:  # noqa: BLE001 - a lost channel raises whatever it was closed with
+            await self._failed(channel, exchange, error)
+            return False
+        return True
+
+    async def _failed(self, channel: AbstractChannel, exchange: str, error: Exception) -> None:
+        """Makes the next try worth it: the broker's refusal is waited for, anything else costs the channel."""
+        if channel.is_closed:
+            return
+        _log.warning("broker.publish_failed", exchange=exchange, reason=str(error) or type(error).__name__)
+        if isinstance(error, DeliveryError) and not isinstance(error, PublishError):
+            await asyncio.sleep(_REFUSED_PAUSE_S)
+            return
+        if not isinstance(error, (AMQPError, OSError, TimeoutError, RuntimeError)):
+            raise error
+        # Unroutable: the next session declares the topology again. Timed out: its fate is known only to the end.
+        self._opened.clear()
+        await channel.close()
+
+    async def _session(self, connection: AbstractConnection) -> None:
+        async with connection.channel(publisher_confirms=True, on_return_raises=True) as opened:
+            self._channel = await opened.get_underlay_channel()
+            self._opened.set()
+            self._link.up()
+            try:
+                raise await gone(self._channel)
+            finally:
+                self._opened.clear()
+                self._channel = None
+
+    async def _reply(self) -> None:
+        while True:
+            queue, body, event = await self._replies.get()
+            channel = self._channel
+            try:
+                if channel is None:
+                    raise RuntimeError("no channel")
+                await channel.basic_publish(
+                    body,
+                    routing_key=queue,
+                    properties=_of_event(event),
+                    timeout=_CONFIRM_TIMEOUT_S,
+                    wait=False,
+                )
+            except asyncio.CancelledError:
+                if _cancelled():
+                    raise
+                self._on_reply_lost()
+            except Exception:  # noqa: BLE001 - a reply is a courtesy: counted, never in the way
+                self._on_reply_lost()
+
+
+def _cancelled() -> bool:
+    """True when this task is meant: the library also raises CancelledError for a connection that is gone."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _of_event(event: Event) -> Basic.Properties:
+    headers = {
+        "cloudEvents_specversion": "1.0",
+        "cloudEvents_id": event.id,
+        "cloudEvents_type": event.type,
+        "cloudEvents_source": event.source,
+        "cloudEvents_time": event.time,
+    }
+    if event.subject:
+        headers["cloudEvents_subject"] = event.subject
+    if event.sender.traceparent:
+        headers["traceparent"] = event.sender.traceparent
+    return Basic.Properties(
+        content_type="application/cloudevents+json",
+        delivery_mode=_PERSISTENT,
+        correlation_id=event.sender.correlation_id,
+        headers=headers,
+        app_id="jobrelay",
+    )
+
+
+def _of_message(message: Message, headers: Mapping[str, Any]) -> Basic.Properties:
+    kept = {name: value for name, value in message.headers.items() if not name.startswith(_OF_THE_BROKER)}
+    # The broker refuses a user id that is not the connection's own.
+    sent_by = {USER_ID: message.user_id} if message.user_id else {}
+    return Basic.Properties(
+        content_type=message.content_type,
+        content_encoding=message.content_encoding,
+        headers={**kept, **sent_by, **headers},
+        delivery_mode=_PERSISTENT,
+        priority=message.priority,
+        correlation_id=message.correlation_id,
+        reply_to=message.reply_to,
+        message_id=message.message_id,
+        timestamp=message.timestamp,
+        message_type=message.type,
+        app_id=message.app_id,
+    )

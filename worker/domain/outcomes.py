@@ -1,0 +1,151 @@
+"""How a request can end, and the decisions that lead there. Everything here is pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from worker.domain.failures import Answer, Code, Later, Rejected
+from worker.domain.jobs import Job
+from worker.domain.processes import Folder, Process
+
+DELAYS = (5, 30, 120, 600, 1800)
+HOLD_S = 5.0
+_VISIBLE_AFTER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The request's jobs exist. *adopted* ones were found by their Reference instead of being answered."""
+
+    folder: Folder
+    process: Process
+    strategy: str
+    jobs: Sequence[Job]
+    requested: int
+    adopted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The request will never work as asked."""
+
+    why: Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """Not now: the request comes back by itself after *seconds*.
+
+    *safe_at* is set while a POST of this attempt may still commit.
+    """
+
+    code: Later
+    detail: str
+    seconds: int
+    safe_at: float | None = None
+    answer: Answer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """Its request id has been started already, by another message."""
+
+    body_differs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """What became of it could not be found out within bounds: a dead letter, announced to nobody."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The same message again, after its settlement was confirmed: the ack alone had been lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """This worker stops, or lost the message: somebody else gets it."""
+
+
+Outcome = Started | Refused | Deferred | Duplicate | Unsettled | Repeated | Returned
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """The jobs found are this request's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """No POST can have happened that is not known: send one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A POST may still commit: look again after *seconds*."""
+
+    seconds: float
+
+
+def next_step(found: int, asked: int | None, now: float, safe_at: float | None) -> Adopt | Post | Wait:
+    """Decides after a look-up that found *found* jobs of the *asked* ones (None: not known).
+
+    While an earlier POST may still commit (before *safe_at*), absence proves nothing, and fewer jobs than
+    asked may become more. After that fewer are adopted as they are, never topped up.
+    """
+    unsafe = safe_at is not None and now < safe_at
+    if found and not (unsafe and asked is not None and found < asked):
+        return Adopt()
+    if unsafe and safe_at is not None:
+        return Wait(safe_at - now)
+    return Post()
+
+
+def delay_within(seconds: float) -> int:
+    """The longest delay of the ladder that does not overshoot *seconds*, or the shortest."""
+    return max((step for step in DELAYS if step <= seconds), default=DELAYS[0])
+
+
+def delay_beyond(seconds: float) -> int:
+    """The shortest delay of the ladder that covers *seconds*, or the longest."""
+    return min((step for step in DELAYS if step >= seconds), default=DELAYS[-1])
+
+
+def delay_of(code: Later, attempt: int, retry_after: float | None) -> int:
+    """How long a request waits after its *attempt*-th attempt failed so: at least *retry_after*.
+
+    A folder's pending jobs take minutes to go; everything else climbs the ladder from its foot.
+    """
+    foot = DELAYS.index(120) if code is Later.BUSY else 0
+    step = DELAYS[min(foot + attempt - 1, len(DELAYS) - 1)]
+    return max(step, delay_beyond(retry_after or 0))
+
+
+def may_still_appear(codes: Sequence[str]) -> bool:
+    """True while an unknown name may be one that is not visible yet: three deferrals long."""
+    return codes.count(Later.NOT_YET_VISIBLE) < _VISIBLE_AFTER
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """When a request that cannot be settled ends: *attempts* of ours and of the broker's deliveries."""
+
+    attempts: int = field(default=10)
+
+    def passed(self, attempt: int, deliveries: int) -> bool:
+        """True when this attempt is one too many."""
+        return attempt + deliveries > self.attempts
+
+    def end(self, deferred: Deferred) -> Refused | Unsettled:
+        """The end of a request whose attempts are used up: never a rejection of what may have been sent."""
+        if deferred.safe_at is not None or deferred.code is Later.OUTCOME_UNKNOWN:
+            return Unsettled(f"the outcome could not be found out: {deferred.detail}")
+        why = Rejected(
+            Code.ATTEMPTS_EXHAUSTED,
+            f"gave up after {self.attempts} attempts; the last one: {deferred.detail}",
+            "see the attempts for what stood in the way each time, mend it and send the request again",
+            answer=deferred.answer,
+        )
+        return Refused(why)
