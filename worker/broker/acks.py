@@ -5,7 +5,7 @@ from contextlib import suppress
 from itertools import takewhile
 
 from aio_pika.exceptions import AMQPError
-from aiormq.abc import AbstractChannel
+from aiormq.channel import Channel
 
 _GATHER_S = 0.005
 _PATIENCE = 10
@@ -19,7 +19,7 @@ class Acks:
     through a few rounds, then goes by itself: a slow request holds its neighbours' acks for a moment only.
     """
 
-    def __init__(self, channel: AbstractChannel) -> None:
+    def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._in_hand: dict[int, bool] = {}
         self._returned: list[int] = []

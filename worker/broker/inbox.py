@@ -10,10 +10,11 @@ from contextlib import suppress
 
 from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import AMQPError
-from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.abc import DeliveredMessage
+from aiormq.channel import Channel
 
 from worker.broker.acks import Acks
-from worker.broker.connection import Link, SessionOver, gone
+from worker.broker.connection import Link, SessionOver, channel_on, gone
 from worker.domain.messages import Message
 
 _TIMEOUT_S = 10.0
@@ -56,7 +57,7 @@ class Inbox:
         self._prefetch = prefetch
         self._waiting: asyncio.Queue[Delivery | None] = asyncio.Queue()
         self._closed = False
-        self._channel: AbstractChannel | None = None
+        self._channel: Channel | None = None
         self._acks: Acks | None = None
         self._tag: str | None = None
 
@@ -88,12 +89,11 @@ class Inbox:
                 await self._acks.flush()
 
     async def _session(self, connection: AbstractConnection) -> None:
-        async with connection.channel(publisher_confirms=False) as opened:
-            channel = await opened.get_underlay_channel()
+        async with channel_on(connection, confirms=False) as channel:
             await channel.basic_qos(prefetch_count=self._prefetch, timeout=_TIMEOUT_S)
             await self._consume(channel)
 
-    async def _consume(self, channel: AbstractChannel) -> None:
+    async def _consume(self, channel: Channel) -> None:
         acks = Acks(channel)
         cancelled = asyncio.Event()
 
@@ -111,7 +111,7 @@ class Inbox:
         self._link.up()
         await self._until_over(channel, acks, cancelled)
 
-    async def _until_over(self, channel: AbstractChannel, acks: Acks, cancelled: asyncio.Event) -> None:
+    async def _until_over(self, channel: Channel, acks: Acks, cancelled: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             sending = tasks.create_task(acks.run())
             lost, ended = tasks.create_task(gone(channel)), tasks.create_task(cancelled.wait())

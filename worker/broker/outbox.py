@@ -8,10 +8,10 @@ import orjson
 import structlog
 from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
-from aiormq.abc import AbstractChannel
+from aiormq.channel import Channel
 from pamqp.commands import Basic
 
-from worker.broker.connection import Link, gone
+from worker.broker.connection import Link, channel_on, gone
 from worker.broker.topology import START_KEY, Topology
 from worker.domain.events import Event
 from worker.domain.messages import Message
@@ -38,7 +38,7 @@ class Outbox:
         self._topology = topology
         self._on_reply_lost = on_reply_lost
         self._replies: asyncio.Queue[tuple[str, bytes, Event]] = asyncio.Queue(_REPLIES_WAITING)
-        self._channel: AbstractChannel | None = None
+        self._channel: Channel | None = None
         self._opened = asyncio.Event()
 
     async def run(self) -> None:
@@ -104,12 +104,12 @@ class Outbox:
             if _cancelled() or not channel.is_closed:
                 raise
             return False
-        except Exception as error:  # noqa: BLE001 - a lost channel raises whatever it was closed with
+        except Exception as error:  # noqa: BLE001 - a lost channel raises what it was closed with
             await self._failed(channel, exchange, error)
             return False
         return True
 
-    async def _failed(self, channel: AbstractChannel, exchange: str, error: Exception) -> None:
+    async def _failed(self, channel: Channel, exchange: str, error: Exception) -> None:
         """Makes the next try worth it: the broker's refusal is waited for, anything else costs the channel."""
         if channel.is_closed:
             return
@@ -119,17 +119,17 @@ class Outbox:
             return
         if not isinstance(error, (AMQPError, OSError, TimeoutError, RuntimeError)):
             raise error
-        # Unroutable: the next session declares the topology again. Timed out: its fate is known only to the end.
+        # Unroutable: the next session declares the topology anew. Late: only the channel's end settles it.
         self._opened.clear()
         await channel.close()
 
     async def _session(self, connection: AbstractConnection) -> None:
-        async with connection.channel(publisher_confirms=True, on_return_raises=True) as opened:
-            self._channel = await opened.get_underlay_channel()
+        async with channel_on(connection, confirms=True) as channel:
+            self._channel = channel
             self._opened.set()
             self._link.up()
             try:
-                raise await gone(self._channel)
+                raise await gone(channel)
             finally:
                 self._opened.clear()
                 self._channel = None
@@ -137,23 +137,24 @@ class Outbox:
     async def _reply(self) -> None:
         while True:
             queue, body, event = await self._replies.get()
-            channel = self._channel
-            try:
-                if channel is None:
-                    raise RuntimeError("no channel")
-                await channel.basic_publish(
-                    body,
-                    routing_key=queue,
-                    properties=_of_event(event),
-                    timeout=_CONFIRM_TIMEOUT_S,
-                    wait=False,
-                )
-            except asyncio.CancelledError:
-                if _cancelled():
-                    raise
+            if not await self._reply_once(queue, body, event):
                 self._on_reply_lost()
-            except Exception:  # noqa: BLE001 - a reply is a courtesy: counted, never in the way
-                self._on_reply_lost()
+
+    async def _reply_once(self, queue: str, body: bytes, event: Event) -> bool:
+        channel = self._channel
+        if channel is None:
+            return False
+        try:
+            await channel.basic_publish(
+                body, routing_key=queue, properties=_of_event(event), timeout=_CONFIRM_TIMEOUT_S, wait=False
+            )
+        except asyncio.CancelledError:
+            if _cancelled():
+                raise
+            return False
+        except Exception:  # noqa: BLE001 - a reply is a courtesy: counted, never in the way
+            return False
+        return True
 
 
 def _cancelled() -> bool:
@@ -163,7 +164,7 @@ def _cancelled() -> bool:
 
 
 def _of_event(event: Event) -> Basic.Properties:
-    headers = {
+    headers: dict[str, Any] = {
         "cloudEvents_specversion": "1.0",
         "cloudEvents_id": event.id,
         "cloudEvents_type": event.type,
