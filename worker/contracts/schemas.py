@@ -1,0 +1,82 @@
+"""The schemas in `schemas/`, compiled once: what a document breaks is told in words, each with its pointer.
+
+A checkout has them beside the package, the wheel in `worker/_schemas`.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
+
+from worker.contracts.words import say
+from worker.domain.failures import Violation
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+_FOLDERS = ("requests", "events", "internal")
+_MOST = 100  # a body of 1 MiB may break its schema a hundred thousand times, and an event lists them all
+
+
+def violations(name: str, document: Any) -> list[Violation]:
+    """Everything in *document* that breaks the schema *name* (`start-job.v1`); nothing where it keeps to it.
+
+    A missing property is named at the place where it should be, each one too many at its own. Values are
+    never repeated: they may be secret, or long. After 100 violations one more says that there are others.
+    """
+    validator = _validator(name)
+    if validator.is_valid(document):
+        return []
+    return _bounded(_told(validator.iter_errors(document), schema(name)))
+
+
+@cache
+def schema(name: str) -> dict[str, Any]:
+    """The schema *name*, such as `job-created.v1`. Raises `KeyError` where there is none."""
+    document: dict[str, Any] = orjson.loads(_files()[name].read_bytes())
+    return document
+
+
+def names() -> tuple[str, ...]:
+    """The names of all schemas, in alphabetical order."""
+    return tuple(sorted(_files()))
+
+
+def root() -> Path:
+    """The folder that holds the schemas."""
+    packed = _PACKAGE / "_schemas"
+    return packed if packed.is_dir() else _PACKAGE.parent / "schemas"
+
+
+@cache
+def _files() -> dict[str, Path]:
+    return {file.stem: file for folder in _FOLDERS for file in (root() / folder).glob("*.json")}
+
+
+@cache
+def _validator(name: str) -> Draft202012Validator:
+    return Draft202012Validator(schema(name), validate_formats=True, pattern_options=RegexOptions())
+
+
+def _told(errors: Iterator[ValidationError], of: dict[str, Any]) -> Iterator[Violation]:
+    """Drops what only follows from a wrong type, and what says the same twice."""
+    wrong_types, seen = set(), set()
+    for error in sorted(islice(errors, 10 * _MOST), key=lambda error: error.kind.name != "type"):
+        place = tuple(error.instance_path)
+        if error.kind.name == "type":
+            wrong_types.add(place)
+        elif place in wrong_types:
+            continue
+        for violation in say(error, of):
+            if violation not in seen:
+                seen.add(violation)
+                yield violation
+
+
+def _bounded(found: Iterator[Violation]) -> list[Violation]:
+    listed = list(islice(found, _MOST))
+    if next(found, None):
+        listed.append(Violation("", f"there is more: only the first {_MOST} violations are listed"))
+    return listed

@@ -1,0 +1,114 @@
+"""Bytes to JSON, strictly: what two readers could read differently is refused, with its place.
+
+RFC 8259 leaves open what a duplicate key means, and how deep a text may nest; here neither passes.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import accumulate
+from typing import Any
+
+import orjson
+
+from worker.contracts.words import pointer
+from worker.domain.failures import Code, Rejected, Violation
+
+DEEPEST = 64
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_OTHERS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_NOT_NUMBERS = ("NaN", "Infinity")
+
+
+def parse(body: bytes) -> Any:
+    """Reads *body*, or raises `Rejected(INVALID_JSON)` with the line and column, byte or pointer.
+
+    Refused beside bad JSON: bad UTF-8, NaN and Infinity, numbers that no double can hold, nesting deeper
+    than 64, an object with the same key twice.
+    """
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise _refused(body, error) from None
+    if body.count(b"{") + body.count(b"[") > DEEPEST and _too_deep(body):
+        raise _nested()
+    if _may_repeat_keys(body, document):
+        _refuse_repeated_keys(body)
+    return document
+
+
+def _may_repeat_keys(body: bytes, document: Any) -> bool:
+    """False is a proof: orjson kept one of each key, so a dropped one leaves fewer colons than came.
+
+    A colon written as an escape would hide that, so such a body is looked at closely.
+    """
+    return b"\\u003" in body or body.count(b":") != orjson.dumps(document).count(b":")
+
+
+def _too_deep(body: bytes) -> bool:
+    """Counts the brackets outside texts. *body* is known to be JSON."""
+    steps = _STRING.sub(b"", body).translate(_STEPS, _OTHERS)
+    return max(accumulate(memoryview(steps).cast("b")), default=0) > DEEPEST
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """An object as it was written: every key, the repeated ones too."""
+
+
+def _refuse_repeated_keys(body: bytes) -> None:
+    written = json.JSONDecoder(object_pairs_hook=_Pairs).decode(body.decode())
+    found = tuple(Violation(place[:200], "is there twice: keep one") for place in _repeated(written, ()))
+    if found:
+        raise Rejected(
+            Code.INVALID_JSON,
+            f"the key {found[0].pointer} is there twice: which one is meant cannot be known",
+            "send each key of an object once",
+            violations=found[:100],
+        )
+
+
+def _repeated(value: Any, path: tuple[str | int, ...]) -> Iterator[str]:
+    if isinstance(value, _Pairs):
+        seen: set[str] = set()
+        for key, inner in value:
+            if key in seen:
+                yield pointer((*path, key))
+            seen.add(key)
+            yield from _repeated(inner, (*path, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _repeated(inner, (*path, index))
+
+
+def _nested() -> Rejected:
+    return Rejected(
+        Code.INVALID_JSON,
+        f"the body nests deeper than {DEEPEST} objects and arrays",
+        "send a flatter document; deep data can be sent as text",
+    )
+
+
+def _refused(body: bytes, error: orjson.JSONDecodeError) -> Rejected:
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as wrong:
+        return _not_utf8(body, wrong.start)
+    if "depth limit" in error.msg:
+        return _nested()
+    place = f"at line {error.lineno}, column {error.colno}"
+    if text.startswith(_NOT_NUMBERS, error.pos):
+        detail, remedy = f"NaN or Infinity {place}: JSON has no such number", "send null or text instead"
+    elif not body.strip():
+        detail, remedy = "the body is empty", "send the request as a JSON object"
+    else:
+        detail, remedy = f"the body is not JSON: {error.msg} {place}", "send the request as one JSON object"
+    return Rejected(Code.INVALID_JSON, detail, remedy)
+
+
+def _not_utf8(body: bytes, offset: int) -> Rejected:
+    return Rejected(
+        Code.INVALID_JSON,
+        f"the body is not UTF-8: byte {offset} is 0x{body[offset]:02x}",
+        "encode the JSON text as UTF-8, without a byte order mark",
+    )
