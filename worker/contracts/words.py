@@ -9,6 +9,7 @@ from typing import Any
 
 from jsonschema_rs import ValidationError
 
+from worker.domain.arguments import kind_of
 from worker.domain.failures import Violation
 
 _LONGEST = 200
@@ -44,14 +45,6 @@ def say(error: ValidationError, schema: Mapping[str, Any]) -> list[Violation]:
 def pointer(path: Iterable[str | int]) -> str:
     """A JSON pointer (RFC 6901) of *path*."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
-
-
-def kind_of(value: Any) -> str:
-    """What JSON calls *value*, with its article; the value itself is not told."""
-    if value is None or isinstance(value, bool):
-        return "null" if value is None else "true or false"
-    names: dict[type, str] = {dict: "an object", list: "an array", str: "text", int: "a whole number"}
-    return names.get(type(value), "a decimal number")
 
 
 _MISSING = "is required and missing"
