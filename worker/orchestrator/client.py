@@ -1,0 +1,146 @@
+"""Orchestrator's verbs, as the pipeline knows them. Keeps the promises of `pipeline.ports.Orchestrator`."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any, Self
+
+import orjson
+from yarl import URL
+
+from worker.domain.failures import Rejected
+from worker.domain.jobs import Job
+from worker.domain.processes import Folder, Machine, Process, Robot
+from worker.domain.requests import FolderRef
+from worker.orchestrator import refusals, wire
+from worker.orchestrator.auth import Auth
+from worker.orchestrator.catalog import Catalog
+from worker.orchestrator.lookup import Lookup
+from worker.orchestrator.transport import Connection, OnCall, Transport
+from worker.orchestrator.wire import Call
+from worker.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What is known of Orchestrator without asking it, for readiness. A reason is None when all is well."""
+
+    token_ok: bool
+    token_reason: str | None
+    reachable: bool
+    reason: str | None
+
+
+class Client:
+    """Orchestrator, for the time of an `async with`. *on_call* hears of every HTTP exchange."""
+
+    def __init__(self, settings: Settings, on_call: OnCall | None = None) -> None:
+        self._base = (settings.orchestrator_url or "").rstrip("/")
+        self._connection = Connection(settings, on_call)
+        self._auth = Auth(settings, self._connection.safely)
+        self._transport = Transport(self._connection, self._auth, settings.tenant)
+        self._catalog = Catalog(self._transport, self._base, settings.cache_ttl_s)
+        self._lookup = Lookup(self._transport, self._base)
+        self._start = self._call("StartJobs", f"/odata/Jobs/{wire.ODATA}.StartJobs", "POST")
+        self._attach = self._call("Attachments", "/odata/Attachments", "POST")
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        await self._stack.enter_async_context(self._connection)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._stack.aclose()
+
+    @property
+    def api_version(self) -> int | None:
+        """The major API version that the server says it speaks; None before its first answer."""
+        return self._transport.api_version
+
+    def status(self) -> Reach:
+        """The last that is known of token and server."""
+        token, server = self._auth.trouble, self._transport.trouble
+        return Reach(token is None, token, server is None, server)
+
+    async def folder(self, ref: FolderRef, *, fresh: bool = False) -> Folder:
+        """Finds a folder, or raises `Rejected(FOLDER_UNKNOWN)`."""
+        return await self._catalog.folder(ref, fresh=fresh)
+
+    async def processes(self, folder: Folder, *, fresh: bool = False) -> Sequence[Process]:
+        """Lists the processes of a folder that are not deleted."""
+        return await self._catalog.processes(folder, fresh=fresh)
+
+    async def robots(
+        self, folder: Folder, environment: str | None = None, *, fresh: bool = False
+    ) -> Sequence[Robot]:
+        """Lists the robots of a folder, or of one environment of a classic folder."""
+        return await self._catalog.robots(folder, environment, fresh=fresh)
+
+    async def robot_of_session(self, folder: Folder, session_id: int) -> Robot | None:
+        """The robot behind a session's id: tells somebody who sent the one for the other."""
+        return await self._catalog.robot_of_session(folder, session_id)
+
+    async def machines(self, folder: Folder, *, fresh: bool = False) -> Sequence[Machine]:
+        """Lists the machine templates of a modern folder."""
+        return await self._catalog.machines(folder, fresh=fresh)
+
+    async def start(self, folder: Folder, start_info: Mapping[str, Any]) -> Sequence[Job]:
+        """Calls StartJobs once: the jobs it made, oldest first, or one of the three kinds of failure.
+
+        Sent again only after a 401 (with a new token) and after an empty 400 (over a new connection): both
+        are refusals from before Orchestrator looks at the request.
+        """
+        body = orjson.dumps({"startInfo": dict(start_info)})
+        reply = await self._transport.post(self._start, folder.id, body)
+        jobs = _jobs_in(reply)
+        if jobs:
+            return jobs
+        raise refusals.why_not_started(reply)
+
+    async def find(
+        self, folder: Folder, reference: str, release_name: str | None, *, since: float | None = None
+    ) -> Sequence[Job]:
+        """All jobs whose Reference equals *reference* to the byte, oldest first. Raises when not sure.
+
+        Calls of one moment share one look-up. *since* (epoch seconds) is used only by servers that do not
+        filter by Reference: nothing older is searched there, by default nothing older than a day.
+        """
+        return await self._lookup.find(folder.id, reference, release_name, since)
+
+    async def job(self, folder_id: int, job_id: int) -> Job | None:
+        """One job by id with its output; None when it is not there."""
+        call = self._call("JobById", f"/odata/Jobs({job_id})", expand="Robot")
+        try:
+            (job,) = await self._transport.get(
+                call, lambda row: wire.each(wire.job_of, [wire.mapping(row)]), folder_id
+            )
+        except Rejected as refusal:
+            if refusal.answer and refusal.answer.status == 404:
+                return None
+            raise
+        return job
+
+    async def attach(self, folder: Folder, name: str, content: bytes) -> str:
+        """Uploads *content* as an attachment and returns its id (API 20 and newer).
+
+        May be repeated: an attachment that no job uses does nothing.
+        """
+        body = orjson.dumps({"Name": name})
+        reply = await self._transport.post(self._attach, folder.id, body, safe=True)
+        upload = self._transport.read(self._attach, reply, wire.upload_of)
+        call = Call("AttachmentContent", upload.verb, URL(upload.url, encoded=True))
+        await self._transport.upload(call, upload, content)
+        return upload.id
+
+    def _call(self, operation: str, path: str, method: str = "GET", **options: str | int) -> Call:
+        return Call(operation, method, wire.url(self._base, path, **options))
+
+
+def _jobs_in(reply: wire.Reply) -> Sequence[Job]:
+    """The jobs that an answer to StartJobs names; none when it names none or cannot be read."""
+    if not reply.ok:
+        return ()
+    try:
+        return wire.each(wire.job_of, wire.page_of(orjson.loads(reply.body)).rows)
+    except ValueError:
+        return ()
