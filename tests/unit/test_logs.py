@@ -1,0 +1,137 @@
+"""What a log line says, and what it must never say."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from worker import logs
+
+PLANTED = "hunter2-planted"
+
+
+class Output(io.TextIOWrapper):
+    """A stream that the test reads back."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8", write_through=True)
+
+    @property
+    def text(self) -> str:
+        return self.buffer.getvalue().decode()  # type: ignore[attr-defined]
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.text.splitlines()]
+
+
+@pytest.fixture
+def output() -> Iterator[Output]:
+    """An output; afterwards logging is as it was."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    before = structlog.get_config()
+    yield Output()
+    structlog.configure(**before)
+    root.setLevel(level)
+    root.handlers[:] = handlers
+
+
+def test_a_line_is_one_json_object_with_its_event_level_and_utc_time(output: Output) -> None:
+    """A program can read the log line by line."""
+    logs.configure("info", "json", to=output)
+    structlog.get_logger().bind(request_id="inc-1").info("request.settled", outcome="started", jobs=2)
+    (line,) = output.lines
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "request.settled",
+        "level": "info",
+        "request_id": "inc-1",
+        "outcome": "started",
+        "jobs": 2,
+    }
+
+
+def test_lines_below_the_level_are_not_written(output: Output) -> None:
+    """LOG_LEVEL=warning keeps what is informational away, ours and the libraries'."""
+    logs.configure("warning", "json", to=output)
+    structlog.get_logger().info("request.settled")
+    logging.getLogger("aio_pika").info("connected")
+    assert output.text == ""
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"authorization": f"Bearer {PLANTED}"},
+        {"client_secret": PLANTED},
+        {"userKey": PLANTED},
+        {"ACCESS_TOKEN": PLANTED},
+        {"set_cookie": PLANTED.encode()},
+        {"url": f"amqp://guest:{PLANTED}@127.0.0.1:5672/"},
+        {"url": f"https://:{PLANTED}@example.org/odata"},
+        {"reason": f"POST /token with client_secret={PLANTED}&grant_type=x failed"},
+        {"reason": f'the answer was {{"access_token":"{PLANTED}","expires_in":3600}}'},
+        {"reason": f"sent authorization: bearer {PLANTED}"},
+        {"headers": {"Authorization": f"Bearer {PLANTED}", "X": ["1", f"Basic {PLANTED}"]}},
+        {"error": ValueError(f"cannot open amqp://u:{PLANTED}@h/")},
+    ],
+    ids=lambda facts: next(iter(facts)),
+)
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_no_secret_is_written(output: Output, form: logs.Format, facts: dict[str, Any]) -> None:
+    """Neither a value with a secret's name nor one inside a text reaches the output."""
+    logs.configure("info", form, to=output)
+    structlog.get_logger().info("something.happened", **facts)
+    assert PLANTED not in output.text
+    assert "***" in output.text
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_traceback_hides_secrets_too(output: Output, form: logs.Format) -> None:
+    """An exception's text is treated like any other, and no local variable is printed."""
+    logs.configure("info", form, to=output)
+    try:
+        int(f"amqp://u:{PLANTED}@h/")
+    except ValueError:
+        structlog.get_logger().exception("something.broke")
+    assert "ValueError" in output.text
+    assert PLANTED not in output.text
+
+
+def test_what_is_not_secret_stays(output: Output) -> None:
+    """Addresses, names that only contain a secret's word, and numbers are left alone."""
+    facts = {"token_url": "https://example.org/token", "delivery_tag": 7, "at": "2026-01-01T10:00:00Z"}
+    logs.configure("info", "json", to=output)
+    structlog.get_logger().info("x", **facts)
+    assert facts.items() <= output.lines[0].items()
+
+
+@pytest.mark.parametrize("value", [2**70, "\udc80", b"\xff", object(), {1: 2}, {"a": {"b": (1, None)}}])
+def test_a_line_is_written_whatever_its_facts_are(output: Output, value: Any) -> None:
+    """What strict JSON has no form for costs its form, never the line."""
+    logs.configure("info", "json", to=output)
+    structlog.get_logger().info("odd.fact", value=value)
+    assert output.lines[0]["event"] == "odd.fact"
+
+
+def test_the_libraries_write_the_same_form(output: Output) -> None:
+    """A warning of aiohttp or asyncio is one JSON line with its logger's name."""
+    logs.configure("info", "json", to=output)
+    logging.getLogger("aiohttp.server").error("Error handling %s", "request", exc_info=ValueError("x"))
+    (line,) = output.lines
+    assert (line["event"], line["logger"]) == ("library.log", "aiohttp.server")
+    assert line["message"] == "Error handling request"
+    assert "ValueError: x" in line["exception"]
+
+
+def test_a_lost_connection_does_not_fill_the_log_with_tracebacks(output: Output) -> None:
+    """The AMQP library's tracebacks at every reconnect are kept for debugging only."""
+    logs.configure("info", "json", to=output)
+    log = logging.getLogger("aiormq.connection")
+    log.warning("Cancelling cause reader exited abnormally", exc_info=ConnectionError("gone"))
+    assert output.text == ""

@@ -1,0 +1,127 @@
+"""Settings: read once, and a wrong one is one line that names it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from worker.settings import Settings, SettingsError, read_settings, unknown_settings
+
+URL = "amqp://guest:planted@127.0.0.1/"
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begins without any setting of the machine's."""
+    for name in os.environ:
+        if name.startswith("JOBRELAY_"):
+            monkeypatch.delenv(name)
+
+
+def having(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
+    """Sets these settings in the environment."""
+    for name, value in values.items():
+        monkeypatch.setenv(f"JOBRELAY_{name}", value)
+
+
+def test_only_the_broker_is_needed_and_the_rest_has_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The defaults are those that the design names."""
+    having(monkeypatch, AMQP_URL=URL)
+    settings = read_settings()
+    assert settings.amqp_url.get_secret_value() == URL
+    assert (settings.prefix, settings.concurrency, settings.http_port) == ("jobrelay", 64, 8080)
+    assert (settings.http_timeout_s, settings.grace_s, settings.commit_slack_s) == (30, 45, 40)
+
+
+def test_a_missing_broker_is_named_with_its_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line says which setting, and what it looks like."""
+    with pytest.raises(SettingsError, match=r"^JOBRELAY_AMQP_URL is missing: .*amqp://"):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PREFIX", "has space", "JOBRELAY_PREFIX: "),
+        ("PREFIX", "x" * 28, "JOBRELAY_PREFIX: "),
+        ("HTTP_PORT", "eighty", "JOBRELAY_HTTP_PORT: .*integer"),
+        ("HTTP_PORT", "70000", "JOBRELAY_HTTP_PORT: .*65535"),
+        ("AUTH", "kerberos", "JOBRELAY_AUTH: .*client_credentials"),
+        ("ORCHESTRATOR_URL", "cloud.example", "JOBRELAY_ORCHESTRATOR_URL: "),
+        ("LOG_LEVEL", "loud", "JOBRELAY_LOG_LEVEL: .*info"),
+        ("CONCURRENCY", "0", "JOBRELAY_CONCURRENCY: "),
+        ("GRACE_S", "35", "JOBRELAY_GRACE_S must be at least HTTP_TIMEOUT_S . 10 = 40"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    """The line names the setting and what is expected, and nothing else is printed."""
+    having(monkeypatch, AMQP_URL=URL, **{name: value})
+    with pytest.raises(SettingsError, match=f"^{said}") as raised:
+        read_settings()
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_several_wrong_settings_are_several_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them are told at once."""
+    having(monkeypatch, AMQP_URL=URL, HTTP_PORT="x", AUTH="y")
+    with pytest.raises(SettingsError) as raised:
+        read_settings()
+    assert len(str(raised.value).splitlines()) == 2
+
+
+def test_a_secret_comes_from_a_file_and_the_environment_wins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Files carry the setting's name in lower case, prefix included."""
+    (tmp_path / "jobrelay_client_secret").write_text("from the file\n")
+    (tmp_path / "jobrelay_prefix").write_text("from-the-file")
+    having(monkeypatch, AMQP_URL=URL, SECRETS_DIR=str(tmp_path), PREFIX="from-the-environment")
+    settings = read_settings()
+    assert settings.client_secret is not None
+    assert settings.client_secret.get_secret_value() == "from the file"
+    assert settings.prefix == "from-the-environment"
+
+
+def test_a_missing_folder_of_secrets_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A mount that is not there is a mistake, not an empty folder."""
+    having(monkeypatch, AMQP_URL=URL, SECRETS_DIR=str(tmp_path / "absent"))
+    with pytest.raises(SettingsError, match=r"JOBRELAY_SECRETS_DIR names .*absent, which is not a folder"):
+        read_settings()
+
+
+def test_no_secret_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the settings' text nor an error about one shows a secret's value."""
+    having(monkeypatch, AMQP_URL=URL, CLIENT_SECRET="planted", USER_KEY="planted")
+    assert "planted" not in repr(read_settings())
+    having(monkeypatch, HTTP_PORT="planted", PREFIX="planted secret")
+    with pytest.raises(SettingsError) as raised:
+        read_settings()
+    assert "planted" not in str(raised.value)
+
+
+def test_a_setting_that_does_not_exist_names_the_nearest_that_does() -> None:
+    """Foreign variables are left alone."""
+    said = unknown_settings(
+        {"JOBRELAY_PREFX": "x", "JOBRELAY_PREFIX": "x", "HOME": "/", "JOBRELAY_ZZZZ": "x"}
+    )
+    assert said == [
+        "JOBRELAY_PREFX is not a setting of Jobrelay; did you mean JOBRELAY_PREFIX?",
+        "JOBRELAY_ZZZZ is not a setting of Jobrelay",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("auth", "missing"),
+    [
+        ("client_credentials", ["ORCHESTRATOR_URL", "CLIENT_ID", "CLIENT_SECRET"]),
+        ("access_token", ["ORCHESTRATOR_URL", "ACCESS_TOKEN"]),
+        ("user_key", ["ORCHESTRATOR_URL", "CLIENT_ID", "USER_KEY"]),
+        ("password", ["ORCHESTRATOR_URL", "USERNAME", "PASSWORD"]),
+    ],
+)
+def test_each_way_to_sign_in_names_what_it_lacks(auth: str, missing: list[str]) -> None:
+    """The credentials that AUTH needs are named in full."""
+    settings = Settings.model_validate({"amqp_url": URL, "auth": auth})
+    assert settings.missing_credentials() == [f"JOBRELAY_{name}" for name in missing]

@@ -1,0 +1,182 @@
+"""What the worker says of itself over HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from worker.settings import SettingsError
+from worker.web.health import OPTIONAL, REQUIRED, Health
+from worker.web.metrics import Metrics
+from worker.web.server import Pulse, serve
+
+
+class Worker:
+    """A served health and metrics, and a client that reads them."""
+
+    def __init__(self, health: Health, metrics: Metrics, client: aiohttp.ClientSession) -> None:
+        self.health, self.metrics, self.client = health, metrics, client
+
+
+@pytest.fixture
+async def worker() -> AsyncIterator[Worker]:
+    """One served worker on a free port."""
+    health, metrics = Health(), Metrics()
+    async with (
+        serve(0, health, metrics.registry) as port,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
+    ):
+        yield Worker(health, metrics, client)
+
+
+def all_ok(health: Health) -> None:
+    """Makes every condition hold."""
+    for name in REQUIRED + OPTIONAL:
+        health.set(name, True, None)
+
+
+async def test_a_worker_is_not_ready_before_every_required_condition_holds(worker: Worker) -> None:
+    """Readiness names each condition that is missing."""
+    async with worker.client.get("/readyz") as answer:
+        document = await answer.json()
+        assert answer.status == 503
+    assert document["ready"] is False
+    assert set(document["conditions"]) == {*REQUIRED, *OPTIONAL}
+    assert document["conditions"]["token"] == {
+        "ok": False,
+        "required": True,
+        "reason": "not known yet",
+        "since": document["conditions"]["token"]["since"],
+    }
+
+
+async def test_a_ready_worker_says_200(worker: Worker) -> None:
+    """All conditions hold, and none has a reason left."""
+    all_ok(worker.health)
+    async with worker.client.get("/readyz") as answer:
+        document = await answer.json()
+        assert answer.status == 200
+    assert document["ready"] is True
+    assert all(condition["reason"] is None for condition in document["conditions"].values())
+
+
+@pytest.mark.parametrize(("name", "ready"), [*((n, False) for n in REQUIRED), *((n, True) for n in OPTIONAL)])
+def test_only_a_required_condition_decides(name: str, ready: bool) -> None:
+    """An outage of Orchestrator or of the ledger is told, and does not take the worker out."""
+    health = Health()
+    all_ok(health)
+    health.set(name, False, "wrong credentials")
+    assert health.ready is ready
+    assert health.document()["conditions"][name]["reason"] == "wrong credentials"
+
+
+def test_since_changes_with_ok_and_not_with_the_reason() -> None:
+    """A condition that fails for another reason has still been failing since then."""
+    now = [0.0]
+    health = Health(clock=lambda: now[0])
+    for now[0], ok, reason, since in [
+        (10.0, True, None, "1970-01-01T00:00:10.000Z"),
+        (20.0, True, None, "1970-01-01T00:00:10.000Z"),
+        (30.0, False, "refused", "1970-01-01T00:00:30.000Z"),
+        (40.0, False, "no route", "1970-01-01T00:00:30.000Z"),
+        (50.0, True, None, "1970-01-01T00:00:50.000Z"),
+    ]:
+        health.set("token", ok, reason)
+        condition = health.document()["conditions"]["token"]
+        assert (condition["since"], condition["reason"]) == (since, reason)
+
+
+def test_conditions_that_a_role_does_not_need_are_left_out() -> None:
+    """A worker without the HTTP client's work is ready without a token."""
+    health = Health(without=["token"])
+    for name in ("broker-consume", "broker-publish", "topology"):
+        health.set(name, True, None)
+    health.set("token", False, "nobody asks")
+    assert health.ready
+    assert "token" not in health.document()["conditions"]
+
+
+async def test_a_worker_lives_until_its_watchdog_gives_up(worker: Worker) -> None:
+    """Not being ready is no reason for a restart; being stuck is."""
+    async with worker.client.get("/livez") as answer:
+        assert (answer.status, await answer.json()) == (200, {"live": True, "reason": None})
+    worker.health.give_up("no delivery for 300 s although the queue has messages")
+    async with worker.client.get("/livez") as answer:
+        assert answer.status == 503
+        assert "300 s" in (await answer.json())["reason"]
+
+
+class LateLoop:
+    """A loop whose timers run when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.timers: list[object] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, callback: object) -> asyncio.TimerHandle:
+        return asyncio.TimerHandle(when, callback, (), asyncio.get_running_loop())
+
+
+async def test_a_loop_that_is_late_is_noticed_before_and_after_its_beat() -> None:
+    """The lag counts while the timer is still overdue, and is remembered until the next one."""
+    loop = LateLoop()
+    pulse = Pulse(loop)
+    assert pulse.lag == 0
+    loop.now = 33.0
+    assert pulse.lag == 32
+    pulse._beat()
+    assert pulse.lag == 32
+    loop.now = 34.0
+    pulse._beat()
+    assert pulse.lag == 0
+    pulse.stop()
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/", 404), ("POST", "/readyz", 405)])
+async def test_what_is_not_served_names_what_is(worker: Worker, method: str, path: str, status: int) -> None:
+    """A wrong path or method is answered in JSON with the right ones."""
+    async with worker.client.request(method, path) as answer:
+        assert answer.status == status
+        assert "/readyz" in (await answer.json())["remedy"]
+
+
+async def test_a_taken_port_is_one_clear_line() -> None:
+    """The setting to change is named."""
+    async with serve(0, Health(), Metrics().registry) as port:
+        with pytest.raises(SettingsError, match=rf"JOBRELAY_HTTP_PORT: cannot listen on port {port}"):
+            async with serve(port, Health(), Metrics().registry):
+                pass
+
+
+async def test_metrics_are_served_for_prometheus(worker: Worker) -> None:
+    """Every method's effect is in the exposition, under a name that begins with jobrelay_."""
+    metrics = worker.metrics
+    metrics.settled("started", "", 0.02)
+    metrics.settled("rejected", "process_unknown", None)
+    metrics.orchestrator_call("StartJobs", "ok", 0.2)
+    metrics.lookup(found=True)
+    metrics.deferred("orchestrator_throttled")
+    metrics.in_hand(3)
+    metrics.tracked(7)
+    metrics.reply_lost()
+    metrics.outage(True)
+    async with worker.client.get("/metrics") as answer:
+        text = await answer.text()
+    assert answer.content_type == "text/plain"
+    for line in (
+        'jobrelay_requests_total{code="",outcome="started"} 1.0',
+        'jobrelay_requests_total{code="process_unknown",outcome="rejected"} 1.0',
+        "jobrelay_request_seconds_count 1.0",
+        'jobrelay_orchestrator_call_seconds_bucket{le="0.25",operation="StartJobs",outcome="ok"} 1.0',
+        'jobrelay_lookups_total{result="found"} 1.0',
+        'jobrelay_deferrals_total{code="orchestrator_throttled"} 1.0',
+        "jobrelay_requests_in_hand 3.0",
+        "jobrelay_jobs_tracked 7.0",
+        "jobrelay_replies_lost_total 1.0",
+        "jobrelay_outage 1.0",
+    ):
+        assert line in text
