@@ -1,0 +1,1 @@
+"""A faithful Orchestrator in memory, for trying and testing clients without one."""
