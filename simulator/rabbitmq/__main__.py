@@ -1,0 +1,88 @@
+"""`python -m simulator.rabbitmq [--plugins a,b] -- COMMAND ARG…` runs COMMAND with a RabbitMQ in JOBRELAY_AMQP_URL.
+
+Exits with the command's code (128 + n if signal n ended it), 4 if there is no broker, 127 if there is no such
+command.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from types import FrameType
+from typing import NoReturn
+
+from simulator.rabbitmq import NoBroker, running
+
+
+def main() -> int:
+    """Runs the command of this process's arguments and returns the exit code."""
+    arguments = _parser().parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
+    try:
+        with running(arguments.plugins) as url:
+            return _run(arguments.command, os.environ | {"JOBRELAY_AMQP_URL": url})
+    except NoBroker as reason:
+        print(reason, file=sys.stderr)
+        return 4
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m simulator.rabbitmq",
+        description="Runs COMMAND with the URL of a RabbitMQ in JOBRELAY_AMQP_URL: the one already named there,"
+        " else a private node of an installed RabbitMQ, else a Docker container. What it starts ends with COMMAND.",
+    )
+    parser.add_argument(
+        "--plugins", type=lambda names: names.split(","), default=[], metavar="A,B", help="plugins to enable"
+    )
+    parser.add_argument("command", nargs="+", metavar="COMMAND", help="what to run, after --")
+    return parser
+
+
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    """While the broker starts or ends, a signal unwinds the stack, and with it what was started."""
+    raise SystemExit(128 + number)
+
+
+def _run(command: list[str], environment: dict[str, str]) -> int:
+    try:
+        child = subprocess.Popen(command, env=environment)
+    except OSError as error:
+        print(f"{command[0]}: {error.strerror}", file=sys.stderr)
+        return 127
+    _pass_signals_to(child)
+    code = child.wait()
+    return code if code >= 0 else 128 - code
+
+
+def _pass_signals_to(child: subprocess.Popen[bytes]) -> None:
+    """The command decides what an interrupt means; a second one ends it, a third one kills it."""
+    stronger = iter((signal.SIGTERM, signal.SIGKILL))
+    seen: list[int] = []
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        seen.append(number)
+        if len(seen) > 1:
+            child.send_signal(next(stronger, signal.SIGKILL))
+        elif number != signal.SIGINT or not _from_terminal():
+            child.send_signal(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, forward)
+
+
+def _from_terminal() -> bool:
+    """Whether Ctrl-C reaches the command by itself: a terminal sends it to all that runs in its foreground."""
+    try:
+        with open("/dev/tty") as terminal:  # noqa: PTH123 - a descriptor is what is needed
+            return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
+    except OSError:
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())
