@@ -33,11 +33,14 @@ class SessionOver(Exception):
     """A session ended because what it stood on is gone; the text says what."""
 
 
+_LOSSES = (AMQPError, OSError, TimeoutError, RuntimeError, SessionOver)
+
+
 class Link:
     """One connection to the broker, called *name* in its management page and in readiness.
 
-    `keep` runs for the worker's life. It connects, declares the topology, runs the session, and on any loss
-    waits with jitter and begins anew. A topology that differs is reported and tried again, more slowly.
+    `keep` runs for the worker's life. It connects, declares the topology, runs the sessions, and when one of
+    them is over waits with jitter and begins anew. A topology that differs is reported and tried again.
     """
 
     def __init__(self, name: str, url: str, heartbeat_s: int, topology: Topology, report: Report) -> None:
@@ -46,38 +49,58 @@ class Link:
         self._topology = topology
         self._report = report
         self._pause = _PAUSE_LEAST_S
+        self._awaited = 0
 
-    async def keep(self, session: Session) -> None:
-        """Keeps *session* running until cancelled. It returns or raises when its channel is gone."""
+    async def keep(self, *sessions: Session) -> None:
+        """Keeps *sessions* running until cancelled. Each raises when its channel is gone."""
         while True:
             try:
-                await self._live(session)
+                await self._live(sessions)
             except TopologyMismatch as error:
                 self._report("topology", False, str(error))
                 self._say("topology differs", error)
-            except (AMQPError, OSError, TimeoutError, SessionOver, RuntimeError) as error:
+            except _LOSSES as error:
                 self._report(self._name, False, _reason(error))
                 self._say("connection lost", error)
             await asyncio.sleep(self._pause * random.uniform(0.5, 1))  # noqa: S311 - jitter, not a secret
             self._pause = min(self._pause * 2, _PAUSE_MOST_S)
 
-    async def _live(self, session: Session) -> None:
+    async def _live(self, sessions: tuple[Session, ...]) -> None:
         connection = await connect(str(self._url), f"jobrelay {self._name}")
         try:
             await declare(connection, self._topology)
             self._report("topology", True, None)
-            await session(connection)
+            self._awaited = len(sessions)
+            await _until_one_is_over(connection, sessions)
         finally:
             with suppress(AMQPError, OSError, TimeoutError, RuntimeError):
                 await asyncio.wait_for(connection.close(), _CLOSE_TIMEOUT_S)
 
     def up(self) -> None:
-        """Called by the session once it does its work: the link is good, and the next pause is short."""
-        self._pause = _PAUSE_LEAST_S
-        self._report(self._name, True, None)
+        """Called by each session once it does its work: with the last of them the link is good."""
+        self._awaited -= 1
+        if self._awaited == 0:
+            self._pause = _PAUSE_LEAST_S
+            self._report(self._name, True, None)
 
     def _say(self, event: str, error: Exception) -> None:
         _log.warning(f"broker.{event.replace(' ', '_')}", link=self._name, reason=_reason(error))
+
+
+async def _until_one_is_over(connection: AbstractConnection, sessions: tuple[Session, ...]) -> None:
+    async def run(session: Session) -> BaseException | None:
+        try:
+            await session(connection)
+        except _LOSSES as loss:
+            return loss
+        return None
+
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(run(session)) for session in sessions]
+        over, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        for task in running:
+            task.cancel()
+    raise over.pop().result() or SessionOver("a session returned")
 
 
 async def connect(url: str, name: str) -> AbstractConnection:

@@ -5,7 +5,7 @@ request must not be cancelled in the middle of its POST.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 from aio_pika.abc import AbstractConnection
@@ -14,7 +14,7 @@ from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 
 from worker.broker.acks import Acks
-from worker.broker.connection import Link, SessionOver, channel_on, gone
+from worker.broker.connection import SessionOver, channel_on, gone
 from worker.domain.messages import Message
 
 _TIMEOUT_S = 10.0
@@ -47,12 +47,12 @@ class Delivery:
 class Inbox:
     """Iterates over the deliveries of *queue*, at most *prefetch* in hand at once, through lost connections.
 
-    Lives while `run` runs. `close` takes no more and gives back what nobody has begun with; deliveries in
-    hand can still be settled until `run` is cancelled.
+    Its `session` is run by a link, which it tells that it is *up*. `close` takes no more and gives back what
+    nobody has begun with; deliveries in hand can be settled as long as the link is kept.
     """
 
-    def __init__(self, link: Link, queue: str, prefetch: int) -> None:
-        self._link = link
+    def __init__(self, queue: str, prefetch: int, up: Callable[[], None]) -> None:
+        self._up = up
         self._queue = queue
         self._prefetch = prefetch
         self._waiting: asyncio.Queue[Delivery | None] = asyncio.Queue()
@@ -60,10 +60,6 @@ class Inbox:
         self._channel: Channel | None = None
         self._acks: Acks | None = None
         self._tag: str | None = None
-
-    async def run(self) -> None:
-        """Keeps consuming until cancelled."""
-        await self._link.keep(self._session)
 
     async def __aiter__(self) -> AsyncIterator[Delivery]:
         """Every delivery whose channel still lives, until the inbox is closed."""
@@ -88,7 +84,8 @@ class Inbox:
             with suppress(AMQPError, OSError, RuntimeError):
                 await self._acks.flush()
 
-    async def _session(self, connection: AbstractConnection) -> None:
+    async def session(self, connection: AbstractConnection) -> None:
+        """Consumes on *connection* until the channel or the consumer is gone."""
         async with channel_on(connection, confirms=False) as channel:
             await channel.basic_qos(prefetch_count=self._prefetch, timeout=_TIMEOUT_S)
             await self._consume(channel)
@@ -108,7 +105,7 @@ class Inbox:
             begun = await channel.basic_consume(self._queue, on_message, timeout=_TIMEOUT_S)
             self._tag = begun.consumer_tag
         self._channel, self._acks = channel, acks
-        self._link.up()
+        self._up()
         await self._until_over(channel, acks, cancelled)
 
     async def _until_over(self, channel: Channel, acks: Acks, cancelled: asyncio.Event) -> None:

@@ -11,7 +11,7 @@ from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
 from aiormq.channel import Channel
 from pamqp.commands import Basic
 
-from worker.broker.connection import Link, channel_on, gone
+from worker.broker.connection import channel_on, gone
 from worker.broker.topology import START_KEY, Topology
 from worker.domain.events import Event
 from worker.domain.messages import Message
@@ -30,22 +30,16 @@ _log = structlog.get_logger(__name__)
 class Outbox:
     """Publishes on one channel with confirms; see `pipeline.ports.Outbox` for its promises.
 
-    Lives while `run` runs. *on_reply_lost* is called for each event that a `reply_to` did not get.
+    Its `session` is run by a link, which it tells that it is *up*; `reply` runs beside it. *on_reply_lost* is called for each event that a `reply_to` did not get.
     """
 
-    def __init__(self, link: Link, topology: Topology, on_reply_lost: Callable[[], None]) -> None:
-        self._link = link
+    def __init__(self, topology: Topology, up: Callable[[], None], on_reply_lost: Callable[[], None]) -> None:
+        self._up = up
         self._topology = topology
         self._on_reply_lost = on_reply_lost
         self._replies: asyncio.Queue[tuple[str, bytes, Event]] = asyncio.Queue(_REPLIES_WAITING)
         self._channel: Channel | None = None
         self._opened = asyncio.Event()
-
-    async def run(self) -> None:
-        """Keeps a channel open until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._link.keep(self._session))
-            tasks.create_task(self._reply())
 
     async def announce(self, event: Event) -> None:
         """Publishes an event, and queues it for its request's `reply_to`."""
@@ -123,18 +117,20 @@ class Outbox:
         self._opened.clear()
         await channel.close()
 
-    async def _session(self, connection: AbstractConnection) -> None:
+    async def session(self, connection: AbstractConnection) -> None:
+        """Publishes on *connection* until the channel is gone."""
         async with channel_on(connection, confirms=True) as channel:
             self._channel = channel
             self._opened.set()
-            self._link.up()
+            self._up()
             try:
                 raise await gone(channel)
             finally:
                 self._opened.clear()
                 self._channel = None
 
-    async def _reply(self) -> None:
+    async def reply(self) -> None:
+        """Sends the copies for `reply_to`, until cancelled."""
         while True:
             queue, body, event = await self._replies.get()
             if not await self._reply_once(queue, body, event):

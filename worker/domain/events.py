@@ -145,7 +145,7 @@ def request_deferred(source: str, sender: Sender, deferral: Mapping[str, Any], n
     return Event(schema, "request.deferred", identity, source, sender.request_id, rfc3339(now), data, sender)
 
 
-def request_duplicate(source: str, sender: Sender, message: str, body_differs: bool, now: float) -> Event:
+def request_duplicate(source: str, sender: Sender, message: str, *, body_differs: bool, now: float) -> Event:
     """A request id that has been started came again; *message* identifies the message that brought it."""
     schema = "request-duplicate.v1"
     data = _request(sender) | {"bodyDiffers": body_differs}

@@ -50,6 +50,7 @@ class Later(StrEnum):
     BUSY = "orchestrator_busy"
     NOT_YET_VISIBLE = "not_yet_visible"
     OUTCOME_UNKNOWN = "outcome_unknown"
+    INTERNAL_ERROR = "internal_error"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """How a request can end, and the decisions that lead there. Everything here is pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from worker.domain.failures import Answer, Code, Later, Rejected
 from worker.domain.jobs import Job
@@ -57,6 +57,7 @@ class Unsettled:
     """What became of it could not be found out within bounds: a dead letter, announced to nobody."""
 
     detail: str
+    safe_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,24 +129,23 @@ def may_still_appear(codes: Sequence[str]) -> bool:
     return codes.count(Later.NOT_YET_VISIBLE) < _VISIBLE_AFTER
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """When a request that cannot be settled ends: *attempts* of ours and of the broker's deliveries."""
+def last_straw(deferred: Deferred, attempts: int, most: int) -> Refused | Deferred | Unsettled:
+    """Ends a request whose *attempts* (ours and the broker's) exceed *most*, instead of deferring it.
 
-    attempts: int = field(default=10)
+    What may have been sent is never rejected: it ends unsettled.
+    """
+    if attempts <= most:
+        return deferred
+    if deferred.safe_at is not None or deferred.code is Later.OUTCOME_UNKNOWN:
+        return Unsettled(f"the outcome could not be found out: {deferred.detail}", deferred.safe_at)
+    return Refused(exhausted(attempts, deferred.detail, deferred.answer))
 
-    def passed(self, attempt: int, deliveries: int) -> bool:
-        """True when this attempt is one too many."""
-        return attempt + deliveries > self.attempts
 
-    def end(self, deferred: Deferred) -> Refused | Unsettled:
-        """The end of a request whose attempts are used up: never a rejection of what may have been sent."""
-        if deferred.safe_at is not None or deferred.code is Later.OUTCOME_UNKNOWN:
-            return Unsettled(f"the outcome could not be found out: {deferred.detail}")
-        why = Rejected(
-            Code.ATTEMPTS_EXHAUSTED,
-            f"gave up after {self.attempts} attempts; the last one: {deferred.detail}",
-            "see the attempts for what stood in the way each time, mend it and send the request again",
-            answer=deferred.answer,
-        )
-        return Refused(why)
+def exhausted(attempts: int, last: str, answer: Answer | None = None) -> Rejected:
+    """The rejection of a request that was tried too often."""
+    return Rejected(
+        Code.ATTEMPTS_EXHAUSTED,
+        f"gave up after {attempts} attempts; the last one: {last}",
+        "see the attempts for what stood in the way each time, mend it and send the request again",
+        answer=answer,
+    )

@@ -1,10 +1,13 @@
-"""What requests' names are resolved to: folders, processes, robots, machines."""
+"""What requests' names are resolved to: folders, processes, robots, machines; and which one a name means."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from worker.domain.requests import Strategy
+from worker.domain.failures import Candidate, Code, Rejected
+from worker.domain.requests import ProcessRef, Strategy
+
+_CANDIDATES_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +61,103 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Everything a StartJobs call needs: where, what, how, and its body but for the Reference.
+    """Everything a StartJobs call needs: where, what, how.
 
-    *start_info* holds Orchestrator's own property names; *asked* is the number of jobs asked for, None with
-    strategy All, where the environment decides.
+    *start_info* holds Orchestrator's own property names, but for the Reference and the arguments; *arguments*
+    is their JSON text. *asked* is the number of jobs asked for, None where only the server knows it.
     """
 
     folder: Folder
     process: Process
     strategy: Strategy
     start_info: Mapping[str, Any]
+    arguments: str | None
     asked: int | None
+
+
+def choose_process(ref: ProcessRef, processes: Sequence[Process], folder: Folder) -> Process | None:
+    """The one process that *ref* means, None when there is none; `Rejected` with all when there are several.
+
+    A release key is exact. A name is compared with the processes' names, then with their package ids, first
+    to the letter, then in any case; the first of these that finds something decides.
+    """
+    if ref.release_key:
+        key = ref.release_key.lower()
+        return next((p for p in processes if p.release_key.lower() == key), None)
+    wanted = ref.name or ""
+    within = [p for p in processes if _in_environment(p, ref.environment)]
+    for named in _readings(wanted):
+        found = [p for p in within if named(p)]
+        if len(found) > 1:
+            raise _ambiguous(ref, found, folder)
+        if found:
+            return found[0]
+    return None
+
+
+class _Named(Protocol):
+    @property
+    def id(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+
+
+_T = TypeVar("_T", bound=_Named)
+
+
+def choose_named(wanted: str | int, among: Iterable[_T]) -> _T | None:
+    """The robot or machine with this id, or this name: to the letter, else the only one in any case."""
+    among = list(among)
+    if isinstance(wanted, int):
+        return next((one for one in among if one.id == wanted), None)
+    exact = [one for one in among if one.name == wanted]
+    alike = exact or [one for one in among if one.name.casefold() == wanted.casefold()]
+    return alike[0] if len(alike) == 1 else None
+
+
+def choose_strategy(asked: Strategy | None, folder: Folder, *, robots: bool) -> Strategy:
+    """The strategy asked for if this kind of folder offers it, or the one that follows from the request."""
+    if asked is None:
+        if folder.modern:
+            return Strategy.MODERN_JOBS_COUNT
+        return Strategy.SPECIFIC if robots else Strategy.JOBS_COUNT
+    if (asked is Strategy.MODERN_JOBS_COUNT) is folder.modern:
+        return asked
+    kind, offered = (
+        ("modern", "ModernJobsCount") if folder.modern else ("classic", "All, Specific, JobsCount")
+    )
+    raise Rejected(
+        Code.STRATEGY_NOT_OFFERED,
+        f"strategy {asked} is not offered by folder '{folder.path}', which is a {kind} one",
+        f"use {offered}, or leave the strategy out and it follows from the folder",
+    )
+
+
+def _in_environment(process: Process, environment: str | None) -> bool:
+    if environment is None:
+        return True
+    if process.environment is not None:
+        return process.environment.casefold() == environment.casefold()
+    # Servers since API 20 have no environments left, but the names made from them stay.
+    return process.name.casefold() == f"{process.package_id}_{environment}".casefold()
+
+
+def _readings(wanted: str) -> tuple[Callable[[Process], bool], ...]:
+    folded = wanted.casefold()
+    return (
+        lambda p: p.name == wanted,
+        lambda p: p.package_id == wanted,
+        lambda p: p.name.casefold() == folded,
+        lambda p: p.package_id.casefold() == folded,
+    )
+
+
+def _ambiguous(ref: ProcessRef, found: Sequence[Process], folder: Folder) -> Rejected:
+    return Rejected(
+        Code.PROCESS_AMBIGUOUS,
+        f"{ref} means {len(found)} processes in folder '{folder.path}'",
+        "name one of the candidates by its own name, by its environment or by its release key",
+        candidates=tuple(
+            Candidate(p.name, p.release_key, folder.path, p.environment) for p in found[:_CANDIDATES_SHOWN]
+        ),
+    )

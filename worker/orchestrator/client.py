@@ -62,6 +62,10 @@ class Client:
         token, server = self._auth.trouble, self._transport.trouble
         return Reach(token is None, token, server is None, server)
 
+    async def probe(self) -> None:
+        """One cheap call: raises what stands in the way, and makes `status` say what it met with."""
+        await self._transport.get(self._call("Folders", "/odata/Folders", top=1), wire.mapping, None)
+
     async def folder(self, ref: FolderRef, *, fresh: bool = False) -> Folder:
         """Finds a folder, or raises `Rejected(FOLDER_UNKNOWN)`."""
         return await self._catalog.folder(ref, fresh=fresh)

@@ -91,6 +91,32 @@ class Orchestrator(Protocol):
         """One job by id with its output; None when it is not there."""
 
 
+class Ledger(Protocol):
+    """Which requests have been started. Only that is final: rejected and expired ids may be sent again."""
+
+    async def started(self, request_id: str) -> tuple[str, str | None] | None:
+        """The body's SHA-256 and the message id that *request_id* was started with, if it was."""
+
+    async def remember(self, request_id: str, fingerprint: str, message_id: str | None) -> None:
+        """Remembers that *request_id* has been started, and by which message."""
+
+
+class Telemetry(Protocol):
+    """Counts what happens; never in the way."""
+
+    def settled(self, outcome: str, code: str, seconds_since_published: float | None) -> None:
+        """A request was settled."""
+
+    def deferred(self, code: str) -> None:
+        """A request was deferred."""
+
+    def in_hand(self, count: int) -> None:
+        """How many requests are in hand now."""
+
+    def tracked(self, count: int) -> None:
+        """How many jobs are tracked here now."""
+
+
 class Clock(Protocol):
     """Wall-clock seconds since the epoch; tests bring their own."""
 

@@ -1,0 +1,156 @@
+"""The composition root: which parts there are, how they are joined, and in which order they stop."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Collection, Coroutine
+from contextlib import AsyncExitStack
+from signal import SIGINT, SIGTERM
+
+import structlog
+
+from worker.broker.connection import Link
+from worker.broker.inbox import Inbox
+from worker.broker.outbox import Outbox
+from worker.broker.topology import Topology
+from worker.domain.failures import Rejected, Unavailable
+from worker.domain.requests import FolderRef
+from worker.ledger.memory import MemoryLedger
+from worker.orchestrator.client import Client
+from worker.pipeline.attempt import Attempts, Rules
+from worker.pipeline.consume import Consumer
+from worker.pipeline.pauses import Outage, Stopping
+from worker.pipeline.resolve import Resolver
+from worker.pipeline.settle import Settler
+from worker.pipeline.start import Starter
+from worker.settings import Settings, SettingsError
+from worker.tracking.track import Tracker
+from worker.web.health import Health
+from worker.web.metrics import Metrics
+from worker.web.server import serve
+
+ROLES = frozenset({"start", "track", "web"})
+
+_TRACKING_PREFETCH = 500
+_PROBE_EVERY_S = 2.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """One worker process: the edges to the broker and to Orchestrator, and the roles between them."""
+
+    def __init__(self, settings: Settings, roles: Collection[str]) -> None:
+        self._settings = settings
+        self._roles = frozenset(roles)
+        self._source = f"urn:jobrelay:{settings.prefix}"
+        self._topology = Topology(settings.prefix)
+        self._stopping = Stopping()
+        self._metrics = Metrics()
+        self._health = Health()
+        self._client = Client(settings, self._metrics.orchestrator_call)
+        self._consuming = self._link("broker-consume")
+        self._publishing = self._link("broker-publish")
+        self._outbox = Outbox(self._topology, self._publishing.up, self._metrics.reply_lost)
+        self._inboxes = {
+            role: Inbox(queue, prefetch, self._consuming.up)
+            for role, queue, prefetch in (
+                ("start", self._topology.start, settings.concurrency),
+                ("track", self._topology.tracking, _TRACKING_PREFETCH),
+            )
+            if role in self._roles
+        }
+
+    async def run(self) -> None:
+        """Works until SIGTERM or SIGINT, then finishes what is in hand; a second signal ends at once."""
+        self._on_signal(asyncio.current_task())
+        async with AsyncExitStack() as stack:
+            if "web" in self._roles:
+                port = self._settings.http_port
+                await stack.enter_async_context(serve(port, self._health, self._metrics.registry))
+            await stack.enter_async_context(self._client)
+            await self._work()
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            edges = [
+                tasks.create_task(self._consuming.keep(*(inbox.session for inbox in self._inboxes.values()))),
+                tasks.create_task(self._publishing.keep(self._outbox.session)),
+                tasks.create_task(self._outbox.reply()),
+                tasks.create_task(self._watch_orchestrator()),
+            ]
+            roles = [tasks.create_task(role) for role in self._role_runs()]
+            await self._stopping.wait()
+            _log.info("worker.stopping", grace_s=self._settings.grace_s)
+            for inbox in self._inboxes.values():
+                await inbox.close()
+            _, late = await asyncio.wait(roles, timeout=self._settings.grace_s)
+            for inbox in self._inboxes.values():
+                await inbox.flush()
+            for task in (*late, *edges):
+                task.cancel()
+        _log.info("worker.stopped", given_up=len(late))
+
+    def _role_runs(self) -> list[Coroutine[None, None, None]]:
+        runs: list[Coroutine[None, None, None]] = []
+        if "start" in self._roles:
+            runs.append(self._consumer().run(self._inboxes["start"]))
+        if "track" in self._roles:
+            tracker = Tracker(self._client, self._outbox, self._metrics, self._stopping, time.time)
+            interval = self._settings.poll_interval_s
+            runs.append(tracker.run(self._inboxes["track"], self._source, interval))
+        return runs
+
+    def _consumer(self) -> Consumer:
+        settings = self._settings
+        rules = Rules(
+            prefix=settings.prefix,
+            default_folder=FolderRef.parse(settings.folder) if settings.folder else None,
+            window_s=settings.http_timeout_s + 3 * (settings.heartbeat_s + 1) + settings.commit_slack_s,
+            max_attempts=settings.max_attempts,
+        )
+        starter = Starter(self._client, settings.commit_slack_s, time.time, self._stopping)
+        outage = Outage(self._stopping, self._metrics.outage)
+        attempts = Attempts(Resolver(self._client), starter, outage, rules)
+        settler = Settler(self._outbox, self._source, socket.gethostname(), settings.max_attempts, time.time)
+        return Consumer(attempts, settler, MemoryLedger(), rules, self._metrics, time.time)
+
+    def _link(self, name: str) -> Link:
+        url = self._settings.amqp_url.get_secret_value()
+        return Link(name, url, self._settings.heartbeat_s, self._topology, self._health.set)
+
+    async def _watch_orchestrator(self) -> None:
+        """Keeps readiness true to what calls have met with; asks by itself while something is wrong."""
+        while True:
+            reach = self._client.status()
+            if not (reach.token_ok and reach.reachable):
+                try:
+                    await self._client.probe()
+                except (Unavailable, Rejected) as why:
+                    _log.warning("orchestrator.not_ready", reason=why.detail)
+                reach = self._client.status()
+            self._health.set("token", reach.token_ok, reach.token_reason)
+            self._health.set("orchestrator", reach.reachable, reach.reason)
+            await asyncio.sleep(_PROBE_EVERY_S)
+
+    def _on_signal(self, main: asyncio.Task[None] | None) -> None:
+        def stop() -> None:
+            if self._stopping and main is not None:
+                main.cancel()
+            self._stopping.begin()
+
+        loop = asyncio.get_running_loop()
+        for signal in (SIGTERM, SIGINT):
+            loop.add_signal_handler(signal, stop)
+
+
+async def run(settings: Settings, roles: Collection[str] = ROLES) -> int:
+    """Runs a worker to its end and returns its exit code. Raises `SettingsError` where it cannot begin."""
+    missing = settings.missing_credentials()
+    if missing:
+        raise SettingsError(f"{', '.join(missing)} missing: JOBRELAY_AUTH={settings.auth} needs it")
+    try:
+        await Worker(settings, roles).run()
+    except asyncio.CancelledError:
+        return 1
+    return 0

@@ -1,0 +1,1 @@
+"""Which requests have been started, remembered beyond their message."""

@@ -1,0 +1,180 @@
+"""One attempt at a request: looked up where it must be, understood, started; and what its failure means."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from worker.domain.failures import Code, Later, Rejected, Unavailable, Violation
+from worker.domain.messages import Message
+from worker.domain.outcomes import (
+    Deferred,
+    Outcome,
+    Refused,
+    Returned,
+    Started,
+    delay_of,
+    exhausted,
+    last_straw,
+    may_still_appear,
+)
+from worker.domain.processes import Target
+from worker.domain.requests import FolderRef, StartRequest
+from worker.pipeline.pauses import Outage
+from worker.pipeline.resolve import Resolver
+from worker.pipeline.settle import Case
+from worker.pipeline.start import Claim, Starter
+from worker.pipeline.validate import validate
+
+_UNKNOWN_NAMES = (Code.PROCESS_UNKNOWN, Code.FOLDER_UNKNOWN, Code.ROBOT_UNKNOWN, Code.MACHINE_UNKNOWN)
+# Orchestrator no longer knows the folder, the process or its key: what was cached of them is out of date.
+_STALE = (1002, 1100, 1674)
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What this deployment decides for all requests.
+
+    *window_s* is how long after a redelivery a POST of the message's former owner may still commit.
+    """
+
+    prefix: str
+    default_folder: FolderRef | None
+    window_s: float
+    max_attempts: int
+
+
+class Attempts:
+    """Makes attempts at requests until each has an outcome."""
+
+    def __init__(self, resolver: Resolver, starter: Starter, outage: Outage, rules: Rules) -> None:
+        self._resolver = resolver
+        self._starter = starter
+        self._outage = outage
+        self._rules = rules
+
+    async def outcome(self, case: Case, document: Mapping[str, Any]) -> Outcome:
+        """What is to become of the request. In an outage it is held here until Orchestrator is back."""
+        claim = Claim(
+            reference=case.reference,
+            safe_at=case.past.safe_at,
+            look=not case.message.fresh,
+            still_mine=lambda: case.delivery.is_open,
+        )
+        while True:
+            async with self._outage.passage() as stopping:
+                if stopping or not claim.still_mine():
+                    return Returned()
+                outcome = await self._attempted(case, claim, document)
+            if outcome is not None:
+                return self._bounded(case, claim, outcome)
+
+    async def _attempted(self, case: Case, claim: Claim, document: Mapping[str, Any]) -> Outcome | None:
+        """One attempt; None when Orchestrator is away."""
+        try:
+            outcome = await self._tried(case, claim, document)
+        except Rejected as why:
+            outcome = Refused(why)
+        except Unavailable as why:
+            if why.outage:
+                self._outage.failed()
+                return None
+            seconds = delay_of(why.code, case.past.attempt, why.retry_after)
+            return Deferred(why.code, why.detail, seconds, claim.safe_at, why.answer)
+        except Exception:  # noqa: BLE001 - a defect must cost this request a delay, not the others
+            _log.exception("request.failed", request_id=case.sender.request_id)
+            seconds = delay_of(Later.INTERNAL_ERROR, case.past.attempt, None)
+            detail = "Jobrelay failed at this request; its log has the reason"
+            return Deferred(Later.INTERNAL_ERROR, detail, seconds, claim.safe_at)
+        if isinstance(outcome, Started) or (isinstance(outcome, Refused) and outcome.why.answer):
+            self._outage.worked()
+        return outcome
+
+    async def _tried(self, case: Case, claim: Claim, document: Mapping[str, Any]) -> Outcome:
+        """Looks the request up if it may have been sent; only then may anything end or start it."""
+        request, target, trouble = await self._understood(case, document)
+        if claim.look:
+            found = await self._looked_up(claim, document, target)
+            if found is not None:
+                return found
+        if trouble is not None:
+            raise trouble
+        attempts = case.past.attempt - 1 + case.past.deliveries
+        if attempts > self._rules.max_attempts:
+            raise exhausted(
+                attempts, "it was never settled, not even by a failure: a worker may have died of it"
+            )
+        if request is None or target is None:
+            raise TypeError("a request without trouble has a target")
+        claim.expires_at = request.expires_at
+        try:
+            return await self._starter.start(claim, target)
+        except Rejected as why:
+            if why.answer is None or why.answer.error_code not in _STALE:
+                raise
+        target = await self._resolver.resolve(request, fresh=True)
+        return await self._starter.start(claim, target)
+
+    async def _understood(
+        self, case: Case, document: Mapping[str, Any]
+    ) -> tuple[StartRequest | None, Target | None, Rejected | None]:
+        """The request, validated and resolved, or what is wrong with it."""
+        request = None
+        try:
+            request = validate(document, self._rules.default_folder)
+            _check_reply_to(case.message, self._rules.prefix)
+            return request, await self._resolver.resolve(request), None
+        except Rejected as trouble:
+            return request, None, trouble
+
+    async def _looked_up(
+        self, claim: Claim, document: Mapping[str, Any], target: Target | None
+    ) -> Outcome | None:
+        ref = _folder_of(document) or self._rules.default_folder
+        try:
+            folder = target.folder if target else await self._resolver.folder(ref) if ref else None
+        except Rejected as why:
+            if claim.safe_at is not None:
+                detail = f"an earlier StartJobs may have happened and cannot be looked up: {why.detail}"
+                return Deferred(Later.OUTCOME_UNKNOWN, detail, delay_of(Later.BUSY, 1, None), claim.safe_at)
+            return None
+        # No folder, none ever: nothing can have been sent.
+        return await self._starter.look_up(claim, folder, target) if folder else None
+
+    def _bounded(self, case: Case, claim: Claim, outcome: Outcome) -> Outcome:
+        """Turns a rejection that may be premature into a deferral, and a deferral too many into an end."""
+        past = case.past
+        if isinstance(outcome, Refused) and _premature(outcome.why, case):
+            seconds = delay_of(Later.NOT_YET_VISIBLE, past.attempt, None)
+            outcome = Deferred(Later.NOT_YET_VISIBLE, outcome.why.detail, seconds, claim.safe_at)
+        if isinstance(outcome, Deferred):
+            outcome = last_straw(outcome, past.attempt + past.deliveries, self._rules.max_attempts)
+        lost = not case.delivery.is_open and isinstance(outcome, (Deferred, Refused))
+        # Somebody else has the message: to defer it as well would make two of it.
+        return Returned() if lost else outcome
+
+
+def _premature(why: Rejected, case: Case) -> bool:
+    codes = [attempt.code for attempt in case.past.history]
+    return why.code in _UNKNOWN_NAMES and may_still_appear(codes)
+
+
+def _check_reply_to(message: Message, prefix: str) -> None:
+    if message.reply_to and message.reply_to.startswith(f"{prefix}."):
+        raise Rejected(
+            Code.INVALID_REQUEST,
+            f"reply_to names '{message.reply_to}', a queue of Jobrelay itself",
+            "name a queue of your own, or leave reply_to out",
+            violations=(Violation("", "the AMQP property reply_to names a queue of Jobrelay"),),
+        )
+
+
+def _folder_of(document: Mapping[str, Any]) -> FolderRef | None:
+    folder = document.get("folder")
+    try:
+        return FolderRef.of(folder) if folder else None
+    except (AttributeError, TypeError):
+        return None

@@ -1,0 +1,173 @@
+"""The story of a request, from the arrival of its message to its settlement."""
+
+import asyncio
+from collections.abc import AsyncIterable, Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import structlog
+
+from worker.domain.events import Sender
+from worker.domain.failures import Rejected
+from worker.domain.messages import Message, past_of
+from worker.domain.outcomes import Deferred, Duplicate, Outcome, Refused, Repeated, Returned, Started
+from worker.domain.requests import FolderRef
+from worker.pipeline.attempt import Attempts, Rules
+from worker.pipeline.ports import Clock, Delivery, Ledger, Telemetry
+from worker.pipeline.settle import Case, Settler
+from worker.pipeline.validate import read, request_id_of, validate
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Running:
+    delivery: Delivery
+    ended: asyncio.Future[Outcome]
+
+
+class Consumer:
+    """Handles deliveries, each in a task of its own; the broker's prefetch bounds how many there are."""
+
+    def __init__(
+        self,
+        attempts: Attempts,
+        settler: Settler,
+        ledger: Ledger,
+        rules: Rules,
+        telemetry: Telemetry,
+        clock: Clock,
+    ) -> None:
+        self._attempts = attempts
+        self._settler = settler
+        self._ledger = ledger
+        self._rules = rules
+        self._telemetry = telemetry
+        self._clock = clock
+        self._in_hand: dict[str, _Running] = {}
+
+    async def run(self, deliveries: AsyncIterable[Delivery]) -> None:
+        """Handles every delivery; returns when they end and the last one is settled."""
+        async with asyncio.TaskGroup() as tasks:
+            async for delivery in deliveries:
+                tasks.create_task(self.handle(delivery))
+
+    async def handle(self, delivery: Delivery) -> None:
+        """Sees one delivery to its settlement. A failure of ours is logged, and the request deferred."""
+        began = perf_counter()
+        case, document, trouble = self._opened(delivery)
+        if document is None or case.sender.request_id is None:
+            # Without an id nothing can ever have been sent for it.
+            outcome: Outcome = Refused(trouble or _invalid(document or {}, self._rules.default_folder))
+            await self._settler.settle(case, outcome)
+        else:
+            outcome = await self._unless_in_hand(case, document)
+        self._told(case, outcome, perf_counter() - began)
+
+    def _opened(self, delivery: Delivery) -> tuple[Case, dict[str, Any] | None, Rejected | None]:
+        message, now = delivery.message, self._clock()
+        past = past_of(message, now, self._rules.window_s)
+        try:
+            document = read(message)
+        except Rejected as why:
+            case = Case(delivery=delivery, past=past, sender=_sender(message, {}, self._rules.prefix))
+            return case, None, why
+        sender = _sender(message, document, self._rules.prefix)
+        expires = document.get("expiresAt")
+        case = Case(
+            delivery=delivery,
+            past=past,
+            sender=sender,
+            reference=f"{self._rules.prefix}:{sender.request_id}",
+            expires_at=expires if isinstance(expires, str) else None,
+        )
+        return case, document, None
+
+    async def _unless_in_hand(self, case: Case, document: Mapping[str, Any]) -> Outcome:
+        """Handles the request, unless that is being done here: the same message again shares its end."""
+        request_id = str(case.sender.request_id)
+        while (running := self._in_hand.get(request_id)) is not None:
+            ended = await asyncio.shield(running.ended)
+            if case.message.redelivered and not running.delivery.is_open:
+                outcome: Outcome = Returned() if isinstance(ended, Returned) else Repeated()
+                await self._settler.settle(case, outcome)
+                return outcome
+        running = _Running(case.delivery, asyncio.get_running_loop().create_future())
+        self._in_hand[request_id] = running
+        self._telemetry.in_hand(len(self._in_hand))
+        outcome = Returned()
+        try:
+            outcome = await self._decided(case, document)
+            await self._settler.settle(case, outcome)
+            if isinstance(outcome, Started):
+                await self._ledger.remember(request_id, case.fingerprint, case.message.message_id)
+        finally:
+            del self._in_hand[request_id]
+            running.ended.set_result(outcome)
+        return outcome
+
+    async def _decided(self, case: Case, document: Mapping[str, Any]) -> Outcome:
+        known = await self._ledger.started(str(case.sender.request_id))
+        if known is not None:
+            return _started_before(case, *known)
+        return await self._attempts.outcome(case, document)
+
+    def _told(self, case: Case, outcome: Outcome, seconds: float) -> None:
+        """One line and one count for each request."""
+        name, code = _words(outcome)
+        sent = case.message.timestamp
+        age = self._clock() - sent.timestamp() if sent else None
+        self._telemetry.settled(name, code, age)
+        if isinstance(outcome, Deferred):
+            self._telemetry.deferred(code)
+        _log.info(
+            "request.settled",
+            request_id=case.sender.request_id,
+            outcome=name,
+            code=code or None,
+            jobs=len(outcome.jobs) if isinstance(outcome, Started) else None,
+            adopted=outcome.adopted if isinstance(outcome, Started) else None,
+            attempt=case.past.attempt,
+            ms=round(seconds * 1000, 1),
+        )
+
+
+def _sender(message: Message, document: Mapping[str, Any], prefix: str) -> Sender:
+    metadata = document.get("metadata")
+    traceparent = message.headers.get("traceparent")
+    reply_to = message.reply_to
+    return Sender(
+        request_id=request_id_of(document),
+        correlation_id=message.correlation_id,
+        reply_to=None if reply_to and reply_to.startswith(f"{prefix}.") else reply_to,
+        traceparent=traceparent if isinstance(traceparent, str) else None,
+        metadata=metadata if isinstance(metadata, dict) and _all_text(metadata) else {},
+    )
+
+
+def _all_text(metadata: dict[Any, Any]) -> bool:
+    return all(isinstance(value, str) for value in metadata.values())
+
+
+def _invalid(document: Mapping[str, Any], default_folder: FolderRef | None) -> Rejected:
+    try:
+        validate(document, default_folder)
+    except Rejected as why:
+        return why
+    raise TypeError("a document without a requestId keeps to the schema")
+
+
+def _started_before(case: Case, fingerprint: str, message_id: str | None) -> Duplicate | Repeated:
+    same = case.fingerprint == fingerprint
+    if case.message.redelivered and same and case.message.message_id == message_id:
+        return Repeated()
+    return Duplicate(body_differs=not same)
+
+
+def _words(outcome: Outcome) -> tuple[str, str]:
+    if isinstance(outcome, Refused):
+        return "rejected", outcome.why.code
+    if isinstance(outcome, Deferred):
+        return "deferred", outcome.code
+    return type(outcome).__name__.lower(), ""

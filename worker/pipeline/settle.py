@@ -1,0 +1,173 @@
+"""The one place that settles a message: what is to be said is confirmed first, the ack comes last."""
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, assert_never
+from uuid import uuid4
+
+from worker.domain import events
+from worker.domain.events import Sender, rfc3339
+from worker.domain.failures import Code, Rejected
+from worker.domain.messages import WINDOW_UNTIL, Attempt, Message, Past
+from worker.domain.outcomes import (
+    Deferred,
+    Duplicate,
+    Outcome,
+    Refused,
+    Repeated,
+    Returned,
+    Started,
+    Unsettled,
+)
+from worker.pipeline.ports import Clock, Delivery, Outbox
+
+
+@dataclass(slots=True, kw_only=True)
+class Case:
+    """One delivery on its way to its settlement: the message, its past, and who sent it."""
+
+    delivery: Delivery
+    past: Past
+    sender: Sender
+    reference: str = ""
+    expires_at: str | None = None
+
+    @property
+    def message(self) -> Message:
+        """The message as it came."""
+        return self.delivery.message
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the body: what tells two bodies of one request id apart."""
+        return sha256(self.message.body).hexdigest()
+
+
+class Settler:
+    """Settles cases. *source* is the CloudEvents source of this deployment, *host* names this worker."""
+
+    def __init__(self, outbox: Outbox, source: str, host: str, max_attempts: int, clock: Clock) -> None:
+        self._outbox = outbox
+        self._source = source
+        self._host = host
+        self._max_attempts = max_attempts
+        self._clock = clock
+
+    async def settle(self, case: Case, outcome: Outcome) -> None:
+        """Says what became of the request, then settles its message. Returns when all of it is confirmed."""
+        match outcome:
+            case Started():
+                await self._started(case, outcome)
+            case Refused(why):
+                await self._refused(case, why)
+            case Deferred():
+                await self._deferred(case, outcome)
+            case Duplicate(body_differs):
+                await self._duplicate(case, body_differs=body_differs)
+            case Unsettled(detail, safe_at):
+                await self._bury(case, Code.OUTCOME_UNKNOWN, detail, str(uuid4()), safe_at)
+            case Returned():
+                case.delivery.give_back()
+                return
+            case Repeated():
+                pass
+            case _:
+                assert_never(outcome)
+        case.delivery.ack()
+
+    async def _started(self, case: Case, started: Started) -> None:
+        now = self._clock()
+        shared = {
+            "process": _process(started),
+            "folder": {"id": started.folder.id, "key": started.folder.key, "path": started.folder.path},
+            "requested": started.requested,
+            "adopted": started.adopted,
+            "reference": case.reference,
+            "strategy": started.strategy,
+            "attempt": case.past.attempt,
+        }
+        documents = events.tracking_documents(case.sender, shared, started.jobs, now)
+        created = [
+            events.job_created(self._source, case.sender, document, job, now)
+            for document, job in zip(documents, started.jobs, strict=True)
+        ]
+        await _all(self._outbox.announce(event) for event in created)
+        await _all(self._outbox.track(document) for document in documents)
+
+    async def _refused(self, case: Case, why: Rejected) -> None:
+        now, past = self._clock(), case.past
+        letter = str(uuid4())
+        burial = {
+            "fact": f"{case.sender.request_id or case.fingerprint}|{past.replays}",
+            "attempts": [attempt.document() for attempt in past.history],
+            "deadLetterId": letter,
+        }
+        await self._bury(case, why.code, why.detail, letter)
+        await self._outbox.announce(events.request_rejected(self._source, case.sender, why, burial, now))
+
+    async def _bury(
+        self, case: Case, code: Code, detail: str, letter: str, safe_at: float | None = None
+    ) -> None:
+        now, past, message = self._clock(), case.past, case.message
+        headers: dict[str, Any] = {
+            "jobrelay-code": str(code),
+            "jobrelay-detail": detail[:2000],
+            "jobrelay-attempt": past.attempt,
+            "jobrelay-first-at": rfc3339(past.first_at),
+            "jobrelay-last-at": rfc3339(now),
+            "jobrelay-host": self._host,
+            "jobrelay-exchange": message.exchange,
+            "jobrelay-routing-key": message.routing_key,
+            "jobrelay-replays": past.replays,
+            "jobrelay-dead-letter-id": letter,
+        }
+        if safe_at is not None:
+            headers[WINDOW_UNTIL] = rfc3339(safe_at)
+        await self._outbox.bury(message, headers)
+
+    async def _deferred(self, case: Case, deferred: Deferred) -> None:
+        now, past = self._clock(), case.past
+        detail = {
+            "code": deferred.code,
+            "detail": deferred.detail,
+            "attempt": past.attempt,
+            "maxAttempts": self._max_attempts,
+            "delaySeconds": deferred.seconds,
+            "notBefore": rfc3339(now + deferred.seconds),
+            "expiresAt": case.expires_at,
+            "outcomeKnown": deferred.safe_at is None,
+            "orchestrator": events.answered(deferred.answer),
+        }
+        headers = past.after(Attempt(now, deferred.code, deferred.detail), deferred.safe_at)
+        await self._outbox.announce(events.request_deferred(self._source, case.sender, detail, now))
+        await self._outbox.defer(case.message, deferred.seconds, headers)
+
+    async def _duplicate(self, case: Case, *, body_differs: bool) -> None:
+        message = case.message.message_id or case.fingerprint
+        await self._outbox.announce(
+            events.request_duplicate(
+                self._source, case.sender, message, body_differs=body_differs, now=self._clock()
+            )
+        )
+
+
+def _process(started: Started) -> dict[str, Any]:
+    process = started.process
+    return {
+        "name": process.name,
+        "packageId": process.package_id,
+        "version": process.version,
+        "releaseKey": process.release_key,
+        "environment": process.environment,
+    }
+
+
+async def _all(publishes: Iterable[Awaitable[None]]) -> None:
+    """Awaits all of them; a single one, which is the rule, without a task of its own."""
+    first, *others = publishes
+    if not others:
+        await first
+        return
+    await asyncio.gather(first, *others)

@@ -1,0 +1,159 @@
+"""Once: a request's jobs are started by one POST, or found to have been started by an earlier one.
+
+A POST is sent only if no earlier one can have happened. Where one may have, its jobs are looked up by
+Reference first, and absence counts only after the last moment at which that POST could still commit.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from worker.domain.events import rfc3339
+from worker.domain.failures import Code, Later, OutcomeUnknown, Rejected, Unavailable
+from worker.domain.jobs import Job
+from worker.domain.outcomes import (
+    HOLD_S,
+    Adopt,
+    Deferred,
+    Post,
+    Returned,
+    Started,
+    Wait,
+    delay_within,
+    next_step,
+)
+from worker.domain.processes import Folder, Process, Target
+from worker.pipeline.pauses import Stopping
+from worker.pipeline.ports import Clock, Orchestrator
+
+_HELD_TRIES = 3
+_ARGUMENTS_MOST = 10_000
+_ATTACHMENT_API = 20
+
+
+@dataclass(slots=True, kw_only=True)
+class Claim:
+    """One request's right to be started, in this worker's hands.
+
+    *safe_at* is the moment from which no earlier POST can commit any more, None when there was none. *look*
+    is true while a look-up must come before any POST. *still_mine* tells whether the broker sees it so too.
+    """
+
+    reference: str
+    safe_at: float | None
+    look: bool
+    still_mine: Callable[[], bool]
+    expires_at: datetime | None = None
+
+
+class Starter:
+    """Starts jobs once. *commit_slack_s* is how long a POST whose answer was lost may still commit."""
+
+    def __init__(
+        self, orchestrator: Orchestrator, commit_slack_s: float, clock: Clock, stopping: Stopping
+    ) -> None:
+        self._orchestrator = orchestrator
+        self._commit_slack_s = commit_slack_s
+        self._clock = clock
+        self._stopping = stopping
+
+    async def look_up(
+        self, claim: Claim, folder: Folder, target: Target | None
+    ) -> Started | Deferred | Returned | None:
+        """Finds out what became of earlier POSTs. None: nothing did, and nothing can any more."""
+        name = target.process.name if target else None
+        asked = target.asked if target else None
+        while True:
+            jobs = await self._orchestrator.find(folder, claim.reference, name)
+            match next_step(len(jobs), asked, self._clock(), claim.safe_at):
+                case Adopt():
+                    return _adopted(folder, target, jobs)
+                case Post():
+                    claim.look, claim.safe_at = False, None
+                    return None
+                case Wait(seconds) if seconds > HOLD_S:
+                    return self._come_back(claim, seconds)
+                case Wait(seconds):
+                    await self._stopping.pause(seconds)
+            if self._stopping:
+                return Returned()
+
+    async def start(self, claim: Claim, target: Target) -> Started | Deferred | Returned:
+        """Sends the POST, and settles a lost answer by looking up."""
+        body = await self._body(claim, target)
+        tries = 0
+        while True:
+            self._guard_expiry(claim)
+            if self._stopping or not claim.still_mine():
+                return Returned()
+            try:
+                jobs = await self._orchestrator.start(target.folder, body)
+                return _started(target, jobs)
+            except OutcomeUnknown:
+                claim.look, claim.safe_at = True, self._clock() + self._commit_slack_s
+                outcome = await self.look_up(claim, target.folder, target)
+                if outcome is not None:
+                    return outcome
+            except Unavailable as why:
+                tries += 1
+                if not _worth_holding(why, tries):
+                    raise
+                pause = why.retry_after or random.uniform(0, 2**tries / 4)  # noqa: S311 - jitter
+                await self._stopping.pause(pause)
+
+    async def _body(self, claim: Claim, target: Target) -> Mapping[str, Any]:
+        body = {**target.start_info, "Reference": claim.reference}
+        if target.arguments is None:
+            return body
+        size = len(target.arguments.encode("utf-16-le")) // 2
+        if size <= _ARGUMENTS_MOST:
+            return body | {"InputArguments": target.arguments}
+        if not target.folder.modern or (self._orchestrator.api_version or 0) < _ATTACHMENT_API:
+            raise Rejected(
+                Code.ARGUMENTS_TOO_LONG,
+                f"the input arguments are {size} characters of JSON; Orchestrator takes {_ARGUMENTS_MOST}",
+                "pass a reference to the data instead of the data (servers with API 20 take attachments)",
+            )
+        content = target.arguments.encode()
+        attachment = await self._orchestrator.attach(target.folder, "input.json", content)
+        return body | {"InputFile": attachment}
+
+    def _guard_expiry(self, claim: Claim) -> None:
+        if claim.expires_at is not None and self._clock() >= claim.expires_at.timestamp():
+            raise Rejected(
+                Code.EXPIRED,
+                f"the request expired at {claim.expires_at.isoformat()} before its jobs could be started",
+                "send it again with a later expiresAt; the same requestId may be used",
+            )
+
+    def _come_back(self, claim: Claim, seconds: float) -> Deferred:
+        safe_at = rfc3339(self._clock() + seconds)
+        return Deferred(
+            Later.OUTCOME_UNKNOWN,
+            f"an earlier StartJobs may have happened; it is looked up again until {safe_at}",
+            delay_within(seconds),
+            claim.safe_at,
+        )
+
+
+def _worth_holding(why: Unavailable, tries: int) -> bool:
+    """True when a short wait in hand is cheaper than a round through the delay queues."""
+    if why.outage or why.code is Later.BUSY or tries > _HELD_TRIES:
+        return False
+    return (why.retry_after or 0) <= HOLD_S
+
+
+def _started(target: Target, jobs: Sequence[Job]) -> Started:
+    requested = target.asked or len(jobs)
+    return Started(target.folder, target.process, str(target.strategy), jobs, requested, adopted=False)
+
+
+def _adopted(folder: Folder, target: Target | None, jobs: Sequence[Job]) -> Started:
+    if target is not None:
+        requested = max(target.asked or 0, len(jobs))
+        return Started(folder, target.process, str(target.strategy), jobs, requested, adopted=True)
+    name = jobs[0].release_name or ""
+    process = Process(id=0, name=name, package_id="", version="", release_key="")
+    return Started(folder, process, "", jobs, len(jobs), adopted=True)

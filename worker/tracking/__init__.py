@@ -1,0 +1,1 @@
+"""Jobs in flight, followed to their end. The tracking queue is the set of them."""

@@ -1,0 +1,124 @@
+"""Follows each job by id until it is over, and says each change of its state.
+
+A plain tracker: every job in hand is read once in each interval. What it knows of a job is in its message,
+so a tracker that dies loses nothing, and the next one goes on where it was.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterable, Mapping
+from typing import Any
+
+import structlog
+
+from worker.contracts import parse, violations
+from worker.domain.events import job_state, rfc3339
+from worker.domain.failures import Code, Rejected, Unavailable
+from worker.domain.jobs import Job, is_news
+from worker.pipeline.pauses import Stopping
+from worker.pipeline.ports import Clock, Delivery, Orchestrator, Outbox, Telemetry
+
+_READS_AT_ONCE = 16
+
+_log = structlog.get_logger(__name__)
+
+
+class Tracker:
+    """Keeps invariant 6: a job's states are announced one by one, in order, and none after a terminal one."""
+
+    def __init__(
+        self,
+        orchestrator: Orchestrator,
+        outbox: Outbox,
+        telemetry: Telemetry,
+        stopping: Stopping,
+        clock: Clock,
+    ) -> None:
+        self._orchestrator = orchestrator
+        self._outbox = outbox
+        self._telemetry = telemetry
+        self._stopping = stopping
+        self._clock = clock
+        self._reading = asyncio.Semaphore(_READS_AT_ONCE)
+        self._in_hand = 0
+
+    async def run(self, deliveries: AsyncIterable[Delivery], source: str, interval_s: float) -> None:
+        """Follows the job of every delivery; returns when they end and all are settled or given back."""
+        async with asyncio.TaskGroup() as tasks:
+            async for delivery in deliveries:
+                tasks.create_task(self._follow(delivery, source, interval_s))
+
+    async def _follow(self, delivery: Delivery, source: str, interval_s: float) -> None:
+        known = await self._read(delivery)
+        if known is None:
+            return
+        self._count(1)
+        try:
+            seen = await self._news(delivery, known, interval_s)
+            if seen is None:
+                delivery.give_back()
+                return
+            await self._outbox.announce(job_state(source, known, seen, self._clock()))
+            if not seen.terminal:
+                await self._outbox.track(_next(known, seen))
+            delivery.ack()
+        finally:
+            self._count(-1)
+
+    async def _news(self, delivery: Delivery, known: Mapping[str, Any], interval_s: float) -> Job | None:
+        """Waits for a state that has not been announced; None when this tracker no longer may."""
+        pause = random.uniform(0, min(interval_s, 1.0))  # noqa: S311 - spreads the first reads
+        while True:
+            await self._stopping.pause(pause)
+            if self._stopping or not delivery.is_open:
+                return None
+            seen = await self._look(known)
+            if seen is not None and is_news(known["state"], known["resumeVersion"], seen):
+                return seen
+            pause = interval_s * random.uniform(0.8, 1.2)  # noqa: S311 - keeps reads spread
+
+    async def _look(self, known: Mapping[str, Any]) -> Job | None:
+        try:
+            async with self._reading:
+                return await self._orchestrator.job(known["folder"]["id"], known["job"]["id"])
+        except (Unavailable, Rejected) as why:
+            _log.info("job.unread", job=known["job"]["key"], reason=why.detail)
+            return None
+
+    async def _read(self, delivery: Delivery) -> Mapping[str, Any] | None:
+        """The tracking document, or None when the message was none and is a dead letter now."""
+        message = delivery.message
+        try:
+            document = parse(message.body)
+            wrong = "; ".join(f"{v.pointer} {v.message}" for v in violations("tracking.v1", document))
+        except Rejected as why:
+            document, wrong = None, why.detail
+        if not wrong and isinstance(document, dict):
+            return document
+        now = rfc3339(self._clock())
+        headers = {
+            "jobrelay-code": str(Code.INVALID_REQUEST),
+            "jobrelay-detail": f"not a tracking message: {wrong}"[:2000],
+            "jobrelay-first-at": now,
+            "jobrelay-last-at": now,
+            "jobrelay-exchange": message.exchange,
+            "jobrelay-routing-key": message.routing_key,
+        }
+        await self._outbox.bury(message, headers)
+        delivery.ack()
+        return None
+
+    def _count(self, change: int) -> None:
+        self._in_hand += change
+        self._telemetry.tracked(self._in_hand)
+
+
+def _next(known: Mapping[str, Any], seen: Job) -> dict[str, Any]:
+    """The tracking document after *seen* was announced."""
+    return {
+        **known,
+        "state": seen.state,
+        "previousState": known["state"],
+        "resumeVersion": seen.resume_version,
+        "generation": known["generation"] + 1,
+    }
