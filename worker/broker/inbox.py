@@ -123,14 +123,15 @@ class Inbox:
         if tag is None:
             return
         acks.taken(tag)
-        delivery = Delivery(_message(delivered), tag, acks)
+        delivery = Delivery(message_of(delivered), tag, acks)
         if self._closed:
             delivery.give_back()
         else:
             self._waiting.put_nowait(delivery)
 
 
-def _message(delivered: DeliveredMessage) -> Message:
+def message_of(delivered: DeliveredMessage) -> Message:
+    """The library's message in our words."""
     properties = delivered.header.properties
     return Message(
         body=delivered.body,

@@ -30,7 +30,8 @@ _log = structlog.get_logger(__name__)
 class Outbox:
     """Publishes on one channel with confirms; see `pipeline.ports.Outbox` for its promises.
 
-    Its `session` is run by a link, which it tells that it is *up*; `reply` runs beside it. *on_reply_lost* is called for each event that a `reply_to` did not get.
+    Its `session` is run by a link, which it tells that it is *up*; `reply` runs beside it. *on_reply_lost* is
+    called for each event that a `reply_to` did not get.
     """
 
     def __init__(self, topology: Topology, up: Callable[[], None], on_reply_lost: Callable[[], None]) -> None:
@@ -64,11 +65,11 @@ class Outbox:
     async def defer(self, message: Message, seconds: int, headers: Mapping[str, Any]) -> None:
         """Sends a request round the delay queue of *seconds*; it comes back as a start-job request."""
         exchange = self._topology.delay(seconds)
-        await self._publish(exchange, START_KEY, message.body, _of_message(message, headers))
+        await self._publish(exchange, START_KEY, message.body, properties_of(message, headers))
 
     async def bury(self, message: Message, headers: Mapping[str, Any]) -> None:
         """Keeps a message in the dead letters."""
-        properties = _of_message(message, headers)
+        properties = properties_of(message, headers)
         await self._publish(self._topology.dead, message.routing_key, message.body, properties)
 
     async def _publish(
@@ -104,7 +105,7 @@ class Outbox:
         return True
 
     async def _failed(self, channel: Channel, exchange: str, error: Exception) -> None:
-        """Makes the next try worth it: the broker's refusal is waited for, anything else costs the channel."""
+        """Makes the next try worth it: a refusal is waited for, anything else costs the channel."""
         if channel.is_closed:
             return
         _log.warning("broker.publish_failed", exchange=exchange, reason=str(error) or type(error).__name__)
@@ -180,7 +181,8 @@ def _of_event(event: Event) -> Basic.Properties:
     )
 
 
-def _of_message(message: Message, headers: Mapping[str, Any]) -> Basic.Properties:
+def properties_of(message: Message, headers: Mapping[str, Any]) -> Basic.Properties:
+    """What *message* is sent on with: its own properties, and *headers* over its own headers."""
     kept = {name: value for name, value in message.headers.items() if not name.startswith(_OF_THE_BROKER)}
     # The broker refuses a user id that is not the connection's own.
     sent_by = {USER_ID: message.user_id} if message.user_id else {}

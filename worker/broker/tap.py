@@ -1,0 +1,90 @@
+"""Reading along: events as they are published, the audit stream from any point, a queue held unsettled."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from aio_pika.abc import AbstractConnection
+from aiormq.abc import DeliveredMessage
+from aiormq.channel import Channel
+from aiormq.exceptions import ChannelInvalidStateError
+
+from worker.broker.connection import channel_on
+from worker.broker.inbox import message_of
+from worker.broker.topology import Topology
+from worker.domain.messages import Message
+
+_TIMEOUT_S = 10.0
+_AHEAD = 500
+
+Offset = str | int | datetime
+"""Where to begin in a stream: `first`, `last`, `next`, an offset, or the chunk that holds a moment."""
+
+
+@asynccontextmanager
+async def events(
+    connection: AbstractConnection, topology: Topology, pattern: str = "#"
+) -> AsyncIterator[AsyncIterator[Message]]:
+    """The events with routing keys like *pattern*, published from now on. Nobody else's copy is touched."""
+    async with channel_on(connection, confirms=False) as channel:
+        own = await channel.queue_declare(exclusive=True, auto_delete=True, timeout=_TIMEOUT_S)
+        queue = own.queue or ""
+        await channel.queue_bind(queue, topology.events, pattern, timeout=_TIMEOUT_S)
+        yield _all(await reading(channel, queue, _AHEAD))
+
+
+@asynccontextmanager
+async def audit(
+    connection: AbstractConnection, topology: Topology, begin: Offset
+) -> AsyncIterator[AsyncIterator[Message]]:
+    """Everything in the audit stream from *begin* on, and what comes. The offset is in each one's headers."""
+    async with channel_on(connection, confirms=False) as channel:
+        await channel.queue_declare(topology.audit, passive=True, timeout=_TIMEOUT_S)
+        yield _all(await reading(channel, topology.audit, _AHEAD, {"x-stream-offset": begin}))
+
+
+class Reading:
+    """A queue's messages, in order, each held until it is acknowledged or the channel is closed."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._arrived: asyncio.Queue[DeliveredMessage | None] = asyncio.Queue()
+        channel.closing.add_done_callback(lambda _: self._arrived.put_nowait(None))
+        channel.on_consumer_cancel_callbacks.add(self._end)
+
+    async def take(self, delivered: DeliveredMessage) -> None:
+        """Called by the library for each delivery."""
+        self._arrived.put_nowait(delivered)
+
+    async def next(self) -> tuple[int, Message]:
+        """The next message, with the tag to acknowledge it by."""
+        delivered = await self._arrived.get()
+        if delivered is None or delivered.delivery_tag is None:
+            raise ChannelInvalidStateError("the queue is gone, or the connection")
+        return delivered.delivery_tag, message_of(delivered)
+
+    async def ack(self, tag: int) -> None:
+        """Takes a message off its queue."""
+        await self._channel.basic_ack(tag)
+
+    async def _end(self, _frame: object) -> None:
+        self._arrived.put_nowait(None)
+
+
+async def reading(
+    channel: Channel, queue: str, ahead: int, arguments: Mapping[str, Any] | None = None
+) -> Reading:
+    """Begins to read *queue*, at most *ahead* messages unsettled at once (1 to 65,535)."""
+    await channel.basic_qos(prefetch_count=ahead, timeout=_TIMEOUT_S)
+    begun = Reading(channel)
+    await channel.basic_consume(queue, begun.take, arguments=dict(arguments or {}), timeout=_TIMEOUT_S)
+    return begun
+
+
+async def _all(messages: Reading) -> AsyncIterator[Message]:
+    while True:
+        tag, message = await messages.next()
+        yield message
+        await messages.ack(tag)

@@ -1,0 +1,133 @@
+"""A command's visit to the broker: connect once, say every failure in words, leave nothing behind."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from aio_pika.abc import AbstractConnection
+from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
+from aiormq.channel import Channel
+from aiormq.exceptions import (
+    AuthenticationError,
+    ChannelAccessRefused,
+    ChannelInvalidStateError,
+    ChannelNotFoundEntity,
+    ConnectionNotAllowed,
+    ProbableAuthenticationError,
+)
+from yarl import URL
+
+from worker.broker.connection import channel_on, connect
+from worker.broker.outbox import properties_of
+from worker.domain.messages import Message
+
+_TIMEOUT_S = 10.0
+_LOST = (AMQPError, OSError, TimeoutError, ChannelInvalidStateError)
+
+
+class BrokerAway(Exception):
+    """RabbitMQ cannot be reached, refuses us, or was lost; the text says where and why, without a secret."""
+
+
+class NotThere(Exception):
+    """The broker has no such exchange or queue; the text says which, and how to have it."""
+
+
+class NotTaken(Exception):
+    """The broker did not take a message; the text says why."""
+
+
+@asynccontextmanager
+async def visit(url: str) -> AsyncIterator[AbstractConnection]:
+    """Connects for the time of the block. Raises `BrokerAway` or `NotThere`, from within the block too."""
+    host = _host(url)
+    try:
+        connection = await connect(url, "jobrelay command")
+    except _LOST as error:
+        raise BrokerAway(f"RabbitMQ at {host} {_refusal(error)}") from None
+    try:
+        yield connection
+    except BrokenPipeError:  # of our own output, not of the connection
+        raise
+    except (ChannelNotFoundEntity, ChannelAccessRefused) as error:
+        raise NotThere(_absence(error)) from None
+    except _LOST as error:
+        raise BrokerAway(f"the connection to RabbitMQ at {host} was lost: {_text(error)}") from None
+    except asyncio.CancelledError:
+        if _cancelled():
+            raise
+        raise BrokerAway(f"the connection to RabbitMQ at {host} was lost") from None
+    finally:
+        with suppress(*_LOST):
+            await connection.close()
+
+
+class Sender:
+    """Publishes, confirmed by the broker, one message at a time or many at once."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    async def send(self, exchange: str, key: str, message: Message) -> None:
+        """Returns when the broker has *message*, or raises `NotTaken`."""
+        try:
+            await self._channel.basic_publish(
+                message.body,
+                exchange=exchange,
+                routing_key=key,
+                properties=properties_of(message, {}),
+                mandatory=True,
+                timeout=_TIMEOUT_S,
+            )
+        except PublishError:
+            raise NotTaken(f"no queue is bound to exchange '{exchange}' for routing key '{key}'") from None
+        except DeliveryError:
+            raise NotTaken(f"a queue behind exchange '{exchange}' is full or failing") from None
+
+
+@asynccontextmanager
+async def sender(connection: AbstractConnection) -> AsyncIterator[Sender]:
+    """A sender with a channel of its own."""
+    async with channel_on(connection, confirms=True) as channel:
+        yield Sender(channel)
+
+
+def broker_version(connection: AbstractConnection) -> str:
+    """The version that the broker names itself by."""
+    transport = connection.transport
+    properties = transport.connection.server_properties if transport else {}
+    version = properties.get("version", "?")
+    return version.decode() if isinstance(version, bytes) else str(version)
+
+
+def _host(url: str) -> str:
+    address = URL(url)
+    return f"{address.host}:{address.port or 5672}"
+
+
+def _refusal(error: BaseException) -> str:
+    """Why a connection was not made, and what to look at."""
+    if isinstance(error, (AuthenticationError, ProbableAuthenticationError)):
+        return "refuses the user or its password: correct JOBRELAY_AMQP_URL"
+    if isinstance(error, ConnectionNotAllowed):
+        return f"does not let the user in: {_text(error)}; correct the virtual host in JOBRELAY_AMQP_URL"
+    if isinstance(error, TimeoutError):
+        return "does not answer: check the host and port in JOBRELAY_AMQP_URL, and that it runs"
+    return f"cannot be reached: {_text(error)}; check JOBRELAY_AMQP_URL, and that it runs"
+
+
+def _absence(error: AMQPError) -> str:
+    if isinstance(error, ChannelAccessRefused):
+        return f"{_text(error)}: give the user of JOBRELAY_AMQP_URL that permission"
+    return f"{_text(error)}: correct JOBRELAY_PREFIX, or run `jobrelay topology declare`"
+
+
+def _text(error: BaseException) -> str:
+    reason = getattr(error, "reason", None)
+    return str(reason or error or type(error).__name__)
+
+
+def _cancelled() -> bool:
+    """True when this task is meant: the library also raises CancelledError for a connection that is gone."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
