@@ -1,0 +1,117 @@
+"""A document that breaks its schema is told everything, in words that help."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema_rs import is_valid
+
+from worker.contracts import schema, violations
+from worker.contracts.words import pointer
+
+REQUEST = {"requestId": "inc-1", "process": {"name": "SupportTriage"}, "folder": {"path": "Shared"}}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+WORDS = [
+    ({"requestId": None}, "/requestId", "must be text, not null: use 1 to 100"),
+    ({"requestId": "a b"}, "/requestId", "use 1 to 100 of the letters"),
+    ({"requestId": "a\n"}, "/requestId", "use 1 to 100 of the letters"),
+    ({"process": "SupportTriage"}, "/process", "must be an object, not text: give either name"),
+    ({"process": {}}, "/process", "give either name"),
+    ({"process": {"name": ""}}, "/process/name", "must not be empty"),
+    ({"process": {"releaseKey": "SupportTriage"}}, "/process/releaseKey", "give a GUID"),
+    ({"folder": {}}, "/folder", "give exactly one of path, id and key"),
+    ({"folder": {"path": "Shared", "id": 101}}, "/folder", "give exactly one of path, id and key"),
+    ({"folder": {"id": 0}}, "/folder/id", "must be at least 1"),
+    ({"folder": "Shared"}, "/folder", 'give exactly one of path, id and key, such as {"path": "Shared"}'),
+    ({"inputArguments": '{"a": 1}'}, "/inputArguments", "must be an object, not text: give the arguments"),
+    ({"inputArguments": None}, "/inputArguments", "not null: leave it out where it has no value"),
+    ({"jobsCount": "2"}, "/jobsCount", "must be a whole number, not text"),
+    ({"jobsCount": 1.5}, "/jobsCount", "must be a whole number, not a decimal number"),
+    ({"jobsCount": True}, "/jobsCount", "must be a whole number, not true or false"),
+    ({"jobsCount": 10_001}, "/jobsCount", "must be at most 10000"),
+    ({"JobsCount": 1}, "/JobsCount", "did you mean jobsCount?"),
+    ({"NoOfRobots": 1}, "/NoOfRobots", "is not known here"),
+    ({"a/b~c": 1}, "/a~1b~0c", "is not known here"),
+    ({"strategy": "specific"}, "/strategy", "did you mean Specific?"),
+    ({"runtimeType": "Unatended"}, "/runtimeType", "did you mean Unattended?"),
+    ({"strategy": "All", "jobsCount": 1}, "/jobsCount", "is not for the strategies All and Specific"),
+    ({"strategy": "Specific"}, "/robots", "is required and missing"),
+    ({"strategy": "Specific", "robots": []}, "/robots", "must not be empty"),
+    ({"strategy": "RobotCount", "robots": [7]}, "/robots", "leave it out, or use Specific"),
+    ({"robots": [7, 7]}, "/robots", "has the same item twice"),
+    ({"robots": [{}]}, "/robots/0", "must be text or a whole number"),
+    ({"priority": 0}, "/priority", "give Low, Normal, High or a whole number from 1 to 100"),
+    ({"expiresAt": "2026-11-21T18:00:00"}, "/expiresAt", "give a moment with its offset"),
+    ({"expiresAt": "2016-12-31T23:59:60Z"}, "/expiresAt", "give a moment with its offset"),
+    ({"metadata": {"": "x"}}, "/metadata", "has a key that is empty or too long"),
+    ({"metadata": {"k": "x" * 257}}, "/metadata/k", "must have at most 256 characters"),
+    ({"metadata": {str(n): "x" for n in range(21)}}, "/metadata", "must have at most 20 properties"),
+]
+
+
+@pytest.mark.parametrize(("change", "place", "words"), WORDS)
+def test_a_violation_says_what_is_wrong_and_how_to_mend_it(change: dict, place: str, words: str) -> None:
+    """One change to a good request, one violation, at its place."""
+    found = violations("start-job.v1", {**REQUEST, **change})
+    assert [violation.pointer for violation in found] == [place]
+    assert words in found[0].message
+
+
+def test_every_violation_is_reported_not_only_the_first() -> None:
+    """A sender mends everything at once; several extra properties are named one by one."""
+    found = violations("start-job.v1", {"process": {}, "x": 1, "y": 2, "jobsCount": 0, "folder": {"id": "1"}})
+    assert {violation.pointer for violation in found} == {
+        "/requestId", "/process", "/x", "/y", "/jobsCount", "/folder/id",
+    }  # fmt: skip
+
+
+def test_a_wrong_type_is_told_once() -> None:
+    """What only follows from the wrong type is left out."""
+    found = violations("stop-job.v1", [])
+    assert [violation.pointer for violation in found] == [""]
+
+
+def test_a_value_is_never_repeated() -> None:
+    """A password in the wrong place does not come back in an event."""
+    secret = "hunter2-hunter2"
+    places = ("process", "inputArguments", "strategy", "expiresAt", "priority")
+    wrong = dict.fromkeys(places, secret) | {"requestId": f"{secret} ", "metadata": {"k": [secret]}}
+    assert len(violations("start-job.v1", wrong)) == len(wrong)
+    assert secret not in str(violations("start-job.v1", wrong))
+
+
+def test_a_hundred_violations_are_listed_and_more_are_said_to_be_there() -> None:
+    """A body made of mistakes does not make an event of megabytes."""
+    found = violations("start-job.v1", {**REQUEST, "robots": [None] * 1000, "k" * 9000: 1})
+    assert len(found) == 101
+    assert "there is more" in found[-1].message
+    assert max(len(violation.pointer) + len(violation.message) for violation in found) <= 400
+
+
+def test_an_unknown_schema_is_a_defect() -> None:
+    """A misspelt name does not pass everything."""
+    with pytest.raises(KeyError):
+        violations("start-job.v9", REQUEST)
+
+
+def test_a_pointer_is_written_as_rfc_6901_has_it() -> None:
+    """Slash and tilde in a name are escaped, in this order."""
+    assert pointer(["a/b", "~1", 0]) == "/a~1b/~01/0"
+    assert pointer([]) == ""
+
+
+CHANGES = st.dictionaries(st.sampled_from(sorted({key for change, *_ in WORDS for key in change})), JSON)
+
+
+@settings(max_examples=60)
+@given(CHANGES | JSON)
+def test_a_document_is_refused_with_a_reason_exactly_when_it_is_invalid(document: object) -> None:
+    """What is left out because it only follows from something else never leaves nothing."""
+    judged = {**REQUEST, **document} if isinstance(document, dict) else document
+    found = violations("start-job.v1", judged)
+    assert bool(found) != is_valid(schema("start-job.v1"), judged, validate_formats=True)
+    assert all(violation.message for violation in found)
