@@ -67,7 +67,8 @@ class Clock:
         self._announce = announce
         self._heap: list[tuple[float, int, Job]] = []
         self._order = itertools.count()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._armed_for = 0.0
         self.pending_of: dict[tuple[int, int], int] = {}
         self.pending = 0
 
@@ -148,9 +149,11 @@ class Clock:
     def _arm(self) -> None:
         due = self._heap[0][0]
         if self._timer is not None:
-            if self._timer.when() <= due:
+            # Kept here: uvloop gives a handle without a time for what is due at once.
+            if self._armed_for <= due:
                 return
             self._timer.cancel()
+        self._armed_for = due
         self._timer = asyncio.get_running_loop().call_at(due, self._tick)
 
     def _tick(self) -> None:
