@@ -82,8 +82,10 @@ class Attempts:
             if why.outage:
                 self._outage.failed()
                 return None
+            # What could not be looked up may have been sent, whatever stood in the way.
+            code = Later.OUTCOME_UNKNOWN if claim.look else why.code
             seconds = delay_of(why.code, case.past.attempt, why.retry_after)
-            return Deferred(why.code, why.detail, seconds, claim.safe_at, why.answer)
+            return Deferred(code, why.detail, seconds, claim.safe_at, why.answer)
         except Exception:  # noqa: BLE001 - a defect must cost this request a delay, not the others
             _log.exception("request.failed", request_id=case.sender.request_id)
             seconds = delay_of(Later.INTERNAL_ERROR, case.past.attempt, None)
