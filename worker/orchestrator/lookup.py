@@ -6,7 +6,7 @@ else happens is `Unavailable`.
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any
@@ -132,7 +132,7 @@ class Lookup:
         )
 
 
-def conditions(means: Means, wanted: dict[str, str | None], since: float, room: int) -> list[str]:
+def conditions(means: Means, wanted: Mapping[str, str | None], since: float, room: int) -> list[str]:
     """The filters that together ask for all that is *wanted* (Reference -> release's name)."""
     if means is Means.SCAN:
         after = datetime.fromtimestamp(since, UTC).strftime("CreationTime ge %Y-%m-%dT%H:%M:%SZ")
