@@ -1,4 +1,4 @@
-"""A RabbitMQ for one command: a given one, a private node or a container; what was started for it ends with it.
+"""A RabbitMQ for one command: a given one, a private node or a container; what was started ends with it.
 
 `python -m simulator.rabbitmq -- COMMAND` for a shell, `running()` and `PrivateNode` for Python.
 Only the standard library is used, so that this works before anything is installed.
@@ -17,8 +17,8 @@ __all__ = ["NoBroker", "PrivateNode", "running"]
 _WHAT_TO_DO = """\
 There is no RabbitMQ to work with. One of these mends it:
   - set JOBRELAY_AMQP_URL to a broker that may be used (amqp://USER:PASSWORD@HOST:PORT);
-  - install one: "apt-get install rabbitmq-server" or "brew install rabbitmq" (given root or sudo, scripts/install
-    does it);
+  - install one: "apt-get install rabbitmq-server" or "brew install rabbitmq" (scripts/install does it,
+    given root or sudo);
   - start Docker."""
 
 
@@ -26,8 +26,8 @@ There is no RabbitMQ to work with. One of these mends it:
 def running(plugins: Sequence[str] = ()) -> Iterator[str]:
     """The AMQP URL of a broker that runs inside this context.
 
-    JOBRELAY_AMQP_URL if it is set (then nothing is started), else a private node of an installed RabbitMQ, else
-    a Docker container; `NoBroker` if none can be had.
+    JOBRELAY_AMQP_URL if it is set (then nothing is started), else a private node of an installed RabbitMQ,
+    else a Docker container; `NoBroker` if none can be had.
     """
     if given := os.environ.get("JOBRELAY_AMQP_URL"):
         yield given

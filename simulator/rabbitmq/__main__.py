@@ -1,4 +1,4 @@
-"""`python -m simulator.rabbitmq [--plugins a,b] -- COMMAND ARG…` runs COMMAND with a RabbitMQ in JOBRELAY_AMQP_URL.
+"""Runs a command with a RabbitMQ in JOBRELAY_AMQP_URL: `python -m simulator.rabbitmq -- COMMAND ARG…`.
 
 Exits with the command's code (128 + n if signal n ended it), 4 if there is no broker, 127 if there is no such
 command.
@@ -33,8 +33,9 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m simulator.rabbitmq",
-        description="Runs COMMAND with the URL of a RabbitMQ in JOBRELAY_AMQP_URL: the one already named there,"
-        " else a private node of an installed RabbitMQ, else a Docker container. What it starts ends with COMMAND.",
+        description="Runs COMMAND with the URL of a RabbitMQ in JOBRELAY_AMQP_URL: the one already named"
+        " there, else a private node of an installed RabbitMQ, else a Docker container. What it starts ends"
+        " with COMMAND.",
     )
     parser.add_argument(
         "--plugins", type=lambda names: names.split(","), default=[], metavar="A,B", help="plugins to enable"
@@ -76,7 +77,7 @@ def _pass_signals_to(child: subprocess.Popen[bytes]) -> None:
 
 
 def _from_terminal() -> bool:
-    """Whether Ctrl-C reaches the command by itself: a terminal sends it to all that runs in its foreground."""
+    """Whether Ctrl-C reaches the command by itself: a terminal sends it to all in its foreground."""
     try:
         with open("/dev/tty") as terminal:  # noqa: PTH123 - a descriptor is what is needed
             return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()

@@ -1,4 +1,4 @@
-"""An installed RabbitMQ run as a node of our own: what runs already is not touched, nothing is left behind."""
+"""An installed RabbitMQ run as a node of our own: nothing that runs is touched, nothing is left behind."""
 
 import os
 import secrets
@@ -47,7 +47,7 @@ def _find(command: str) -> str | None:
 class PrivateNode:
     """A RabbitMQ node with its own data folder, ports, port mapper, cookie and user, on loopback only.
 
-    A context: the node answers inside it and is gone after it, with its data, also when this process is killed.
+    A context: the node answers inside it and is gone after it, with its data, also if this process is killed.
     """
 
     url: str
