@@ -18,6 +18,9 @@ from worker.pipeline.ports import Clock, Delivery, Ledger, Telemetry
 from worker.pipeline.settle import Case, Settler
 from worker.pipeline.validate import read, request_id_of, validate
 
+# Given back at once, a message that we fail at would go round as fast as it can.
+_AFTER_DEFECT_S = 5.0
+
 _log = structlog.get_logger(__name__)
 
 
@@ -54,7 +57,15 @@ class Consumer:
                 tasks.create_task(self.handle(delivery))
 
     async def handle(self, delivery: Delivery) -> None:
-        """Sees one delivery to its settlement. A failure of ours is logged, and the request deferred."""
+        """Sees one delivery to its settlement. A defect of ours costs this delivery a delay, nobody else."""
+        try:
+            await self._handle(delivery)
+        except Exception:
+            _log.exception("request.unsettled", message_id=delivery.message.message_id)
+            await asyncio.sleep(_AFTER_DEFECT_S)
+            delivery.give_back()
+
+    async def _handle(self, delivery: Delivery) -> None:
         began = perf_counter()
         case, document, trouble = self._opened(delivery)
         if document is None or case.sender.request_id is None:
