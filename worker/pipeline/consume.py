@@ -60,7 +60,7 @@ class Consumer:
         """Sees one delivery to its settlement. A defect of ours costs this delivery a delay, nobody else."""
         try:
             await self._handle(delivery)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, the neighbours must not pay for it
             _log.exception("request.unsettled", message_id=delivery.message.message_id)
             await asyncio.sleep(_AFTER_DEFECT_S)
             delivery.give_back()
