@@ -18,7 +18,7 @@ from simulator.seed import SeedError
 _EXAMPLES = """examples:
   python -m simulator                                     a free port, the built-in seed
   python -m simulator --port 8090 --seed seed.json --log
-  curl http://127.0.0.1:8090/_sim/faults -d '[{"operation": "StartJobs", "times": 1, "do": "commit-then-hang"}]'
+  curl http://127.0.0.1:8090/_sim/faults -d '[{"operation": "StartJobs", "times": 1, "do": "reset"}]'
   curl http://127.0.0.1:8090/_sim/ledger
 """
 

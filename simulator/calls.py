@@ -33,6 +33,7 @@ class Call:
     """A request that found its route. `folder` is None where none was sent and none is needed."""
 
     world: World
+    origin: str
     base: str
     args: tuple[str, ...]
     params: dict[str, str]

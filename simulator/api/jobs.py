@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from simulator.api.start import Plan, commit
 from simulator.calls import MOST_ROWS, Call, Reply, reply
 from simulator.errors import Refusal
 from simulator.odata.model import ODataError
@@ -123,14 +122,19 @@ def _stop(call: Call, jobs: list[Job], strategy: str) -> None:
 
 
 def restart_job(call: Call) -> Reply:
-    """POST /odata/Jobs/…RestartJob {"jobId"}: a new job like the old, which must be finished."""
+    """POST /odata/Jobs/…RestartJob {"jobId"}: a new job like the old, which must be finished.
+
+    Whether the real one keeps the Reference is not known; this one does not.
+    """
     number = call.json().get("jobId")
     job = _visible(call, call.world.jobs.get(number) if isinstance(number, int) else None)
     if job.state not in FINAL:
         raise Refusal("CannotRestartUnfinishedJob")
     batch = job.batch
-    info = {name: value for name, value in batch.info.items() if name != "BatchExecutionKey"}
-    made = commit(call.world, Plan(batch.release, batch.folder, info, [None]), 1)
+    info = {
+        name: value for name, value in batch.info.items() if name not in ("BatchExecutionKey", "Reference")
+    }
+    made = call.world.commit(batch.release, batch.folder, info, [None])
     return call.one("Jobs", call.entities.job, made[0])
 
 

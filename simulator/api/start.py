@@ -1,21 +1,18 @@
 """StartJobs and its dry run: checks a startInfo as the server does, then commits a batch of jobs."""
 
+from contextlib import suppress
 from typing import Any, NamedTuple
-from uuid import UUID, uuid4
 
 import orjson
 
 from simulator.calls import Call, Reply, reply
 from simulator.errors import Refusal
-from simulator.moments import now_us
 from simulator.odata.model import Row
 from simulator.world.entities import just_started
-from simulator.world.jobs import Batch, Job
 from simulator.world.shapes import START_INFO
-from simulator.world.tables import World
+from simulator.world.tables import PRIORITIES, World
 
 STRATEGIES = ("All", "Specific", "RobotCount", "JobsCount", "ModernJobsCount")
-_PRIORITY = {"Low": 25, "Normal": 45, "High": 65}
 _MOST_ARGUMENTS, _MOST_REFERENCE, _MOST_JOBS = 10_000, 128, 10_000
 _CODES = {
     "InvalidStartJobRobotIds": "RobotNotFound",
@@ -39,7 +36,7 @@ def start_jobs(call: Call) -> Reply:
     """POST /odata/Jobs/…StartJobs: 201 with the jobs made."""
     plan = planned(call)
     count = (len(plan.robots) + 1) // 2 if call.half else len(plan.robots)
-    jobs = commit(call.world, plan, count)
+    jobs = call.world.commit(plan.release, plan.folder, plan.info, plan.robots[:count])
     batch, entity = jobs[0].batch, call.entities.job
     call.world.ledger.starts.append(batch)
     query = call.query(entity)
@@ -64,28 +61,6 @@ def validate(call: Call) -> Reply:
             "ErrorCodes": codes,
         }
     )
-
-
-def commit(world: World, plan: Plan, count: int) -> list[Job]:
-    """Makes `count` of the planned jobs and starts their clock."""
-    key = plan.info.get("BatchExecutionKey") if world.behaviour["honourBatchExecutionKey"] else None
-    batch = Batch(plan.release, plan.folder, plan.info, str(UUID(key)) if key else str(uuid4()), now_us())
-    batch.priority = plan.info.get("SpecificPriorityValue") or _PRIORITY.get(
-        plan.info.get("JobPriority") or "", plan.release["SpecificPriorityValue"]
-    )
-    batch.first_id, batch.count = world.jobs.next_id, count
-    outcomes = {**world.behaviour["jobs"], **plan.release["_jobs"]}["outcomes"]
-    fates = world.random.choices(list(outcomes), list(outcomes.values()), k=count)
-    made = []
-    for robot, fate in zip(plan.robots[:count], fates, strict=True):
-        job = Job(world.jobs.next_id, str(uuid4()), batch, fate)
-        job.robot = robot
-        world.jobs.add(job)
-        made.append(job)
-    world.announce("job.created", made[0])
-    for job in made:
-        world.clock.begin(job)
-    return made
 
 
 def planned(call: Call) -> Plan:
@@ -134,7 +109,7 @@ def _check_values(info: dict[str, Any]) -> None:
             "Cannot set a specific priority value when a standard job priority setting is selected.",
         )
     if (
-        info.get("JobPriority", "Normal") not in _PRIORITY
+        info.get("JobPriority", "Normal") not in PRIORITIES
         or not 1 <= info.get("SpecificPriorityValue", 1) <= 100
     ):
         raise Refusal("InvalidArgument", "The priority is not one of Low, Normal, High, nor of 1 to 100.")
@@ -143,10 +118,9 @@ def _check_values(info: dict[str, Any]) -> None:
 
 
 def _is_object(text: str) -> bool:
-    try:
+    with suppress(ValueError):
         return isinstance(orjson.loads(text), dict)
-    except ValueError:
-        return False
+    return False
 
 
 def _release(call: Call, info: dict[str, Any], folder: Row) -> Row:

@@ -1,9 +1,11 @@
 """`/_sim/…`: what tests tell the simulator and ask it; no authentication, and no part of Orchestrator's API.
 
-GET ledger, requests (`?last=N`), faults, kinds, behaviour; POST faults, seed; PATCH behaviour (some keys of it,
-in the running world), jobs/ID (a state, and `info`, `output`, `error`); DELETE faults, requests.
+GET ledger, requests (`?last=N`), faults, kinds (what a fault may do), behaviour, webhooks. POST faults, seed.
+PATCH behaviour (some keys of it, in the running world), jobs/ID (a state, and `info`, `output`, `error`),
+items/ID (a Status). DELETE faults, requests.
 """
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +17,7 @@ from simulator.seed.checks import Key, anything, mapping, one_of, record, text
 from simulator.world.entities import entities
 from simulator.world.faults import KINDS
 from simulator.world.jobs import FINAL, OPEN
+from simulator.world.shapes import MEMBERS
 from simulator.world.tables import World
 
 Act = Callable[[World, web.BaseRequest, Any], Any]
@@ -26,6 +29,9 @@ _NUDGE = record(
         "error": Key(mapping(anything)),
     },
     partial=True,
+)
+_ITEM = record(
+    {"Status": Key(one_of(*MEMBERS["QueueItemStatus"]), required=True), "Progress": Key(text)}, partial=True
 )
 
 
@@ -86,6 +92,24 @@ def _behave(world: World, _request: web.BaseRequest, given: Any) -> Any:
     return world.behaviour
 
 
+def _webhooks(world: World, _request: web.BaseRequest, _given: Any) -> Any:
+    counts = ("delivered", "failed", "skipped")
+    return [
+        {"Id": row["Id"], "Url": row["Url"], "open": row["_open_until"] > time.monotonic()}
+        | {name: row.get(f"_{name}", 0) for name in counts}
+        for row in world.webhooks.values()
+    ]
+
+
+def _item(world: World, request: web.BaseRequest, given: Any) -> Any:
+    number = request.path.rpartition("/")[2]
+    row = world.items.get(int(number)) if number.isdecimal() else None
+    if row is None:
+        raise LookupError(f"no item {number}")
+    row.update(_ITEM(given, "item"))
+    return entities(20).item.render(row)
+
+
 def _nudge(world: World, request: web.BaseRequest, given: Any) -> Any:
     number = request.path.rpartition("/")[2]
     job = world.jobs.get(int(number)) if number.isdecimal() else None
@@ -112,6 +136,8 @@ _ACTS: dict[tuple[str, str], Act] = {
     ("DELETE", "faults"): _drop_faults,
     ("GET", "kinds"): lambda _world, _request, _given: KINDS,
     ("GET", "behaviour"): lambda world, _request, _given: world.behaviour,
+    ("GET", "webhooks"): _webhooks,
     ("PATCH", "behaviour"): _behave,
+    ("PATCH", "items"): _item,
     ("PATCH", "jobs"): _nudge,
 }

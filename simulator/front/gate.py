@@ -46,6 +46,7 @@ def answer(world: World, asked: Asked, *, half: bool = False) -> Reply:
     rules = world.behaviour["cloudRules"]
     call = Call(
         world=world,
+        origin=asked.url,
         base=asked.url + place.base,
         args=place.args,
         params=asked.params,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from simulator.api import catalogue, jobs, robots, start, token
+from simulator.api import catalogue, files, jobs, queues, robots, start, token, webhooks
 from simulator.calls import Call, Reply
 
 Handler = Callable[[Call], Reply]
@@ -13,7 +13,7 @@ FolderRule = Literal["none", "cross", "needed", "own"]
 
 
 class Route(NamedTuple):
-    """An operation: its handler, the scope that it needs (None: no token), and its folder rule."""
+    """An operation: its handler, the scopes of which it needs one (None: no token), and its folder rule."""
 
     operation: str
     handler: Handler
@@ -121,6 +121,40 @@ ROUTES: dict[str, Route] = {
     **_acts("RestartJob", "OR.Jobs", "cross", f"Jobs/{_F}RestartJob", jobs.restart_job),
     **_acts("ResumeJob", "OR.Jobs", "cross", f"Jobs/{_F}ResumeJob", jobs.resume_job),
     **_acts("ValidateExistingJob", "OR.Jobs", "cross", f"Jobs(*)/{_F}ValidateExistingJob", jobs.validate_job),
+    **_reads(
+        "QueueDefinitions",
+        "OR.Queues",
+        "needed",
+        {"QueueDefinitions": queues.definitions, "QueueDefinitions(*)": queues.definition},
+    ),
+    **_reads("QueueItems", "OR.Queues", "needed", {"QueueItems": queues.items, "QueueItems(*)": queues.item}),
+    **_acts("AddQueueItem", "OR.Queues", "needed", "Queues/UiPathODataSvc.AddQueueItem", queues.add_item),
+    **_acts(
+        "BulkAddQueueItems",
+        "OR.Queues",
+        "needed",
+        "Queues/UiPathODataSvc.BulkAddQueueItems",
+        queues.add_items,
+    ),
+    **_reads("Attachments", "OR.Jobs OR.Folders", "none", {"Attachments(*)": files.read}),
+    **_acts("Attachments", "OR.Jobs OR.Folders", "none", "Attachments", files.create),
+    "PUT /_blobs/(*)": Route("Blobs", files.upload),
+    "GET /_blobs/(*)": Route("Blobs", files.download),
+    **_reads(
+        "Webhooks",
+        "OR.Webhooks",
+        "none",
+        {
+            "Webhooks": webhooks.webhooks,
+            "Webhooks(*)": webhooks.webhook,
+            f"Webhooks/{_F}GetEventTypes": webhooks.event_types,
+        },
+    ),
+    **_acts("Webhooks", "OR.Webhooks", "none", "Webhooks", webhooks.create),
+    **_acts("Webhooks", "OR.Webhooks", "none", f"Webhooks(*)/{_F}Ping", webhooks.ping),
+    "PUT /odata/Webhooks(*)": Route("Webhooks", webhooks.change, "OR.Webhooks", write=True),
+    "PATCH /odata/Webhooks(*)": Route("Webhooks", webhooks.change, "OR.Webhooks", write=True),
+    "DELETE /odata/Webhooks(*)": Route("Webhooks", webhooks.delete, "OR.Webhooks", write=True),
 }
 CONNECT = Route("Token", token.connect)
 USER_KEY = Route("Token", token.user_key)

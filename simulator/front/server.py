@@ -13,8 +13,10 @@ from simulator.front.control import control
 from simulator.front.gate import COOKIE, Asked, Place, answer
 from simulator.front.routes import CONNECT, USER_KEY, known, resolve
 from simulator.front.strike import PORTAL, strike
+from simulator.notices import Notices
 from simulator.seed import load
 from simulator.world.jobs import Job
+from simulator.world.rows import Row
 from simulator.world.tables import World
 
 _JSON = "application/json; odata.metadata=minimal; odata.streaming=true; charset=utf-8"
@@ -25,25 +27,35 @@ class Simulator:
 
     def __init__(self, seed: Any = None) -> None:
         self.url = ""
-        self.world = World(load(seed), self._announce)
+        self.notices = Notices()
+        self.world = self._new_world(seed)
         self.place = lru_cache(4096)(self._place)
 
     def reseed(self, seed: Any) -> None:
         """Puts a new world in place of the old, or raises SeedError and keeps it."""
-        world = World(load(seed), self._announce)
+        world = self._new_world(seed)
         self.world.clock.stop()
         self.world = world
         self.place.cache_clear()
 
+    def _new_world(self, seed: Any) -> World:
+        return World(load(seed), self._announce, self._post)
+
     def _announce(self, event: str, job: Job) -> None:
-        pass
+        if self.world.webhooks:
+            self.notices.announce(self.world, event, job)
+
+    def _post(self, event: Row, webhook: Row) -> None:
+        self.notices.post(self.world, event, webhook)
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         """Starts what runs beside the server; called once, when the URL is known."""
+        self.notices.begin(tasks)
 
     async def end(self) -> None:
         """Ends what `begin` started."""
         self.world.clock.stop()
+        await self.notices.end()
 
     @property
     def _bases(self) -> list[str]:
@@ -59,6 +71,9 @@ class Simulator:
             return Place("", CONNECT, (), cloud=folded in connects)
         if method == "POST" and folded == "/oauth/token":
             return Place("", USER_KEY, (), cloud=True)
+        if folded.startswith("/_blobs/"):
+            found = resolve(method, f"/_blobs/({path.rpartition('/')[2]})")
+            return Place("", *found, cloud=True) if found else None
         for base in self._bases:
             if folded.startswith((f"{base.lower()}/odata/", f"{base.lower()}/api/")):
                 found = resolve(method, path[len(base) :])

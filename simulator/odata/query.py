@@ -52,8 +52,13 @@ class Query:
         return {name: value for name, value in shown.items() if name.lower() in keep}
 
 
+_PLAIN = Query()
+
+
 def read_query(params: dict[str, str], entity: Entity, most: int) -> Query:
     """The request's options, checked against `entity` and the largest page `most`; raises ODataError."""
+    if not params:
+        return _PLAIN
     options = _options(params)
     tree = parse(options["filter"]) if options.get("filter", "").strip() else None
     return Query(

@@ -16,6 +16,8 @@ from simulator.world.jobs import FINAL, Job, Jobs
 _MOST_AT_ONCE = 2000  # steps taken before other work gets its turn
 Settings = dict[str, Any]
 Announce = Callable[[str, Job], None]
+Outside = tuple[Announce, Callable[[str], str]]  # tells of an event; keeps a text as an attachment
+_MOST_OUTPUT = 51_200  # characters; longer output becomes OutputFile
 _EVENTS = {
     "Running": "job.started",
     "Successful": "job.completed",
@@ -56,15 +58,15 @@ def following(job: Job, settings: Settings) -> str | None:
 
 
 class Clock:
-    """Steps every open job of a store when it is due and tells `announce` what happened."""
+    """Steps every open job of a store when it is due and tells the world outside."""
 
     def __init__(
-        self, jobs: Jobs, settings: Callable[[Job], Settings], random: Random, announce: Announce
+        self, jobs: Jobs, settings: Callable[[Job], Settings], random: Random, world: Outside
     ) -> None:
         self._jobs = jobs
         self._settings = settings
         self._random = random
-        self._announce = announce
+        self._announce, self._keep_file = world
         self._heap: list[tuple[float, int, Job]] = []
         self._order = itertools.count()
         self._timer: asyncio.Handle | None = None
@@ -126,6 +128,8 @@ class Clock:
         if job.state == "Successful":
             job.info = job.info or "Job completed"
             job.output = job.output or produced(job, settings["output"])
+            if len(job.output) > _MOST_OUTPUT:
+                job.output_file, job.output = self._keep_file(job.output), None
         elif job.state == "Stopped":
             job.info = job.info or "Job canceled"
         else:
@@ -171,7 +175,7 @@ class Clock:
 
 def _cut_short(job: Job, state: str, seconds: float) -> tuple[str, float]:
     """StopProcessExpression: a job still running after that many seconds is stopped."""
-    limit = job.batch.info.get("StopProcessExpression")
+    limit = job.batch.extra.get("StopProcessExpression")
     if not limit or not str(limit).isdecimal() or int(limit) >= seconds:
         return state, seconds
     return ("Terminating" if job.stop_strategy == "Kill" else "Stopping"), float(limit)

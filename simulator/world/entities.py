@@ -119,86 +119,105 @@ def _getter(name: str) -> Get:
 
 def _jobs(version: int) -> Entity:
     properties = {
-        name.lower(): Property(name, kind, _JOB.get(name) or _from_template(name, version), members)
+        name.lower(): Property(name, kind, _JOB.get(name) or _from_row(name, version), members)
         for name, kind, members in columns("JobDto", version)
     }
     return Entity("JobDto", properties, renderer(version))
 
 
-def _from_template(name: str, version: int) -> Get:
-    return lambda job: _template(job.batch, version).get(name)
+def _from_row(name: str, version: int) -> Get:
+    render = renderer(version)
+    return lambda job: render(job)[name]
 
 
-def _template(batch: Batch, version: int) -> dict[str, Any]:
-    """What all jobs of a batch say alike at that version; made once."""
-    if batch.template is not None and batch.template[0] == version:
-        return batch.template[1]
-    info, release, folder = batch.info, batch.release, batch.folder
-    given = {
-        "State": "Pending",
-        "JobPriority": info.get("JobPriority") or _band(batch.priority),
-        "Source": info.get("Source") or "Manual",
-        "SourceType": info.get("Source") or "Manual",
-        "BatchExecutionKey": batch.key,
-        "CreationTime": stored(batch.created_us // 1000),
-        "ReleaseName": release["Name"],
-        "Type": "Unattended",
-        "InputArguments": batch.input_text,
-        "HasMediaRecorded": False,
-        "HasVideoRecorded": False,
-        "StopStrategy": info.get("StopStrategy"),
-        "RuntimeType": info.get("RuntimeType") or "Unattended",
-        "RequiresUserInteraction": info.get("RequiresUserInteraction", release["RequiresUserInteraction"]),
-        "ReleaseVersionId": release["ReleaseVersionId"],
-        "EntryPointPath": info.get("EntryPointPath") or release["EntryPointPath"],
-        "OrganizationUnitId": folder["Id"],
-        "OrganizationUnitFullyQualifiedName": folder["FullyQualifiedName"],
-        "Reference": batch.reference,
-        "SpecificPriorityValue": batch.priority,
-        "ProcessType": release["ProcessType"],
-        "ResumeOnSameContext": bool(info.get("ResumeOnSameContext")),
-        "LocalSystemAccount": "",
-        "RemoteControlAccess": info.get("RemoteControlAccess") or "None",
-        "LastModificationTime": stored(batch.created_us // 1000),
-        "InputFile": info.get("InputFile"),
-        "EnvironmentVariables": info.get("EnvironmentVariables") or "",
-    }
-    template = {name: given.get(name) for name, _kind, _members in columns("JobDto", version)}
-    batch.template = (version, template)
-    return template
+def _alike(release: Row, folder: Row, version: int) -> Row:
+    """What all jobs of a process in a folder say alike at that version; made once and kept."""
+    kept: dict[tuple[int, int], Row] = release.setdefault("_alike", {})
+    found = kept.get((version, folder["Id"]))
+    if found is None:
+        given = {
+            "State": "Pending",
+            "JobPriority": release["JobPriority"],
+            "SpecificPriorityValue": release["SpecificPriorityValue"],
+            "Source": "Manual",
+            "SourceType": "Manual",
+            "ReleaseName": release["Name"],
+            "Type": "Unattended",
+            "HasMediaRecorded": False,
+            "HasVideoRecorded": False,
+            "RuntimeType": "Unattended",
+            "RequiresUserInteraction": release["RequiresUserInteraction"],
+            "ReleaseVersionId": release["ReleaseVersionId"],
+            "EntryPointPath": release["EntryPointPath"],
+            "OrganizationUnitId": folder["Id"],
+            "OrganizationUnitFullyQualifiedName": folder["FullyQualifiedName"],
+            "ProcessType": release["ProcessType"],
+            "ResumeOnSameContext": False,
+            "LocalSystemAccount": "",
+            "RemoteControlAccess": "None",
+            "EnvironmentVariables": "",
+        }
+        found = {name: given.get(name) for name, _kind, _members in columns("JobDto", version)}
+        kept[version, folder["Id"]] = found
+    return found
 
 
 def _band(priority: int) -> str:
     return "Low" if priority <= 30 else "Normal" if priority <= 60 else "High"
 
 
+def _own(row: Row, batch: Batch) -> None:
+    """What a batch was started with, over what is alike."""
+    for name, value in batch.extra.items():
+        if name in row:
+            row[name] = value
+    if "Source" in batch.extra:
+        row["SourceType"] = batch.extra["Source"]
+    row["JobPriority"] = _band(batch.priority)
+    if "SpecificPriorityValue" in row:
+        row["SpecificPriorityValue"] = batch.priority
+
+
 def renderer(version: int) -> Callable[[Job], dict[str, Any]]:
     """A function that makes a job's JSON at that API version."""
 
     def render(job: Job) -> dict[str, Any]:
-        row = _template(job.batch, version).copy()
+        batch = job.batch
+        row = _alike(batch.release, batch.folder, version).copy()
+        if batch.extra:
+            _own(row, batch)
         row["Id"] = job.id
         row["Key"] = job.key
-        if job.modified is None:
-            return row
-        row["State"] = job.state
-        row["StartTime"] = stored(job.started)
-        row["EndTime"] = stored(job.ended)
-        row["Info"] = job.info
-        row["OutputArguments"] = job.output
-        row["HostMachineName"] = job.host
-        row["StopStrategy"] = job.stop_strategy
-        row["PersistenceId"] = job.persistence
-        row["ResumeVersion"] = job.resumes
+        row["BatchExecutionKey"] = batch.key
+        row["CreationTime"] = stored(job.created)
+        row["InputArguments"] = batch.input_text
+        row["Reference"] = batch.reference
         if version >= 15:
-            row["ResumeTime"] = stored(job.resumed)
-            row["LastModificationTime"] = stored(job.modified)
-        if version >= 20:
-            row["JobError"] = job.error
-            row["ErrorCode"] = job.error["code"] if job.error else None
+            row["LastModificationTime"] = stored(job.modified or job.created)
+        if job.modified is not None:
+            _moved(row, job, version)
         return row
 
     return render
+
+
+def _moved(row: Row, job: Job, version: int) -> None:
+    """What has changed since a job was made."""
+    row["State"] = job.state
+    row["StartTime"] = stored(job.started)
+    row["EndTime"] = stored(job.ended)
+    row["Info"] = job.info
+    row["OutputArguments"] = job.output
+    row["HostMachineName"] = job.host
+    row["StopStrategy"] = job.stop_strategy
+    row["PersistenceId"] = job.persistence
+    row["ResumeVersion"] = job.resumes
+    if version >= 15:
+        row["ResumeTime"] = stored(job.resumed)
+    if version >= 20:
+        row["JobError"] = job.error
+        row["ErrorCode"] = job.error["code"] if job.error else None
+        row["OutputFile"] = job.output_file
 
 
 def just_started(row: dict[str, Any], created_us: int) -> dict[str, Any]:

@@ -13,15 +13,24 @@ FINAL = frozenset({"Successful", "Faulted", "Stopped"})
 OPEN = frozenset({"Pending", "Running", "Stopping", "Terminating", "Suspended", "Resumed"})
 
 
+_PLAIN = frozenset(
+    {"ReleaseKey", "ReleaseName", "Strategy", "InputArguments", "Reference", "JobsCount", "NoOfRobots"}
+)
+_NOTHING: dict[str, Any] = {}
+
+
 class Batch:
-    """What the jobs of one StartJobs call share: what was sent, where it ran, when it was committed."""
+    """What the jobs of one StartJobs call share: where they run, when they were committed, and what was sent.
+
+    `extra` is what was sent beside the usual properties; mostly nothing.
+    """
 
     __slots__ = (
         "count",
         "created_us",
+        "extra",
         "first_id",
         "folder",
-        "info",
         "input_text",
         "key",
         "no_of_robots",
@@ -29,23 +38,32 @@ class Batch:
         "reference",
         "release",
         "strategy",
-        "template",
     )
 
     def __init__(self, release: Row, folder: Row, info: dict[str, Any], key: str, created_us: int) -> None:
         self.release = release
         self.folder = folder
-        self.info = info
         self.key = key
         self.created_us = created_us
         self.reference: str = info.get("Reference") or ""
         self.strategy: str | None = info.get("Strategy")
         self.no_of_robots: int | None = info.get("NoOfRobots")
         self.input_text: str | None = info.get("InputArguments")
+        self.extra = {name: info[name] for name in info.keys() - _PLAIN} or _NOTHING
         self.priority: int = 45
         self.first_id = 0
         self.count = 0
-        self.template: tuple[int, dict[str, Any]] | None = None
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """The startInfo that would start the like again."""
+        sent = {
+            "ReleaseKey": self.release["Key"],
+            "Strategy": self.strategy,
+            "InputArguments": self.input_text,
+            "Reference": self.reference,
+        }
+        return {**sent, **self.extra}
 
 
 class Job:
@@ -64,6 +82,7 @@ class Job:
         "modified",
         "next",
         "output",
+        "output_file",
         "persistence",
         "plan",
         "resumed",
@@ -93,8 +112,9 @@ class Job:
         self.modified: int | None = None
         self.info: str | None = None
         self.output: str | None = None
+        self.output_file: str | None = None
         self.error: dict[str, Any] | None = None
-        self.stop_strategy: str | None = batch.info.get("StopStrategy")
+        self.stop_strategy: str | None = batch.extra.get("StopStrategy")
 
     @property
     def created(self) -> int:

@@ -2,16 +2,20 @@
 
 import itertools
 from collections import deque
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
+from uuid import UUID, uuid4
 
+from simulator.moments import now_ms, now_us
 from simulator.world.clock import Announce, Clock
 from simulator.world.faults import Faults, Ledger
-from simulator.world.jobs import Job, Jobs
+from simulator.world.jobs import Batch, Job, Jobs
 from simulator.world.rows import (
     Row,
     environment_row,
     folder_rows,
+    key_of,
     lineage,
     machine_row,
     queue_row,
@@ -23,23 +27,26 @@ from simulator.world.rows import (
 from simulator.world.tokens import Limiter, Tokens
 
 REQUESTS_KEPT = 2000
+PRIORITIES = {"Low": 25, "Normal": 45, "High": 65}
+Post = Callable[[Row, Row], None]
 
 
 class World:
     """Everything that one simulated tenant holds. A new seed makes a new world."""
 
-    def __init__(self, seed: dict[str, Any], announce: Announce) -> None:
+    def __init__(self, seed: dict[str, Any], announce: Announce, post: Post) -> None:
         self.identity: dict[str, Any] = seed["identity"]
         self.behaviour: dict[str, Any] = seed["behaviour"]
         self.announce = announce
+        self.post = post
         self.random = Random(self.behaviour["randomSeed"])  # noqa: S311 - chance, not secrets
         self.numbers = itertools.count(100_000)
         self._build(seed)
-        self.items: list[Row] = []
+        self.items: dict[int, Row] = {}
         self.attachments: dict[str, Row] = {}
-        self.webhooks: dict[int, Row] = {}
+        self.webhooks = {row["Id"]: row for row in map(self._webhook, seed["webhooks"] or [])}
         self.jobs = Jobs()
-        self.clock = Clock(self.jobs, self.settings, self.random, announce)
+        self.clock = Clock(self.jobs, self.settings, self.random, (announce, self.keep_file))
         self.faults = Faults()
         self.ledger = Ledger()
         self.tokens = Tokens(self.identity["accessTokens"], self.behaviour["tokenSeconds"])
@@ -63,6 +70,33 @@ class World:
             (row for row in self.folders if row["FullyQualifiedName"].lower() == (path or "").lower()), None
         )
 
+    def keep_file(self, text: str) -> str:
+        """A new attachment with that content; its id."""
+        row = {"Id": str(uuid4()), "Name": "Output.json", "CreationTime": now_ms(), "_secret": str(uuid4())}
+        self.attachments[row["Id"]] = {**row, "_content": text.encode()}
+        return str(row["Id"])
+
+    def commit(self, release: Row, folder: Row, info: Row, robots: Sequence[Row | None]) -> list[Job]:
+        """Makes one job for each entry of `robots` (a robot where that is fixed) and starts their clock."""
+        key = info.get("BatchExecutionKey") if self.behaviour["honourBatchExecutionKey"] else None
+        batch = Batch(release, folder, info, str(UUID(key)) if key else str(uuid4()), now_us())
+        batch.priority = info.get("SpecificPriorityValue") or PRIORITIES.get(
+            info.get("JobPriority") or "", release["SpecificPriorityValue"]
+        )
+        batch.first_id, batch.count = self.jobs.next_id, len(robots)
+        outcomes = {**self.behaviour["jobs"], **release["_jobs"]}["outcomes"]
+        fates = self.random.choices(list(outcomes), list(outcomes.values()), k=len(robots))
+        made = []
+        for robot, fate in zip(robots, fates, strict=True):
+            job = Job(self.jobs.next_id, str(uuid4()), batch, fate)
+            job.robot = robot
+            self.jobs.add(job)
+            made.append(job)
+        self.announce("job.created", made[0])
+        for job in made:
+            self.clock.begin(job)
+        return made
+
     def _build(self, seed: dict[str, Any]) -> None:
         numbers = self.numbers
         self.folders = folder_rows(seed["folders"], numbers)
@@ -83,6 +117,18 @@ class World:
             for given in seed["releases"] or []
         ]
         self.queues = [queue_row(given, numbers, self._at(given["folder"])) for given in seed["queues"] or []]
+
+    def _webhook(self, given: Row) -> Row:
+        row = {name: given[name] for name in ("Name", "Url", "Secret", "Enabled")}
+        return {
+            **row,
+            "Id": next(self.numbers),
+            "Key": key_of("webhook", given["Name"]),
+            "SubscribeToAllEvents": not given["events"],
+            "AllowInsecureSsl": False,
+            "Events": [{"EventType": name} for name in given["events"]],
+            "_open_until": 0.0,
+        }
 
     def _robot(self, given: Row) -> Row:
         number = given.get("Id") or next(self.numbers)

@@ -21,10 +21,11 @@ class Grant:
     expires: float | None
 
     def allows(self, scope: str, *, write: bool) -> bool:
-        """Whether it holds `scope` or its Read or Write half."""
+        """Whether it holds one of the scopes in `scope`, or the Read or Write half of one."""
         if self.scopes is None:
             return True
-        return scope in self.scopes or f"{scope}.{'Write' if write else 'Read'}" in self.scopes
+        half = ".Write" if write else ".Read"
+        return any(one in self.scopes or one + half in self.scopes for one in scope.split())
 
 
 class Tokens:
