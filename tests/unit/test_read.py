@@ -86,10 +86,11 @@ def test_a_repeated_key_is_refused_wherever_it_hides(body: bytes, places: list[s
     assert [violation.pointer for violation in refusal.violations] == places
 
 
-@pytest.mark.parametrize(
-    "body",
-    [_nested(64), b'{"a":"\\u003a","b":":"}', b'{"a":"[[[[{{{{\\"[[[[' + b"[" * 80 + b'"}', b'{"":{"":{}}}'],
-)
+BRACKETS = b'{"a":"[[[[{{{{\\"[[[[' + b"[" * 80 + b'"}'
+DEEP_AND_WIDE = b'{"a":[' + b"[]," * 99 + _nested(62) + b"]}"
+
+
+@pytest.mark.parametrize("body", [_nested(64), DEEP_AND_WIDE, BRACKETS, b'{"a":"\\u003a","b":":"}'])
 def test_what_only_looks_suspicious_is_read(body: bytes) -> None:
     """Colons and brackets inside texts, and nesting at the limit, are nothing wrong."""
     assert read(Message(body=body)) == orjson.loads(body)
@@ -106,9 +107,8 @@ def test_a_body_over_one_mebibyte_is_refused_with_its_size() -> None:
 @pytest.mark.parametrize("body", [b"[]", b"null", b'"text"', b"5"])
 def test_a_body_that_is_no_object_is_no_request(body: bytes) -> None:
     """JSON it is, a request it is not."""
-    refusal = _refusal(body)
-    assert refusal.code == Code.INVALID_REQUEST
-    assert "must be a JSON object" in refusal.detail
+    assert _refusal(body).code == Code.INVALID_REQUEST
+    assert "must be a JSON object" in _refusal(body).detail
 
 
 TYPES = [
@@ -139,9 +139,8 @@ def test_json_is_read_by_any_of_its_names(content_type: str | None, encoding: st
 def test_another_form_is_refused_with_what_came(content_type: str, encoding: str | None, words: str) -> None:
     """The remedy says what is expected."""
     refusal = _refusal(BODY, content_type=content_type, content_encoding=encoding)
-    assert refusal.code == Code.WRONG_CONTENT_TYPE
+    assert (refusal.code, "application/json" in refusal.remedy) == (Code.WRONG_CONTENT_TYPE, True)
     assert words in refusal.detail
-    assert "application/json" in refusal.remedy
 
 
 @pytest.mark.parametrize("prefix", ["cloudEvents_", "cloudEvents:", "ce-"])
@@ -193,8 +192,8 @@ def test_a_broken_cloud_event_is_refused(change: dict[str, Any], pointer: str) -
 def test_data_that_is_not_base64_is_refused(text: Any) -> None:
     """Nothing but base64 stands in data_base64."""
     event = {"specversion": "1.0", "data_base64": text}
-    refusal = _refusal(orjson.dumps(event), content_type=CLOUD)
-    assert [violation.pointer for violation in refusal.violations] == ["/data_base64"]
+    (violation,) = _refusal(orjson.dumps(event), content_type=CLOUD).violations
+    assert violation.pointer == "/data_base64"
 
 
 CONTENTS = st.sampled_from([None, CLOUD, "text/x"])

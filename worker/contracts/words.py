@@ -4,7 +4,7 @@ A schema may say how to mend a value, in its annotation `x-mend`, beside the rul
 """
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from jsonschema_rs import ValidationError
@@ -26,28 +26,26 @@ _TYPES = {
 _MENDED = frozenset({"oneOf", "anyOf", "not", "pattern", "format", "maxItems"})
 
 
-def say(error: ValidationError, schema: Mapping[str, Any]) -> list[Violation]:
+def say(error: ValidationError, schema: Mapping[str, Any]) -> Iterator[Violation]:
     """Tells *error* of *schema*; one error for several properties too many becomes one violation for each."""
     place, node = list(error.instance_path), _node(schema, error.schema_path)
     facts = error.kind.as_dict()
     match error.kind.name:
         case "additionalProperties":
-            return [_at([*place, name], _stranger(name, node)) for name in facts["unexpected"]]
+            yield from (_at([*place, name], _stranger(name, node)) for name in facts["unexpected"])
         case "required":
-            return [_at([*place, facts["property"]], _MISSING)]
+            yield _at([*place, facts["property"]], "is required and missing")
         case "type":
-            return [_at(place, _wrong_type(error, node, schema))]
+            yield _at(place, _wrong_type(error, node, schema))
         case kind if kind in _MENDED and "x-mend" in node:
-            return [_at(place, node["x-mend"])]
-    return [_at(place, _WORDS.get(error.kind.name, _unnamed)(error, facts))]
+            yield _at(place, node["x-mend"])
+        case kind:
+            yield _at(place, _WORDS.get(kind, _unnamed)(error, facts))
 
 
 def pointer(path: Iterable[str | int]) -> str:
     """A JSON pointer (RFC 6901) of *path*."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
-
-
-_MISSING = "is required and missing"
 
 
 def _at(path: list[str | int], message: str) -> Violation:
