@@ -8,8 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+import pytest
 from aiohttp import web
 
+from worker.domain.failures import Failure
+from worker.domain.processes import Folder
+from worker.orchestrator import Client
 from worker.settings import Settings
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -21,6 +25,7 @@ JOB = {
     "BatchExecutionKey": "2dff0276-9880-486e-896a-cd7124bfa3b6",
     "Reference": "jobrelay:inc-1",
 }
+START_INFO = {"ReleaseKey": "k", "Strategy": "ModernJobsCount", "JobsCount": 1, "Reference": "jobrelay:inc-1"}
 _OPERATIONS = {
     r"(token|Authenticate)$": "Token",
     r"StartJobs$": "StartJobs",
@@ -153,3 +158,10 @@ def settings(url: str, **more: Any) -> Settings:
         "http_timeout_s": 1.0,
     }
     return Settings(**(plain | more))
+
+
+async def failure_of(client: Client, folder: Folder) -> Failure:
+    """What a start fails with."""
+    with pytest.raises(Failure) as raised:
+        await client.start(folder, START_INFO)
+    return raised.value

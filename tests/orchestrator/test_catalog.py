@@ -1,6 +1,5 @@
 """Names to ids: folders by path, id and key; whole lists, read rarely."""
 
-import asyncio
 import base64
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -148,27 +147,6 @@ async def test_processes_are_listed_whole(connect: Connect, server: Server, fold
     first, second = server.of("Releases")
     assert first.path_qs == "/odata/Releases?$orderby=Id&$top=1000"
     assert second.path_qs == "/odata/Releases?$orderby=Id&$top=1000&$skip=1000"
-
-
-async def test_ten_thousand_resolutions_cost_a_handful_of_look_ups(connect: Connect, server: Server) -> None:
-    """20 processes in 3 folders: one look-up per folder and kind, however many ask at once."""
-
-    async def the_folder(request: Any) -> Any:
-        name = request.query["$filter"].split("'")[1]
-        return await rows(SOUTH | {"Id": int(name[1:]), "FullyQualifiedName": name})(request)
-
-    server.on("Folders", the_folder)
-    server.on("Releases", rows(*[release(n) for n in range(20)]))
-    client = await connect(http_timeout_s=10)
-
-    async def resolve(number: int) -> str:
-        folder = await client.folder(FolderRef(path=f"F{number % 3}"))
-        processes = await client.processes(folder)
-        return next(process.name for process in processes if process.id == number % 20)
-
-    names = await asyncio.gather(*(resolve(number) for number in range(10_000)))
-    assert len(set(names)) == 20
-    assert (server.calls["Folders"], server.calls["Releases"]) == (3, 3)
 
 
 async def test_robots_of_a_modern_folder_fall_back_to_the_old_list(
