@@ -53,7 +53,6 @@ JSON_FAULTS = [
     (b"\xef\xbb\xbf" + BODY, "byte order mark"),
     (_nested(65), "deeper than 64"),
     (_nested(1000), "deeper than 64"),
-    (b"[" * 100_000, "deeper than 64"),
     (b"[" * 1000 + b"]" * 1000, "deeper than 64"),
     (b'{"a":' + b"[" * 70 + b"]" * 70 + b',"a":1}', "deeper than 64"),
 ]
