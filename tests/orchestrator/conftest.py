@@ -1,16 +1,13 @@
 """Fixtures for the Orchestrator client: a server that does as it is told, and clients of it."""
 
-import json
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
-from simulated import SEED, Orchestrator
+from seeded import SEED
+from simulated import Simulated
 from stub_server import Server, settings
 
 from worker.domain.processes import Folder
@@ -49,22 +46,8 @@ def folder() -> Folder:
     return Folder(id=101, key="0b1c9e9a-5d8b-4a51-9d6e-0a4f5f2f0101", path="Shared", modern=True)
 
 
-@pytest.fixture(scope="session")
-def simulator_url() -> Iterator[str]:
-    """A simulator of one's own, on a free port, for all tests of this folder."""
-    with subprocess.Popen([sys.executable, "-m", "simulator"], stdout=subprocess.PIPE) as process:
-        try:
-            assert process.stdout is not None
-            yield json.loads(process.stdout.readline())["url"]
-        finally:
-            process.terminate()
-
-
 @pytest.fixture
-async def simulated(simulator_url: str) -> AsyncIterator[Orchestrator]:
-    """The simulator, freshly seeded and without faults."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
-        simulated = Orchestrator(simulator_url, session)
-        await simulated.control("DELETE", "faults")
-        await simulated.control("POST", "seed", SEED)
-        yield simulated
+def seeded(simulator: Simulated) -> Simulated:
+    """The simulator with the seed of these tests."""
+    simulator.seed(SEED)
+    return simulator

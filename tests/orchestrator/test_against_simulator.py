@@ -5,7 +5,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from simulated import KEY, SOUTH, Orchestrator, client_of, shared, start_info
+from seeded import KEY, SOUTH, client_of, shared, start_info
+from simulated import Simulated
 
 from worker.domain.failures import Code, Failure, Later, OutcomeUnknown, Rejected, Unavailable
 from worker.domain.processes import Folder
@@ -34,21 +35,21 @@ FAULTS: dict[str, tuple[dict[str, Any], type[Failure] | None, int, int]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_every_fault_is_one_post_and_a_truthful_failure(simulated: Orchestrator, fault: str) -> None:
+async def test_every_fault_is_one_post_and_a_truthful_failure(seeded: Simulated, fault: str) -> None:
     """The nine faults of the market's fault laboratory, and more: what is heard, sent and made.
 
     Where the outcome is unknown, the look-up finds exactly what was made.
     """
     what, kind, posts, starts = FAULTS[fault]
-    async with client_of(simulated, http_timeout_s=0.4) as client:
+    async with client_of(seeded, http_timeout_s=0.4) as client:
         folder = await shared(client)
-        await simulated.control("POST", "faults", [{"operation": "StartJobs", "times": 1} | what])
+        seeded.faults([{"operation": "StartJobs", "times": 1} | what])
         failure: Failure | None = None
         try:
             await client.start(folder, start_info("jobrelay:r"))
         except Failure as raised:
             failure = raised
-        ledger = await simulated.ledger()
+        ledger = seeded.ledger()
         assert type(failure) is (kind or type(None))
         assert (ledger["calls"]["StartJobs"], len(ledger["starts"])) == (posts, starts)
         assert len(await client.find(folder, "jobrelay:r", "P0")) == starts
@@ -71,12 +72,10 @@ async def test_every_fault_is_one_post_and_a_truthful_failure(simulated: Orchest
         ),
     ],
 )
-async def test_every_way_to_sign_in_is_taken(simulated: Orchestrator, more: dict[str, str]) -> None:
+async def test_every_way_to_sign_in_is_taken(seeded: Simulated, more: dict[str, str]) -> None:
     """And a token that expires is replaced, where it can be."""
-    absolute = {
-        name: simulated.url + value if value.startswith("/") else value for name, value in more.items()
-    }
-    async with client_of(simulated, **absolute) as client:
+    absolute = {name: seeded.url + value if value.startswith("/") else value for name, value in more.items()}
+    async with client_of(seeded, **absolute) as client:
         folder = await shared(client)
         assert folder.id == 101
         assert len(await client.start(folder, start_info("jobrelay:r"))) == 1
@@ -92,37 +91,37 @@ async def test_every_way_to_sign_in_is_taken(simulated: Orchestrator, more: dict
         ({"auth": "password", "username": "admin", "password": "wrong"}, "JOBRELAY_PASSWORD"),
     ],
 )
-async def test_wrong_credentials_are_named(simulated: Orchestrator, more: dict[str, str], words: str) -> None:
+async def test_wrong_credentials_are_named(seeded: Simulated, more: dict[str, str], words: str) -> None:
     """An outage, not a rejection."""
-    async with client_of(simulated, **more) as client:
+    async with client_of(seeded, **more) as client:
         with pytest.raises(Unavailable) as raised:
             await shared(client)
     assert (raised.value.code, raised.value.outage) == (Later.CREDENTIALS_REFUSED, True)
     assert words in raised.value.detail
 
 
-async def test_a_wrong_base_url_is_named(simulated: Orchestrator) -> None:
+async def test_a_wrong_base_url_is_named(seeded: Simulated) -> None:
     """The seeds' trap: web pages instead of JSON."""
-    wrong = {"orchestrator_url": f"{simulated.url}/wrong", "auth": "access_token", "access_token": "rt_test"}
-    async with client_of(simulated, **wrong) as client:
+    wrong = {"orchestrator_url": f"{seeded.url}/wrong", "auth": "access_token", "access_token": "rt_test"}
+    async with client_of(seeded, **wrong) as client:
         with pytest.raises(Unavailable, match="JOBRELAY_ORCHESTRATOR_URL"):
             await shared(client)
 
 
-async def test_two_hundred_starts_with_one_token_and_no_cookie(simulated: Orchestrator) -> None:
+async def test_two_hundred_starts_with_one_token_and_no_cookie(seeded: Simulated) -> None:
     """The server sets cookies and refuses who sends them back; no start is lost to that."""
-    async with client_of(simulated, http_timeout_s=10) as client:
+    async with client_of(seeded, http_timeout_s=10) as client:
         folder = await shared(client)
         async with asyncio.TaskGroup() as group:
             for n in range(200):
                 group.create_task(client.start(folder, start_info(f"jobrelay:{n}")))
-    ledger = await simulated.ledger()
+    ledger = seeded.ledger()
     assert (ledger["calls"]["Token"], ledger["calls"]["StartJobs"], len(ledger["starts"])) == (1, 200, 200)
 
 
-async def test_names_of_any_letters_are_resolved(simulated: Orchestrator) -> None:
+async def test_names_of_any_letters_are_resolved(seeded: Simulated) -> None:
     """Non-ASCII and apostrophes, by path, key and id."""
-    async with client_of(simulated) as client:
+    async with client_of(seeded) as client:
         south = await client.folder(FolderRef(path=SOUTH))
         assert south == await client.folder(FolderRef(key=south.key))
         assert south == await client.folder(FolderRef(id=102))
@@ -132,10 +131,10 @@ async def test_names_of_any_letters_are_resolved(simulated: Orchestrator) -> Non
         assert raised.value.code is Code.FOLDER_UNKNOWN
 
 
-async def test_ten_thousand_resolutions_cost_three_look_ups_of_each_kind(simulated: Orchestrator) -> None:
+async def test_ten_thousand_resolutions_cost_three_look_ups_of_each_kind(seeded: Simulated) -> None:
     """20 processes in 3 folders: the bound is 20 and 3."""
     paths = ["Shared", SOUTH, "admin's workspace"]
-    async with client_of(simulated, http_timeout_s=10) as client:
+    async with client_of(seeded, http_timeout_s=10) as client:
 
         async def resolve(number: int) -> str:
             folder = await client.folder(FolderRef(path=paths[number % 3]))
@@ -144,12 +143,13 @@ async def test_ten_thousand_resolutions_cost_three_look_ups_of_each_kind(simulat
 
         names = await asyncio.gather(*(resolve(number) for number in range(10_000)))
     assert len(set(names)) == 21
-    assert (await simulated.calls("Folders"), await simulated.calls("Releases")) == (3, 3)
+    calls = seeded.ledger()["calls"]
+    assert (calls["Folders"], calls["Releases"]) == (3, 3)
 
 
-async def test_robots_and_machines_of_both_kinds_of_folder(simulated: Orchestrator) -> None:
+async def test_robots_and_machines_of_both_kinds_of_folder(seeded: Simulated) -> None:
     """Classic by environment, modern by folder; a session's id leads to its robot."""
-    async with client_of(simulated) as client:
+    async with client_of(seeded) as client:
         modern, classic = await shared(client), await client.folder(FolderRef(path="Default"))
         assert (modern.modern, classic.modern) == (True, False)
         assert [robot.id for robot in await client.robots(modern)] == [7]
@@ -163,9 +163,9 @@ async def test_robots_and_machines_of_both_kinds_of_folder(simulated: Orchestrat
         assert process.environment == "E"
 
 
-async def test_a_large_start_is_found_whole(simulated: Orchestrator) -> None:
+async def test_a_large_start_is_found_whole(seeded: Simulated) -> None:
     """More jobs than a page has rows, beside others with a Reference that differs in case."""
-    async with client_of(simulated, http_timeout_s=10) as client:
+    async with client_of(seeded, http_timeout_s=10) as client:
         folder = await shared(client)
         made = await client.start(folder, start_info("jobrelay:big", JobsCount=1001))
         await client.start(folder, start_info("jobrelay:BIG"))
@@ -174,9 +174,9 @@ async def test_a_large_start_is_found_whole(simulated: Orchestrator) -> None:
     assert len(found) == 1001
 
 
-async def test_a_job_is_read_by_id_in_its_folder(simulated: Orchestrator) -> None:
+async def test_a_job_is_read_by_id_in_its_folder(seeded: Simulated) -> None:
     """And one that does not exist is None."""
-    async with client_of(simulated) as client:
+    async with client_of(seeded) as client:
         (made,) = await client.start(await shared(client), start_info("jobrelay:r"))
         job = await client.job(101, made.id)
         assert job is not None
@@ -185,9 +185,9 @@ async def test_a_job_is_read_by_id_in_its_folder(simulated: Orchestrator) -> Non
         assert client.api_version == 20
 
 
-async def test_an_attachment_becomes_input(simulated: Orchestrator) -> None:
+async def test_an_attachment_becomes_input(seeded: Simulated) -> None:
     """Uploaded where the server says, and taken by StartJobs in place of arguments."""
-    async with client_of(simulated, scope="OR.Jobs OR.Execution OR.Folders") as client:
+    async with client_of(seeded, scope="OR.Jobs OR.Execution OR.Folders") as client:
         folder = await shared(client)
         attachment = await client.attach(folder, "input.json", b'{"text":"long"}')
         info = start_info("jobrelay:r", InputFile=str(UUID(attachment)))
@@ -204,10 +204,10 @@ async def test_an_attachment_becomes_input(simulated: Orchestrator) -> None:
     ],
 )
 async def test_refusals_carry_orchestrators_code(
-    simulated: Orchestrator, folder_id: int, more: dict[str, Any], code: int
+    seeded: Simulated, folder_id: int, more: dict[str, Any], code: int
 ) -> None:
     """So that the pipeline can drop what it had cached, and the sender knows what to mend."""
-    async with client_of(simulated) as client:
+    async with client_of(seeded) as client:
         where = Folder(folder_id, None, "somewhere", modern=True)
         with pytest.raises(Rejected) as raised:
             await client.start(where, start_info("jobrelay:r", **more))

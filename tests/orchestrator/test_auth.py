@@ -141,7 +141,7 @@ async def test_refused_credentials_are_an_outage_that_names_the_setting(
         assert word in raised.value.detail
     assert not any(secret in raised.value.detail for secret in ("s3cr3t", "k3y", "p4ss"))
     assert client.status().token_reason == raised.value.detail
-    assert server.calls["StartJobs"] == 0
+    assert server.calls == {"Token": 1}
 
 
 async def test_refused_credentials_are_not_hammered(connect: Connect, server: Server, folder: Folder) -> None:

@@ -150,8 +150,8 @@ def pause_after(outcome: Reply | Unavailable, attempt: int) -> float | None:
     if attempt + 1 >= TRIES:
         return None
     if isinstance(outcome, Reply):
-        if outcome.status not in _WORTH_ANOTHER_TRY:
-            return None
+        if outcome.status not in _WORTH_ANOTHER_TRY or b'"__abp"' in outcome.body:
+            return None  # ABP's envelope is the application's own word: a wrong password may come as a 500
         asked = retry_after(outcome)
         if asked is not None:
             return asked

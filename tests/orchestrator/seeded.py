@@ -1,11 +1,10 @@
-"""A simulated Orchestrator with a seed of its own, and clients that sign in to it."""
+"""A seed for the simulator, and clients that sign in to it."""
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import aiohttp
+from simulated import Simulated
 from stub_server import settings
 
 from worker.domain.processes import Folder
@@ -55,28 +54,8 @@ SEED: dict[str, Any] = {
 }
 
 
-class Orchestrator:
-    """A running simulator and its control."""
-
-    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
-        self.url = url
-        self._session = session
-
-    async def control(self, method: str, what: str, document: Any = None) -> Any:
-        async with self._session.request(method, f"{self.url}/_sim/{what}", json=document) as reply:
-            assert reply.status < 300, await reply.text()
-            return json.loads(await reply.read() or b"null")
-
-    async def ledger(self) -> Any:
-        return await self.control("GET", "ledger")
-
-    async def calls(self, operation: str) -> int:
-        calls: int = (await self.ledger())["calls"].get(operation, 0)
-        return calls
-
-
 @asynccontextmanager
-async def client_of(simulator: Orchestrator, **more: Any) -> AsyncIterator[Client]:
+async def client_of(simulator: Simulated, **more: Any) -> AsyncIterator[Client]:
     """A client that signs in with the seed's credentials."""
     async with Client(settings(simulator.url, **more)) as client:
         yield client
