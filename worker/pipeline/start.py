@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from worker.domain import arguments
 from worker.domain.events import rfc3339
 from worker.domain.failures import Code, Later, OutcomeUnknown, Rejected, Unavailable
 from worker.domain.jobs import Job
@@ -29,7 +30,6 @@ from worker.pipeline.pauses import Stopping
 from worker.pipeline.ports import Clock, Orchestrator
 
 _HELD_TRIES = 3
-_ARGUMENTS_MOST = 10_000
 _ATTACHMENT_API = 20
 
 
@@ -107,13 +107,13 @@ class Starter:
         body = {**target.start_info, "Reference": claim.reference}
         if target.arguments is None:
             return body
-        size = len(target.arguments.encode("utf-16-le")) // 2
-        if size <= _ARGUMENTS_MOST:
+        size = arguments.length(target.arguments)
+        if size <= arguments.LONGEST:
             return body | {"InputArguments": target.arguments}
         if not target.folder.modern or (self._orchestrator.api_version or 0) < _ATTACHMENT_API:
             raise Rejected(
                 Code.ARGUMENTS_TOO_LONG,
-                f"the input arguments are {size} characters of JSON; Orchestrator takes {_ARGUMENTS_MOST}",
+                f"the input arguments are {size} characters of JSON; Orchestrator takes {arguments.LONGEST}",
                 "pass a reference to the data instead of the data (servers with API 20 take attachments)",
             )
         content = target.arguments.encode()
