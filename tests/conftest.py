@@ -9,7 +9,7 @@ from pathlib import Path
 
 import aio_pika
 import pytest
-from simulation import Simulated
+from simulated import Simulated
 
 from simulator.rabbitmq import running
 from worker.broker.topology import Topology, remove
