@@ -1,0 +1,113 @@
+"""`python -m bench`: measures, shows how far it is, and says what came of it.
+
+A table on a terminal; JSON where a program reads, or in the file that --json names.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import orjson
+import uvloop
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from bench.child import Failed
+from bench.race import Tell, programs, race
+from bench.report import document, table
+from bench.stage import staged
+from bench.where import profiled
+from worker.broker.visit import BrokerAway
+
+_ROUNDS, _REQUESTS = 5, 4000
+
+
+def main() -> int:
+    """Reads the command line, measures, and gives the exit code."""
+    options = _parser().parse_args()
+    url = os.environ.get("JOBRELAY_AMQP_URL")
+    if url is None:
+        return _complain("JOBRELAY_AMQP_URL is not set; scripts/bench brings a broker of its own", 2)
+    try:
+        uvloop.run(_run(options, url))
+    except (Failed, BrokerAway) as why:
+        return _complain(str(why), 4 if isinstance(why, BrokerAway) else 1)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return _complain("interrupted; everything is removed", 130)
+    return 0
+
+
+async def _run(options: argparse.Namespace, url: str) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    console = Console()
+    with _progress() as progress:
+        async with staged(url) as stage:
+            entrants = programs(stage, url)
+            if options.profile:
+                tell = _told(progress, options.requests)
+                shown = await profiled(stage, entrants[1], options.requests, tell)
+            else:
+                tell = _told(progress, options.requests * options.rounds * len(entrants))
+                found = await race(stage, entrants, options.rounds, options.requests, tell)
+                shown = [table(found)]
+    if not options.profile:
+        result = orjson.dumps(document(found, options.requests), option=orjson.OPT_INDENT_2) + b"\n"
+        if options.json:
+            options.json.write_bytes(result)
+        if not console.is_terminal:
+            sys.stdout.buffer.write(result)
+            return
+    console.print(*shown, sep="\n")
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description:20}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _told(progress: Progress, total: int) -> Tell:
+    bar = progress.add_task("preparing", total=total)
+    done = 0
+    last = 0
+
+    def tell(program: str, settled: int) -> None:
+        nonlocal done, last
+        done += last if settled == 0 else 0
+        last = settled
+        progress.update(bar, description=program.replace("_", " "), completed=done + settled)
+
+    return tell
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=_ROUNDS,
+        help="rounds of the three programs (default: %(default)s; fewer than 5 only try it out)",
+    )
+    parser.add_argument(
+        "--requests", type=int, default=_REQUESTS, help="requests in each round (default: %(default)s)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there, too")
+    parser.add_argument(
+        "--profile", action="store_true", help="one round of the worker alone, under the profiler"
+    )
+    return parser
+
+
+def _complain(text: str, code: int) -> int:
+    sys.stderr.write(f"bench: {text}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
