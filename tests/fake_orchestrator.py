@@ -1,0 +1,141 @@
+"""Orchestrator in memory: keeps its port's promises (`pipeline.ports`), and fails as a test tells it."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import NAMESPACE_OID, uuid5
+
+from fakes import Clock
+
+from worker.domain.failures import Code, Failure, OutcomeUnknown, Rejected
+from worker.domain.jobs import Job
+from worker.domain.processes import Folder, Machine, Process, Robot
+from worker.domain.requests import FolderRef
+
+MODERN = Folder(101, "0b1c9e9a-5d8b-4a51-9d6e-0a4f5f2f0101", "Shared", modern=True)
+CLASSIC = Folder(102, "0b1c9e9a-5d8b-4a51-9d6e-0a4f5f2f0102", "Old", modern=False)
+TRIAGE = Process(
+    55, "SupportTriage_Demo", "SupportTriage", "1.0.1", "99587436-4ce5-480d-988c-6d7f43787a2c", "Demo"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A POST whose answer is lost: *commits* jobs were made (None: all asked), *late* seconds after it."""
+
+    commits: int | None = 0
+    late: float = 0.0
+
+
+@dataclass
+class Orchestrator:
+    """One tenant in memory. `script` holds what each next call of a verb meets with instead of its answer."""
+
+    folders: list[Folder] = field(default_factory=lambda: [MODERN, CLASSIC])
+    catalog: dict[int, list[Process]] = field(
+        default_factory=lambda: {101: [replace(TRIAGE, environment=None)], 102: [TRIAGE]}
+    )
+    robots_of: dict[int, list[Robot]] = field(default_factory=dict)
+    machines_of: dict[int, list[Machine]] = field(default_factory=dict)
+    sessions: dict[int, Robot] = field(default_factory=dict)
+    api_version: int | None = 20
+    clock: Clock = field(default_factory=Clock)
+    script: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    calls: list[tuple[str, Any]] = field(default_factory=list)
+    jobs: list[tuple[float, int, Job]] = field(default_factory=list)
+
+    async def folder(self, ref: FolderRef, *, fresh: bool = False) -> Folder:
+        """Finds a folder."""
+        await self._called("folder", (ref, fresh))
+        for folder in self.folders:
+            if folder.path == ref.path or folder.id == ref.id or (ref.key and folder.key == ref.key):
+                return folder
+        raise Rejected(Code.FOLDER_UNKNOWN, f"there is no folder {ref}", "check it")
+
+    async def processes(self, folder: Folder, *, fresh: bool = False) -> Sequence[Process]:
+        """Lists the processes of a folder: the same object as long as nothing was read anew."""
+        await self._called("processes", fresh)
+        return self.catalog.setdefault(folder.id, [])
+
+    async def robots(
+        self, folder: Folder, environment: str | None = None, *, fresh: bool = False
+    ) -> Sequence[Robot]:
+        """Lists the robots of a folder."""
+        await self._called("robots", (environment, fresh))
+        return self.robots_of.get(folder.id, [])
+
+    async def robot_of_session(self, folder: Folder, session_id: int) -> Robot | None:
+        """The robot behind a session's id."""
+        await self._called("robot_of_session", (folder.id, session_id))
+        return self.sessions.get(session_id)
+
+    async def machines(self, folder: Folder, *, fresh: bool = False) -> Sequence[Machine]:
+        """Lists the machine templates of a folder."""
+        await self._called("machines", fresh)
+        return self.machines_of.get(folder.id, [])
+
+    async def attach(self, folder: Folder, name: str, content: bytes) -> str:
+        """Keeps an attachment."""
+        await self._called("attach", (folder.id, name, content))
+        return "6f1f0c7e-0000-4000-8000-000000000001"
+
+    async def start(self, folder: Folder, start_info: Mapping[str, Any]) -> Sequence[Job]:
+        """Makes jobs, unless the script says otherwise."""
+        met = await self._called("start", dict(start_info))
+        count = start_info.get("JobsCount") or len(start_info.get("RobotIds", ())) or 1
+        if isinstance(met, Lost):
+            commits = count if met.commits is None else met.commits
+            self.commit(folder, start_info["Reference"], commits, met.late)
+            raise OutcomeUnknown("the answer was lost")
+        return self.commit(folder, start_info["Reference"], count if met is None else met)
+
+    async def find(self, folder: Folder, reference: str, release_name: str | None) -> Sequence[Job]:
+        """All jobs of a Reference that are committed by now, oldest first."""
+        await self._called("find", (folder.id, reference, release_name))
+        there = [(job, at) for at, where, job in self.jobs if where == folder.id]
+        now = self.clock()
+        return [job for job, at in there if job.reference == reference and at <= now]
+
+    async def job(self, folder_id: int, job_id: int) -> Job | None:
+        """One job; a `Job` in the script is its new row, and stays it."""
+        met = await self._called("job", job_id)
+        if isinstance(met, Job):
+            self.jobs = [(at, where, met if job.id == job_id else job) for at, where, job in self.jobs]
+        return next((job for _, where, job in self.jobs if job.id == job_id and where == folder_id), None)
+
+    def commit(self, folder: Folder, reference: str, count: int = 1, late: float = 0.0) -> list[Job]:
+        """Makes *count* jobs, visible *late* seconds from now."""
+        first = len(self.jobs) + 1
+        created = "2026-11-21T10:00:00.1234567Z"
+        batch = _guid(f"batch {first}")
+        made = [
+            Job(9000 + n, _guid(f"job {n}"), batch, "Pending", reference, created, TRIAGE.name)
+            for n in range(first, first + count)
+        ]
+        self.jobs += [(self.clock() + late, folder.id, job) for job in made]
+        return made
+
+    def count(self, verb: str) -> int:
+        """How often *verb* was called."""
+        return sum(called == verb for called, _ in self.calls)
+
+    def asked(self, verb: str) -> list[Any]:
+        """What *verb* was called with."""
+        return [what for called, what in self.calls if called == verb]
+
+    async def _called(self, verb: str, what: Any) -> Any:
+        self.calls.append((verb, what))
+        met = self.script[verb].pop(0) if self.script[verb] else None
+        await asyncio.sleep(0)
+        if isinstance(met, asyncio.Event):
+            await met.wait()
+            return None
+        if isinstance(met, Failure | Exception):
+            raise met
+        return met
+
+
+def _guid(name: str) -> str:
+    return str(uuid5(NAMESPACE_OID, name))

@@ -1,0 +1,152 @@
+"""Stand-ins for the pipeline's ports. Each keeps the promises of the real one, and does what a test tells it.
+
+Deliveries and the outbox of one test write into one *journal*, so that it tells what came before what.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from worker.domain.events import Event
+from worker.domain.messages import Message
+
+NOW = 1_795_000_000.0
+
+
+class Clock:
+    """Wall-clock seconds: *now* and what the loop has slept; a test may set *now*."""
+
+    def __init__(self, now: float = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        """Now."""
+        try:
+            return self.now + asyncio.get_running_loop().time()
+        except RuntimeError:
+            return self.now
+
+
+class Delivery:
+    """A message in hand: `settled` tells how it ended. Nothing is settled twice, or after its channel."""
+
+    def __init__(self, message: Message, journal: list[str] | None = None) -> None:
+        self.message = message
+        self.is_open = True
+        self.settled: list[str] = []
+        self._journal = [] if journal is None else journal
+
+    def ack(self) -> None:
+        """Settles it for good."""
+        self._settle("ack")
+
+    def give_back(self) -> None:
+        """Returns it to its queue."""
+        self._settle("give back")
+
+    def lose(self) -> None:
+        """Closes its channel: the broker has given the message to somebody else."""
+        self.is_open = False
+
+    def again(self, **properties: Any) -> "Delivery":
+        """The same message, delivered again by the broker."""
+        return Delivery(replace(self.message, redelivered=True, **properties), self._journal)
+
+    def _settle(self, how: str) -> None:
+        if self.is_open and not self.settled:
+            self.settled.append(how)
+            self._journal.append(how)
+
+
+class Outbox:
+    """Takes every message, in order; `hold(verb)` delays its confirms, `break_next(verb)` fails one."""
+
+    def __init__(self, journal: list[str] | None = None) -> None:
+        self.journal: list[str] = [] if journal is None else journal
+        self.events: list[Event] = []
+        self.tracked: list[dict[str, Any]] = []
+        self.deferred: list[tuple[Message, int, dict[str, Any]]] = []
+        self.buried: list[tuple[Message, dict[str, Any]]] = []
+        self._gates: dict[str, asyncio.Event] = {}
+        self._broken: dict[str, Exception] = {}
+
+    async def announce(self, event: Event) -> None:
+        """Publishes an event."""
+        await self._confirmed("announce")
+        self.events.append(event)
+
+    async def track(self, document: Mapping[str, Any]) -> None:
+        """Puts a job into the set of jobs in flight."""
+        await self._confirmed("track")
+        self.tracked.append(dict(document))
+
+    async def defer(self, message: Message, seconds: int, headers: Mapping[str, Any]) -> None:
+        """Sends a request round a delay queue."""
+        await self._confirmed("defer")
+        self.deferred.append((message, seconds, dict(headers)))
+
+    async def bury(self, message: Message, headers: Mapping[str, Any]) -> None:
+        """Keeps a message in the dead letters."""
+        await self._confirmed("bury")
+        self.buried.append((message, dict(headers)))
+
+    def hold(self, verb: str) -> asyncio.Event:
+        """Confirms no *verb* until the returned event is set."""
+        return self._gates.setdefault(verb, asyncio.Event())
+
+    def break_next(self, verb: str, error: Exception) -> None:
+        """Raises *error* from the next *verb*."""
+        self._broken[verb] = error
+
+    def keys(self) -> list[str]:
+        """The routing keys of all events, in order."""
+        return [event.routing_key for event in self.events]
+
+    def comes_back(self) -> Delivery:
+        """The message that was deferred last, as its delay queue brings it back."""
+        message, _, headers = self.deferred[-1]
+        headers = {**message.headers, **headers}
+        return Delivery(replace(message, headers=headers, redelivered=False), self.journal)
+
+    async def _confirmed(self, verb: str) -> None:
+        if verb in self._gates:
+            await self._gates[verb].wait()
+        await asyncio.sleep(0)
+        if verb in self._broken:
+            raise self._broken.pop(verb)
+        self.journal.append(verb)
+
+
+class Telemetry:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[tuple[str, str]] = []
+        self.ages: list[float | None] = []
+        self.deferrals: list[str] = []
+        self.most_in_hand = 0
+        self.jobs_tracked: list[int] = []
+
+    def settled(self, outcome: str, code: str, seconds_since_published: float | None) -> None:
+        """A request was settled."""
+        self.outcomes.append((outcome, code))
+        self.ages.append(seconds_since_published)
+
+    def deferred(self, code: str) -> None:
+        """A request was deferred."""
+        self.deferrals.append(code)
+
+    def in_hand(self, count: int) -> None:
+        """How many requests are in hand now."""
+        self.most_in_hand = max(self.most_in_hand, count)
+
+    def tracked(self, count: int) -> None:
+        """How many jobs are tracked here now."""
+        self.jobs_tracked.append(count)
+
+
+async def feed(deliveries: Iterable[Delivery]) -> AsyncIterator[Delivery]:
+    """An inbox that holds *deliveries* and ends."""
+    for delivery in deliveries:
+        yield delivery

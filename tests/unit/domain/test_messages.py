@@ -1,0 +1,177 @@
+"""What a message's headers say of its past, and what is written into them."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.domain.events import rfc3339
+from worker.domain.messages import (
+    ATTEMPT,
+    FIRST_AT,
+    HISTORY,
+    REPLAYS,
+    WINDOW_UNTIL,
+    Attempt,
+    Message,
+    Past,
+    past_of,
+)
+
+NOW = 1_795_000_000.0
+WINDOW = 88.0
+OURS = (ATTEMPT, FIRST_AT, HISTORY, REPLAYS, WINDOW_UNTIL)
+BROKERS = ("x-delivery-count", "x-acquired-count", "x-death")
+
+
+def _past(headers: dict[str, Any] | None = None, **properties: Any) -> Past:
+    return past_of(Message(body=b"{}", headers=headers or {}, **properties), NOW, WINDOW)
+
+
+@pytest.mark.parametrize(
+    ("headers", "redelivered", "fresh"),
+    [
+        pytest.param({}, False, True, id="no headers"),
+        pytest.param({"traceparent": "x", "priority": 1}, False, True, id="foreign headers"),
+        pytest.param({}, True, False, id="redelivered"),
+        pytest.param({ATTEMPT: 1}, False, False, id="an attempt"),
+        pytest.param({ATTEMPT: "garbage"}, False, False, id="an attempt that cannot be read"),
+        pytest.param({REPLAYS: 1}, False, False, id="a replay"),
+        pytest.param({"x-death": []}, False, False, id="a death in a queue"),
+        pytest.param({"x-delivery-count": 0}, False, False, id="a count of deliveries, even 0"),
+        pytest.param({"x-acquired-count": 1}, False, False, id="a count of acquisitions"),
+    ],
+)
+def test_a_fresh_message_has_no_sign_of_a_past(
+    headers: dict[str, Any], redelivered: bool, fresh: bool
+) -> None:
+    """Only such a one may be started without a look-up (invariant 3)."""
+    assert Message(body=b"", headers=headers, redelivered=redelivered).fresh is fresh
+
+
+def test_a_first_delivery_has_no_past() -> None:
+    """It is attempt 1, first seen now, and nothing can have been sent for it."""
+    assert _past() == Past(attempt=1, deliveries=0, replays=0, first_at=NOW, safe_at=None, history=())
+
+
+@pytest.mark.parametrize(
+    ("headers", "redelivered", "safe_at"),
+    [
+        pytest.param({}, True, NOW + WINDOW, id="redelivered: its former owner may send a window long"),
+        pytest.param({"x-delivery-count": 2}, False, NOW + WINDOW, id="delivered before: the same"),
+        pytest.param({"x-acquired-count": 1}, False, NOW + WINDOW, id="acquired before: the same"),
+        pytest.param({"x-delivery-count": 0}, False, None, id="never delivered before"),
+        pytest.param({WINDOW_UNTIL: rfc3339(NOW + 9)}, False, NOW + 9, id="a window of an earlier attempt"),
+        pytest.param({WINDOW_UNTIL: rfc3339(NOW - 9)}, False, NOW - 9, id="a window that is over"),
+        pytest.param({WINDOW_UNTIL: rfc3339(NOW + 9)}, True, NOW + WINDOW, id="the later of both"),
+        pytest.param({WINDOW_UNTIL: rfc3339(NOW + 999)}, True, NOW + 999, id="the later of both, reversed"),
+    ],
+)
+def test_until_when_an_earlier_post_may_commit(
+    headers: dict[str, Any], redelivered: bool, safe_at: float | None
+) -> None:
+    """None only where no earlier attempt can have sent one."""
+    assert _past(headers, redelivered=redelivered).safe_at == safe_at
+
+
+def test_the_greater_of_the_brokers_counts_is_believed() -> None:
+    """RabbitMQ 4 counts acquisitions beside deliveries."""
+    assert _past({"x-delivery-count": 2, "x-acquired-count": 5}).deliveries == 5
+
+
+attempts = st.builds(
+    Attempt,
+    st.integers(0, 4_000_000_000_000).map(lambda ms: ms / 1000),
+    st.sampled_from(["orchestrator_busy", "not_yet_visible"]),
+    st.text(max_size=40),
+)
+millis = st.integers(0, 4_000_000_000_000).map(lambda ms: ms / 1000)
+pasts = st.builds(
+    Past,
+    attempt=st.integers(1, 10_000),
+    deliveries=st.just(0),
+    replays=st.just(0),
+    first_at=millis,
+    safe_at=st.none(),
+    history=st.lists(attempts, max_size=5).map(tuple),
+)
+
+
+@given(pasts, attempts, st.none() | millis)
+def test_what_is_written_is_read_back(past: Past, attempt: Attempt, safe_at: float | None) -> None:
+    """The next attempt knows all that this one knew, and this one."""
+    read = past_of(Message(body=b"", headers=past.after(attempt, safe_at)), NOW, WINDOW)
+    assert (read.attempt, read.safe_at) == (past.attempt + 1, safe_at)
+    assert read.first_at == pytest.approx(past.first_at, abs=0.001)
+    assert [(one.code, one.detail) for one in read.history] == [
+        (one.code, one.detail) for one in (*past.history, attempt)
+    ]
+    assert [one.at for one in read.history] == pytest.approx([a.at for a in (*past.history, attempt)])
+
+
+def test_the_history_is_bounded_and_keeps_the_latest() -> None:
+    """Headers must fit into a frame, however long a request goes round."""
+    past = _past()
+    for n in range(30):
+        headers = past.after(Attempt(NOW + n, "orchestrator_busy", str(n)), None)
+        past = past_of(Message(body=b"", headers=headers), NOW, WINDOW)
+    assert [one.detail for one in past.history] == [str(n) for n in range(10, 30)]
+    assert past.attempt == 31
+
+
+NASTY = {
+    "a moment before the first year": "0001-01-01T00:00:00+23:59",
+    "a moment after the last year": "9999-12-31T23:59:59.999-23:59",
+    "a moment without an offset": "0001-01-01",
+    "a moment of the library's own": datetime(1, 1, 1),  # noqa: DTZ001 - headers may hold such
+    "the largest number": 2**63 - 1,
+    "the smallest number": -(2**63),
+    "true": True,
+    "deep lists": "[" * 100_000,
+    "a list of lists": "[[]]",
+    "an object": "{}",
+    "a number in JSON": "7",
+    "digits without end": "1" * 5000,
+    "an attempt at no moment": '[{"at":5,"code":1,"detail":null}]',
+    "an attempt after the last year": '[{"at":"9999-12-31T23:59:59-23:59","code":"a","detail":"b"}]',
+    "a lone surrogate": '[{"at":"2026-11-21T10:00:00Z","code":"a","detail":"\\ud800"}]',
+}
+anything = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(),
+    st.text(),
+    st.binary(),
+    st.datetimes(),
+    st.lists(st.integers()),
+    st.dictionaries(st.text(), st.integers()),
+)
+
+
+def _holds_up(message: Message) -> None:
+    """A past is read from it, can be written again, and names real moments."""
+    past = past_of(message, NOW, WINDOW)
+    written = past.after(Attempt(NOW, "orchestrator_busy", "x"), past.safe_at)
+    assert min(past.attempt - 1, past.deliveries, past.replays) >= 0
+    assert max(past.attempt, past.deliveries, past.replays) < 2**31
+    assert datetime.fromisoformat(written[FIRST_AT])
+    written[HISTORY].encode()
+    again = past_of(Message(body=b"", headers=written), NOW, WINDOW)
+    assert again.attempt >= past.attempt
+    assert (again.safe_at is None) == (past.safe_at is None)
+
+
+@pytest.mark.parametrize("header", OURS + BROKERS)
+@pytest.mark.parametrize("value", NASTY.values(), ids=NASTY)
+def test_a_foreign_value_in_a_header_stops_nobody(header: str, value: Any) -> None:
+    """Whatever anybody sends, the worker goes on."""
+    _holds_up(Message(body=b"", headers={header: value}))
+
+
+@given(st.dictionaries(st.sampled_from(OURS + BROKERS), anything), st.booleans())
+def test_foreign_values_in_headers_stop_nobody(headers: dict[str, Any], redelivered: bool) -> None:
+    """Nor do several at once, of any type."""
+    _holds_up(Message(body=b"", headers=headers, redelivered=redelivered))

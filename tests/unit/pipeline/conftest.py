@@ -1,0 +1,3 @@
+"""The pipeline's tests run in virtual time."""
+
+from virtual_time import pytest_asyncio_loop_factories  # noqa: F401
