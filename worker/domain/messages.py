@@ -15,6 +15,9 @@ WINDOW_UNTIL = "jobrelay-window-until"
 REPLAYS = "jobrelay-replays"
 
 _HISTORY_KEPT = 20
+_DETAIL_MOST = 2000
+_COUNTED_TO = 1_000_000  # anybody may write into headers, and a number must fit into one again
+_LAST_DAY = 253_402_214_400  # 9999-12-31, in epoch seconds
 _COUNTS = ("x-delivery-count", "x-acquired-count")
 _SIGNS_OF_A_PAST = (ATTEMPT, REPLAYS, "x-death", *_COUNTS)
 
@@ -109,19 +112,28 @@ def past_of(message: Message, now: float, window: float) -> Past:
 
 
 def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+    return min(value, _COUNTED_TO) if isinstance(value, int) and value > 0 else 0
 
 
 def _epoch(value: Any) -> float | None:
+    """A moment that can be written again: not one at the ends of the calendar."""
     try:
-        return datetime.fromisoformat(value).timestamp()
-    except (TypeError, ValueError):
+        epoch = datetime.fromisoformat(value).timestamp()
+    except (TypeError, ValueError, OverflowError):
         return None
+    return epoch if 0 <= epoch < _LAST_DAY else None
 
 
 def _history(value: Any) -> tuple[Attempt, ...]:
     try:
-        rows = json.loads(value)
-        return tuple(Attempt(_epoch(row["at"]) or 0.0, str(row["code"]), str(row["detail"])) for row in rows)
-    except (TypeError, ValueError, KeyError):
+        rows = json.loads(value)[-_HISTORY_KEPT:]
+        return tuple(
+            Attempt(_epoch(row["at"]) or 0.0, _text(row["code"]), _text(row["detail"])) for row in rows
+        )
+    except (TypeError, ValueError, KeyError, RecursionError):
         return ()
+
+
+def _text(value: Any) -> str:
+    """Text that can be encoded: JSON may hold half a character."""
+    return str(value)[:_DETAIL_MOST].encode(errors="replace").decode()
