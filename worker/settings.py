@@ -8,8 +8,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, StringConstraints, ValidationError, model_validator
+from pydantic import Field, SecretStr, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _PREFIX = "JOBRELAY_"
@@ -71,6 +72,14 @@ class Settings(BaseSettings):
     poll_budget_per_min: int = Field(60, ge=1, description="list calls a minute, shared by all trackers")
     audit_database_url: SecretStr | None = Field(None, description="database of the searchable audit")
 
+    @field_validator("amqp_url")
+    @classmethod
+    def _name_a_broker(cls, value: SecretStr) -> SecretStr:
+        url = urlsplit(value.get_secret_value())
+        if url.scheme not in ("amqp", "amqps") or not url.hostname or url.port == 0:
+            raise ValueError("must be like amqp://user:password@host:port/vhost")
+        return value
+
     @model_validator(mode="after")
     def _hold_together(self) -> Self:
         if self.grace_s < self.http_timeout_s + 10:
@@ -120,4 +129,4 @@ def _line(problem: Any) -> str:
     if problem["type"] == "missing":
         field = Settings.model_fields[str(problem["loc"][0])]
         return f"{name} is missing: {field.description}"
-    return f"{name}: {problem['msg']}"
+    return f"{name}: {problem['msg'].removeprefix('Value error, ')}"

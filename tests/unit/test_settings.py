@@ -42,6 +42,8 @@ def test_a_missing_broker_is_named_with_its_form(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
+        ("AMQP_URL", "http://127.0.0.1", "JOBRELAY_AMQP_URL: must be like amqp://"),
+        ("AMQP_URL", "amqp://:99999999", "JOBRELAY_AMQP_URL: must be like amqp://"),
         ("PREFIX", "has space", "JOBRELAY_PREFIX: "),
         ("PREFIX", "x" * 28, "JOBRELAY_PREFIX: "),
         ("HTTP_PORT", "eighty", "JOBRELAY_HTTP_PORT: .*integer"),
@@ -57,7 +59,7 @@ def test_a_wrong_setting_is_one_line_that_names_it(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
 ) -> None:
     """The line names the setting and what is expected, and nothing else is printed."""
-    having(monkeypatch, AMQP_URL=URL, **{name: value})
+    having(monkeypatch, **{"AMQP_URL": URL, name: value})
     with pytest.raises(SettingsError, match=f"^{said}") as raised:
         read_settings()
     assert len(str(raised.value).splitlines()) == 1

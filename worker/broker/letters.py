@@ -42,7 +42,7 @@ class Letter:
 
     @classmethod
     def of(cls, message: Message) -> "Letter":
-        """Reads a letter's headers. Without ours it came by the alternate exchange, or by the broker's hand."""
+        """Reads a letter's headers. Without ours it came by the broker's hand."""
         get = message.headers.get
         exchange, key = _origin(message)
         return cls(

@@ -13,6 +13,7 @@ from aiormq.exceptions import (
     ChannelInvalidStateError,
     ChannelNotFoundEntity,
     ConnectionNotAllowed,
+    InvalidFrameError,
     ProbableAuthenticationError,
 )
 from yarl import URL
@@ -109,8 +110,8 @@ def _refusal(error: BaseException) -> str:
     """Why a connection was not made, and what to look at."""
     if isinstance(error, (AuthenticationError, ProbableAuthenticationError)):
         return "refuses the user or its password: correct JOBRELAY_AMQP_URL"
-    if isinstance(error, ConnectionNotAllowed):
-        return f"does not let the user in: {_text(error)}; correct the virtual host in JOBRELAY_AMQP_URL"
+    if isinstance(error, (ConnectionNotAllowed, InvalidFrameError)):
+        return "lets nobody in: does the virtual host in JOBRELAY_AMQP_URL exist, and may the user enter it?"
     if isinstance(error, TimeoutError):
         return "does not answer: check the host and port in JOBRELAY_AMQP_URL, and that it runs"
     return f"cannot be reached: {_text(error)}; check JOBRELAY_AMQP_URL, and that it runs"
@@ -123,8 +124,7 @@ def _absence(error: AMQPError) -> str:
 
 
 def _text(error: BaseException) -> str:
-    reason = getattr(error, "reason", None)
-    return str(reason or error or type(error).__name__)
+    return str(error.args[-1]) if error.args else type(error).__name__
 
 
 def _cancelled() -> bool:

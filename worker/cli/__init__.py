@@ -1,0 +1,1 @@
+"""What people type: the command line, and nothing that the worker needs."""

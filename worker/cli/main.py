@@ -1,0 +1,155 @@
+"""`jobrelay`: every command, and what its end means to the shell.
+
+Exit codes: 0 ok, 1 failed, 2 usage, 3 settings, 4 broker or Orchestrator unreachable, 5 waited too long,
+130 interrupted.
+"""
+
+import asyncio
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
+
+import structlog
+import typer
+from typer.core import TyperGroup
+
+from worker import app as worker_app
+from worker import logs
+from worker.broker.topology import TopologyMismatch
+from worker.broker.visit import BrokerAway, NotTaken, NotThere
+from worker.cli import dead, follow, start, topology
+from worker.cli.output import FAILED, INTERRUPTED, SETTINGS, UNREACHABLE, Failed, complain, examples
+from worker.settings import SettingsError, read_settings, unknown_settings
+
+_new_loop: Callable[[], asyncio.AbstractEventLoop]
+try:
+    from uvloop import new_event_loop as _new_loop
+except ImportError:  # no such loop on this platform; asyncio's own does the same, slower
+    from asyncio import new_event_loop as _new_loop
+
+_CODES: dict[type[BaseException], int] = {
+    SettingsError: SETTINGS,
+    BrokerAway: UNREACHABLE,
+    NotThere: FAILED,
+    NotTaken: FAILED,
+    TopologyMismatch: FAILED,
+}
+
+_log = structlog.get_logger(__name__)
+
+
+class Commands(TyperGroup):
+    """Ends a command that fails with its exit code and a line of what to do: never with a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command that was typed."""
+        try:
+            return super().invoke(ctx)
+        except Failed as failure:
+            complain(str(failure))
+            raise typer.Exit(failure.code) from None
+        except tuple(_CODES) as failure:
+            complain(str(failure))
+            raise typer.Exit(_CODES[type(failure)]) from None
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            # The reader has left; a second complaint at the interpreter's end helps nobody.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(FAILED) from None
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Start-job requests from RabbitMQ, started once in UiPath Orchestrator, told as events.",
+    epilog=examples("jobrelay demo", "jobrelay check", "jobrelay run"),
+)
+app.command(epilog=start.EXAMPLES)(start.start)
+app.command(epilog=follow.EXAMPLES)(follow.follow)
+app.add_typer(dead.app, name="dead")
+app.add_typer(topology.app, name="topology")
+app.add_typer(topology.audit, name="audit")
+
+
+def main() -> None:
+    """Runs the command line and exits."""
+    # The AMQP library says this when a connection could not be made; we have said it better by then.
+    warnings.filterwarnings("ignore", message="coroutine 'Connection.close' was never awaited")
+    app(prog_name="jobrelay")
+
+
+@app.callback()
+def _always(
+    *,
+    show_version: Annotated[bool, typer.Option("--version", help="Say the version and end.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours.")] = False,
+) -> None:
+    if no_color:
+        os.environ["NO_COLOR"] = "1"
+    logs.configure("warning")
+    if show_version:
+        sys.stdout.write(f"jobrelay {_version()}\n")
+        raise typer.Exit
+
+
+@app.command(
+    epilog=examples("jobrelay run", "jobrelay run --role track,web", "JOBRELAY_PREFIX=test jobrelay run")
+)
+def run(
+    role: Annotated[
+        str, typer.Option(help="What this process does, separated by commas: start, track, web.")
+    ] = "start,track,web",
+) -> None:
+    """Work: start the jobs that are asked for, follow them, and say what becomes of them.
+
+    The settings come from the environment, each named JOBRELAY_…; SIGTERM finishes what is in hand.
+    """
+    roles = _roles(role)
+    settings = read_settings()
+    logs.configure(settings.log_level, settings.log_format, to=sys.stdout)
+    for stranger in unknown_settings():
+        _log.warning("settings.unknown", detail=stranger)
+    try:
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            code = runner.run(worker_app.run(settings, roles))
+    except SettingsError:
+        raise
+    except Exception:  # noqa: BLE001 - whatever it is, the operator reads it in the log
+        _log.exception("worker.failed")
+        raise Failed("the worker failed; its last log line says where") from None
+    raise typer.Exit(code)
+
+
+@app.command(epilog=examples("jobrelay simulate", "jobrelay simulate --port 8080 --seed my-seed.json"))
+def simulate(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks one.", min=0, max=65535)] = 0,
+    seed: Annotated[
+        str | None, typer.Option(help="JSON file of folders, processes, robots, clients.")
+    ] = None,
+) -> None:
+    """Run the Orchestrator simulator. Its first line says its addresses."""
+    command = [sys.executable, "-m", "simulator", "--port", str(port), *(["--seed", seed] if seed else [])]
+    sys.stdout.flush()
+    os.execv(command[0], command)  # noqa: S606 - it takes this process's place, so that signals are its own
+
+
+def _roles(text: str) -> frozenset[str]:
+    roles = frozenset(filter(None, (role.strip() for role in text.split(","))))
+    strangers = sorted(roles - worker_app.ROLES)
+    if strangers or not roles:
+        known = ", ".join(sorted(worker_app.ROLES))
+        raise typer.BadParameter(f"'{', '.join(strangers)}' is none of {known}", param_hint="--role")
+    return roles
+
+
+def _version() -> str:
+    try:
+        return version("jobrelay")
+    except PackageNotFoundError:  # a checkout that was not installed
+        return "unknown"

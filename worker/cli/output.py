@@ -1,0 +1,78 @@
+"""What commands write: for a person on a terminal, JSON objects line by line for a program, errors in a line.
+
+Results go to stdout, everything else to stderr.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from worker.logs import without_secrets
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Write JSON, one object a line. Piped output always is.")
+]
+
+OK, FAILED, USAGE, SETTINGS, UNREACHABLE, TIMED_OUT, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+
+
+class Failed(Exception):
+    """A command did not do what was asked. The text says what is wrong and what to do next."""
+
+    def __init__(self, text: str, code: int = FAILED) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Output:
+    """Where a command's results go: to a person, or as JSON to a program."""
+
+    def __init__(self, as_json: bool = False) -> None:
+        self.as_json = as_json or not sys.stdout.isatty()
+        self.console = Console(highlight=False)
+
+    def record(self, document: Mapping[str, Any]) -> None:
+        """Writes one JSON object as one line, at once."""
+        sys.stdout.buffer.write(
+            orjson.dumps(document, default=as_text, option=orjson.OPT_NON_STR_KEYS) + b"\n"
+        )
+        sys.stdout.buffer.flush()
+
+    def line(self, text: str, style: str = "") -> None:
+        """Writes a line to a person; square brackets in it are just that."""
+        self.console.print(Text(text, style=style))
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Writes a table to a person; a cell may be a `Text` of its own colour."""
+        table = Table(*columns, header_style="bold", box=None, pad_edge=False)
+        for row in rows:
+            table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+        self.console.print(table)
+
+
+def complain(text: str) -> None:
+    """Writes an error to stderr; whatever it quotes, no secret is in it."""
+    red, plain = ("\033[31m", "\033[0m") if sys.stderr.isatty() and "NO_COLOR" not in os.environ else ("", "")
+    sys.stderr.write(f"{red}error:{plain} {without_secrets(text)}\n")
+
+
+def note(text: str) -> None:
+    """Writes what is good to know, and no result, to stderr."""
+    sys.stderr.write(f"{without_secrets(text)}\n")
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help: what one would type."""
+    return "\n\n".join(("Examples:", *lines))
+
+
+def as_text(value: Any) -> str:
+    """A form in JSON for what has none: bytes as text, anything else by its own words."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
