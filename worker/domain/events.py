@@ -203,7 +203,7 @@ def tracking_documents(
 
 def _of_job(job: Job, index: int, now: float) -> dict[str, Any]:
     return {
-        "job": {"id": job.id, "key": job.key, "batchExecutionKey": job.batch_execution_key},
+        "job": {"id": job.id, "key": job.key, "batchExecutionKey": job.batch_execution_key or None},
         "robot": {"id": job.robot_id, "name": job.robot_name},
         "index": index,
         "createdAt": job.created_at or rfc3339(now),
