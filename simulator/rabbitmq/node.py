@@ -85,7 +85,11 @@ class PrivateNode:
         self._open.close()
 
     def kill(self) -> None:
-        """The node is gone at once, as in a power cut; its data stay."""
+        """The node is gone at once, as when the system kills it; its data stay.
+
+        A quorum queue that was declared in the last second or so may answer nothing after `restart`: RabbitMQ
+        writes its register of them with that delay.
+        """
         self._node.kill()
         self._node.wait()
 
