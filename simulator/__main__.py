@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -40,6 +41,9 @@ def main() -> int:
     )
     parser.add_argument("--log", action="store_true", help="write a line for each request to stderr")
     arguments = parser.parse_args()
+    gc.set_threshold(
+        100_000, 20, 1000
+    )  # jobs stay: looking through them all again and again only stops the server
     try:
         simulator = Simulator(orjson.loads(arguments.seed.read_bytes()) if arguments.seed else None)
         return uvloop.run(_serve(simulator, arguments))

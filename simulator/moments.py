@@ -1,8 +1,9 @@
-"""Instants as the server writes them: 7 digits in a StartJobs answer, 3 in what is stored, zeros cut."""
+"""Instants as the server writes them (7 digits in a StartJobs answer, 3 in what is stored), and new GUIDs."""
 
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
+from secrets import token_hex
 
 
 def now_us() -> int:
@@ -13,6 +14,12 @@ def now_us() -> int:
 def now_ms() -> int:
     """Milliseconds since 1970: the precision of everything stored."""
     return time.time_ns() // 1_000_000
+
+
+def new_guid() -> str:
+    """A random GUID; uuid4, at half its cost."""
+    text = token_hex(16)
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
 
 @lru_cache(8192)

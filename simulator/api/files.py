@@ -1,11 +1,10 @@
 """Attachments: made, then uploaded to and read from a blob address that needs no token, as on Cloud."""
 
 from typing import Any
-from uuid import uuid4
 
 from simulator.calls import Call, Reply, found, reply
 from simulator.errors import Refusal
-from simulator.moments import now_ms
+from simulator.moments import new_guid, now_ms
 from simulator.odata.model import Row
 
 SINCE = 20
@@ -18,14 +17,9 @@ def create(call: Call) -> Reply:
     name = call.json().get("Name")
     if not isinstance(name, str) or not 0 < len(name) <= 256:
         raise Refusal("InvalidArgument", "Name must have 1 to 256 characters.")
-    row = {
-        "Id": str(uuid4()),
-        "Name": name,
-        "CreationTime": now_ms(),
-        "_content": None,
-        "_secret": str(uuid4()),
-    }
-    call.world.attachments[row["Id"]] = row
+    number = new_guid()
+    row = {"Id": number, "Name": name, "CreationTime": now_ms(), "_content": None, "_secret": new_guid()}
+    call.world.attachments[number] = row
     return _shown(call, row, "PUT", 201)
 
 

@@ -131,9 +131,7 @@ def restart_job(call: Call) -> Reply:
     if job.state not in FINAL:
         raise Refusal("CannotRestartUnfinishedJob")
     batch = job.batch
-    info = {
-        name: value for name, value in batch.info.items() if name not in ("BatchExecutionKey", "Reference")
-    }
+    info = {name: batch.info[name] for name in batch.info.keys() - {"BatchExecutionKey", "Reference"}}
     made = call.world.commit(batch.release, batch.folder, info, [None])
     return call.one("Jobs", call.entities.job, made[0])
 

@@ -1,13 +1,12 @@
 """Queues and their items: added one by one or in bulk, listed; references unique where asked."""
 
 from typing import Any
-from uuid import uuid4
 
 import orjson
 
 from simulator.calls import Call, Reply, found, local, reply
 from simulator.errors import Refusal, look_up
-from simulator.moments import now_ms
+from simulator.moments import new_guid, now_ms
 from simulator.odata.model import ODataError, Row
 from simulator.odata.syntax import milliseconds
 
@@ -32,7 +31,7 @@ def definition(call: Call) -> Reply:
 
 def items(call: Call) -> Reply:
     """GET /odata/QueueItems: at most 100 a page on Cloud, and limited there."""
-    rows = call.world.items.values()
+    rows = list(call.world.items.values())
     if call.folder is not None:
         rows = [row for row in rows if row["OrganizationUnitId"] == call.folder["Id"]]
     return call.listing("QueueItems", call.entities.item, rows, _MOST_ON_CLOUD if call.cloud else 1000)
@@ -132,8 +131,8 @@ def _fresh(queue: Row) -> Row:
         "QueueDefinitionId": queue["Id"],
         "Status": "New",
         "ReviewStatus": "None",
-        "Key": str(uuid4()),
-        "UniqueKey": str(uuid4()),
+        "Key": new_guid(),
+        "UniqueKey": new_guid(),
         "RetryNumber": 0,
         "SecondsInPreviousAttempts": 0,
         "Encrypted": False,

@@ -4,6 +4,7 @@ from typing import Any
 
 from simulator.calls import Call, Reply, found, local
 from simulator.errors import Refusal
+from simulator.moments import now_ms, stored
 from simulator.odata.model import Row
 
 
@@ -128,7 +129,13 @@ def _runtime(row: Row, kind: str, slots: int) -> dict[str, Any]:
         "IsUnresponsive": False,
         "Runtimes": slots,
         "UsedRuntimes": 0,
+        "ServiceUserName": None,
+        "ReportingTime": stored(now_ms()),
+        "Version": "24.10.0.0",
+        "DebugModeExpirationDate": None,
         "Platform": "Windows",
+        "EndpointDetection": None,
+        "TriggersCount": 0,
     }
 
 

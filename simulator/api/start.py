@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from simulator.calls import Call, Reply, reply
+from simulator.calls import Call, Reply, local, reply
 from simulator.errors import Refusal
 from simulator.odata.model import Row
 from simulator.world.entities import just_started
@@ -125,12 +125,11 @@ def _is_object(text: str) -> bool:
 
 def _release(call: Call, info: dict[str, Any], folder: Row) -> Row:
     """The process by its key, else by its name, in the call's folder."""
-    key, name = info.get("ReleaseKey"), info.get("ReleaseName")
+    key, name = str(info.get("ReleaseKey") or "").lower(), str(info.get("ReleaseName") or "").lower()
     if not key and not name:
         raise Refusal("InvalidReleaseKeyAndName")
-    for row in call.world.releases:
-        named = row["Key"] == key.lower() if key else row["Name"].lower() == name.lower()
-        if named and folder["Id"] in row["_folders"]:
+    for row in local(call.world.releases, folder):
+        if row["Key"] == key if key else row["Name"].lower() == name:
             if row["IsProcessDeleted"]:
                 raise Refusal("PackageNotFound")
             return row

@@ -1,10 +1,10 @@
 """Webhooks: kept for the tenant, pinged; delivery is elsewhere."""
 
 from typing import Any
-from uuid import uuid4
 
 from simulator.calls import Call, Reply, found, reply
 from simulator.errors import Refusal
+from simulator.moments import new_guid
 from simulator.notices import EVENT_TYPES, envelope, loopback
 from simulator.odata.model import Row
 
@@ -30,7 +30,7 @@ def create(call: Call) -> Reply:
         raise Refusal("InvalidArgument", f"The {missing[0]} field is required.")
     row = {
         "Id": next(call.world.numbers),
-        "Key": str(uuid4()),
+        "Key": new_guid(),
         "Events": [],
         "_open_until": 0.0,
         **_checked(given),

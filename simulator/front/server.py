@@ -22,6 +22,9 @@ from simulator.world.tables import World
 _JSON = "application/json; odata.metadata=minimal; odata.streaming=true; charset=utf-8"
 
 
+_NO_QUERY: dict[str, str] = {}
+
+
 class Simulator:
     """One simulated tenant behind an HTTP handler; `url` is where it listens."""
 
@@ -92,7 +95,14 @@ class Simulator:
         place = self.place(request.method, request.path)
         if place is None:
             return self._astray(request)
-        asked = Asked(self.url, place, request.method, dict(request.query), request.headers, content)
+        asked = Asked(
+            self.url,
+            place,
+            request.method,
+            dict(request.query) if "?" in request.raw_path else _NO_QUERY,
+            request.headers,
+            content,
+        )
         world.ledger.count(place.route.operation)
         fault = (
             world.faults.take(place.route.operation, content, world.random) if world.faults.rules else None

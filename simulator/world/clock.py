@@ -6,11 +6,10 @@ import itertools
 from collections.abc import Callable
 from random import Random
 from typing import Any
-from uuid import uuid4
 
 import orjson
 
-from simulator.moments import now_ms, stored
+from simulator.moments import new_guid, now_ms, stored
 from simulator.world.jobs import FINAL, Job, Jobs
 
 _MOST_AT_ONCE = 2000  # steps taken before other work gets its turn
@@ -96,7 +95,7 @@ class Clock:
         if state == "Running":
             self._run(job)
         elif state == "Suspended":
-            job.persistence = job.persistence or str(uuid4())
+            job.persistence = job.persistence or new_guid()
         elif state == "Resumed":
             job.resumes, job.resumed = (job.resumes or 0) + 1, job.modified
             job.plan = "Successful" if job.plan in ("Suspended", "StaysSuspended") else job.plan

@@ -68,7 +68,7 @@ SHAPES: dict[str, dict[int, str]] = {
     "EnvironmentDto": {11: "Name Description Type:enum Id:int"},
     "RobotDto": _ROBOT,
     "ExtendedRobotDto": _ROBOT,
-    "RobotsFromFolderModel": {**_ROBOT, 12: "UserType:enum UserEmail UserFullName UserKey:guid"},
+    "RobotsFromFolderModel": {**_ROBOT, 12: "UserType:enum UserEmail UserFullName", 20: "UserKey:guid"},
     "SessionDto": {
         11: """
             HostMachineName MachineId:int MachineName State:SessionState ReportingTime:date Info

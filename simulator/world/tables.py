@@ -5,9 +5,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from simulator.moments import now_ms, now_us
+from simulator.moments import new_guid, now_ms, now_us
 from simulator.world.clock import Announce, Clock
 from simulator.world.faults import Faults, Ledger
 from simulator.world.jobs import Batch, Job, Jobs
@@ -72,23 +72,21 @@ class World:
 
     def keep_file(self, text: str) -> str:
         """A new attachment with that content; its id."""
-        row = {"Id": str(uuid4()), "Name": "Output.json", "CreationTime": now_ms(), "_secret": str(uuid4())}
-        self.attachments[row["Id"]] = {**row, "_content": text.encode()}
-        return str(row["Id"])
+        number = new_guid()
+        row = {"Id": number, "Name": "Output.json", "CreationTime": now_ms(), "_secret": new_guid()}
+        self.attachments[number] = {**row, "_content": text.encode()}
+        return number
 
     def commit(self, release: Row, folder: Row, info: Row, robots: Sequence[Row | None]) -> list[Job]:
         """Makes one job for each entry of `robots` (a robot where that is fixed) and starts their clock."""
         key = info.get("BatchExecutionKey") if self.behaviour["honourBatchExecutionKey"] else None
-        batch = Batch(release, folder, info, str(UUID(key)) if key else str(uuid4()), now_us())
-        batch.priority = info.get("SpecificPriorityValue") or PRIORITIES.get(
-            info.get("JobPriority") or "", release["SpecificPriorityValue"]
-        )
+        batch = Batch(release, folder, info, str(UUID(key)) if key else new_guid(), now_us())
+        named = PRIORITIES[info["JobPriority"]] if "JobPriority" in info else release["SpecificPriorityValue"]
+        batch.priority = int(info.get("SpecificPriorityValue") or named)
         batch.first_id, batch.count = self.jobs.next_id, len(robots)
-        outcomes = {**self.behaviour["jobs"], **release["_jobs"]}["outcomes"]
-        fates = self.random.choices(list(outcomes), list(outcomes.values()), k=len(robots))
         made = []
-        for robot, fate in zip(robots, fates, strict=True):
-            job = Job(self.jobs.next_id, str(uuid4()), batch, fate)
+        for robot, fate in zip(robots, self._fates(release, len(robots)), strict=True):
+            job = Job(self.jobs.next_id, new_guid(), batch, fate)
             job.robot = robot
             self.jobs.add(job)
             made.append(job)
@@ -96,6 +94,13 @@ class World:
         for job in made:
             self.clock.begin(job)
         return made
+
+    def _fates(self, release: Row, count: int) -> list[str]:
+        """What will become of each of `count` new jobs."""
+        outcomes = release["_jobs"].get("outcomes") or self.behaviour["jobs"]["outcomes"]
+        if len(outcomes) == 1:
+            return [*outcomes] * count
+        return self.random.choices([*outcomes], [*outcomes.values()], k=count)
 
     def _build(self, seed: dict[str, Any]) -> None:
         numbers = self.numbers

@@ -1,0 +1,368 @@
+"""StartJobs with all that it refuses, and what becomes of jobs."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from caller import (
+    CLASSIC,
+    CLASSIC_TRIAGE,
+    INVOICES,
+    MODERN,
+    QUICK,
+    START,
+    STILL,
+    TRIAGE,
+    Caller,
+    F,
+    until,
+)
+
+
+def _first(api: Caller, folder: int = MODERN, **info: Any) -> int:
+    answer = api.start(folder, **info)
+    assert answer.status == 201, answer.json
+    return int(answer.value[0]["Id"])
+
+
+def test_a_start_answers_its_jobs_pending(api: Caller) -> None:
+    """One BatchExecutionKey for all, the Reference on each, seven digits of time, no count."""
+    api.behave(STILL)
+    answer = api.start(
+        JobsCount=3, Reference="P:r-1", InputArguments='{"IncidentId":"7"}', JobPriority="High"
+    )
+    assert answer.status == 201
+    assert "@odata.count" not in answer.json
+    assert len({row["BatchExecutionKey"] for row in answer.value}) == 1
+    row = answer.value[0]
+    assert len(row["CreationTime"].partition(".")[2]) == 8
+    expected = {
+        "State": "Pending",
+        "StartTime": None,
+        "Reference": "P:r-1",
+        "InputArguments": '{"IncidentId":"7"}',
+        "JobPriority": "High",
+        "SpecificPriorityValue": 65,
+        "ReleaseName": "SupportTriage_QuickstartDemo",
+        "OrganizationUnitFullyQualifiedName": "Operations",
+    }
+    assert row | expected == row
+    (entry,) = api.simulated.ledger()["starts"]
+    assert entry["jobIds"] == [one["Id"] for one in answer.value]
+    assert (entry["reference"], entry["batchExecutionKey"]) == ("P:r-1", row["BatchExecutionKey"])
+
+
+def test_a_batch_key_of_ones_own_is_kept(api: Caller) -> None:
+    """Unless the behaviour says that it is not."""
+    key = str(uuid4())
+    assert api.start(BatchExecutionKey=key).value[0]["BatchExecutionKey"] == key
+    api.behave({"honourBatchExecutionKey": False})
+    assert api.start(BatchExecutionKey=key).value[0]["BatchExecutionKey"] != key
+
+
+@pytest.mark.parametrize(
+    ("folder", "info", "robots"),
+    [
+        (CLASSIC, {"Strategy": "All"}, 2),
+        (CLASSIC, {}, 2),
+        (CLASSIC, {"Strategy": "Specific", "RobotIds": [62], "JobsCount": 0, "NoOfRobots": 0}, 1),
+        (CLASSIC, {"Strategy": "JobsCount", "JobsCount": 3, "RobotIds": []}, 3),
+        (CLASSIC, {"Strategy": "RobotCount", "NoOfRobots": 2}, 2),
+        (MODERN, {"Strategy": "ModernJobsCount", "JobsCount": 4}, 4),
+        (MODERN, {"Strategy": "JobsCount", "JobsCount": 2}, 2),
+        (MODERN, {"Strategy": "Specific", "RobotIds": [71, 72], "JobsCount": None}, 2),
+        (MODERN, {"Strategy": "All", "JobsCount": None}, 2),
+        (MODERN, {"Strategy": None, "JobsCount": None}, 1),
+        (MODERN, {"ReleaseKey": None, "ReleaseName": "supporttriage_quickstartdemo"}, 1),
+        (MODERN, {"MachineRobots": [{"RobotId": 71}]}, 1),
+        (MODERN, {"ReleaseKey@odata.type": "#String"}, 1),
+    ],
+)
+def test_every_strategy_starts_its_number_of_jobs(
+    api: Caller, folder: int, info: dict[str, Any], robots: int
+) -> None:
+    """In both kinds of folder, also with the old name and without any."""
+    given = {"ReleaseKey": CLASSIC_TRIAGE} if folder == CLASSIC else {}
+    answer = api.start(folder, **given | info)
+    assert (answer.status, len(answer.json.get("value", []))) == (201, robots)
+
+
+LONG = json.dumps({"a": "x" * 9992})
+REFUSALS: list[tuple[int, dict[str, Any], tuple[int, int]]] = [
+    (MODERN, {"ReleaseKey": str(uuid4())}, (404, 1002)),
+    (MODERN, {"ReleaseKey": CLASSIC_TRIAGE}, (404, 1002)),
+    (MODERN, {"ReleaseKey": None, "ReleaseName": "Nothing"}, (404, 1002)),
+    (MODERN, {"ReleaseKey": None}, (409, 1687)),
+    (MODERN, {"ReleaseKey": "b41d77a2-3c5f-4d0b-9f25-7e3d5f0a7008"}, (409, 1677)),
+    (MODERN, {"Strategy": "Sometimes"}, (400, 1000)),
+    (MODERN, {"Strategy": "RobotCount", "NoOfRobots": 1, "JobsCount": 0}, (409, 2815)),
+    (MODERN, {"JobsCount": 0}, (400, 1009)),
+    (MODERN, {"JobsCount": 10001}, (400, 1009)),
+    (MODERN, {"JobsCount": "1"}, (400, 1000)),
+    (MODERN, {"NoOfRobots": 1}, (400, 1009)),
+    (MODERN, {"RobotIds": [71]}, (400, 1009)),
+    (MODERN, {"Strategy": "Specific", "RobotIds": [8071], "JobsCount": 0}, (409, 1671)),
+    (MODERN, {"Strategy": "Specific", "RobotIds": [], "JobsCount": 0}, (409, 1671)),
+    (MODERN, {"MachineRobots": [{"RobotId": 8071}]}, (409, 1671)),
+    (MODERN, {"RuntimeType": "Headless"}, (409, 2818)),
+    (MODERN, {"InputArguments": {"IncidentId": "7"}}, (400, 1000)),
+    (MODERN, {"InputArguments": "IncidentId"}, (400, 1009)),
+    (MODERN, {"InputArguments": LONG}, (400, 1009)),
+    (MODERN, {"Reference": "r" * 129}, (400, 1009)),
+    (MODERN, {"JobPriority": "High", "SpecificPriorityValue": 65}, (400, 1009)),
+    (MODERN, {"SpecificPriorityValue": 101}, (400, 1009)),
+    (MODERN, {"InputFile": str(uuid4())}, (404, 1002)),
+    (MODERN, {"InputFile": str(uuid4()), "InputArguments": "{}"}, (400, 1009)),
+    (MODERN, {"Priority": "High"}, (400, 1000)),
+    (504, {"ReleaseKey": TRIAGE, "Strategy": "ModernJobsCount", "JobsCount": 1}, (404, 1002)),
+    (CLASSIC, {"Strategy": "ModernJobsCount", "JobsCount": 1}, (409, 2816)),
+    (CLASSIC, {"Strategy": "Specific", "RobotIds": [63]}, (409, 1671)),
+    (CLASSIC, {"InputFile": str(uuid4())}, (400, 1000)),
+]
+
+
+@pytest.mark.parametrize(("folder", "info", "error"), REFUSALS, ids=[str(one[1])[:50] for one in REFUSALS])
+def test_a_wrong_start_is_refused_and_starts_nothing(
+    api: Caller, folder: int, info: dict[str, Any], error: tuple[int, int]
+) -> None:
+    """With the status and the code of the table."""
+    given = {"ReleaseKey": CLASSIC_TRIAGE} if folder == CLASSIC else {}
+    assert api.start(folder, **given | info).error == error
+    assert api.simulated.ledger()["starts"] == []
+
+
+def test_limits_are_taken_to_the_last_character(api: Caller) -> None:
+    """10,000 characters of arguments, 128 of Reference."""
+    assert len(LONG) == 10_001
+    assert api.start(InputArguments=LONG.replace("x", "", 1), Reference="r" * 128).status == 201
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"startInfo": 1}'])
+def test_a_body_that_is_none_is_refused(api: Caller, body: bytes) -> None:
+    """With 400 and JSON."""
+    assert api.call("POST", START, body, MODERN).status == 400
+
+
+def test_the_table_of_errors_can_be_changed_by_a_seed(api: Caller) -> None:
+    """Statuses that are guesses stay guesses."""
+    api.behave({"errors": {"StrategyNotAvailableInClassicFolder": {"status": 400, "message": "No."}}})
+    answer = api.start(CLASSIC, ReleaseKey=CLASSIC_TRIAGE, Strategy="ModernJobsCount", JobsCount=1)
+    assert answer.error == (400, 2816)
+    assert answer.json["message"] == "No."
+    assert answer.json["traceId"].startswith("00-")
+
+
+def test_a_folder_is_needed_and_a_name_without_one_is_not_found(api: Caller) -> None:
+    """1101 for a key, 404 for a name."""
+    info = {"Strategy": "ModernJobsCount", "JobsCount": 1}
+    assert api.call("POST", START, {"startInfo": {**info, "ReleaseKey": TRIAGE}}).error == (400, 1101)
+    assert api.call("POST", START, {"startInfo": {**info, "ReleaseName": "x"}}).error == (404, 1002)
+
+
+def test_a_robot_has_one_pending_job_of_a_process_in_a_classic_folder(api: Caller) -> None:
+    """Specific and All are refused with 1670 until it runs; JobsCount cumulates."""
+    api.behave(STILL)
+    specific = {"ReleaseKey": CLASSIC_TRIAGE, "Strategy": "Specific", "RobotIds": [61]}
+    number = _first(api, CLASSIC, **specific)
+    assert api.start(CLASSIC, **specific).error == (409, 1670)
+    assert api.start(CLASSIC, ReleaseKey=CLASSIC_TRIAGE, Strategy="All").error == (409, 1670)
+    assert api.start(CLASSIC, **specific | {"RobotIds": [62]}).status == 201
+    assert api.start(CLASSIC, ReleaseKey=CLASSIC_TRIAGE, Strategy="JobsCount", JobsCount=2).status == 201
+    api.simulated.tell("PATCH", f"jobs/{number}", {"state": "Running"})
+    assert api.start(CLASSIC, **specific).status == 201
+
+
+def test_too_many_pending_jobs_are_1691_and_a_strict_folder_offers_less(api: Caller) -> None:
+    """Both only when the behaviour says so."""
+    api.behave({**STILL, "maxPendingJobs": 2, "strictStrategies": True})
+    assert api.start(JobsCount=3).error == (409, 1691)
+    assert api.start(Strategy="JobsCount").error == (409, 2815)
+    assert api.start(JobsCount=2).status == 201
+
+
+def test_a_dry_run_names_what_is_wrong_and_starts_nothing(api: Caller) -> None:
+    """ValidateDynamicJob answers 200 with codes."""
+    path = f"/odata/Jobs/{F}ValidateDynamicJob"
+    info = {"ReleaseKey": TRIAGE, "Strategy": "ModernJobsCount", "JobsCount": 1}
+    assert api.call("POST", path, {"startInfo": info}, MODERN).json["IsValid"] is True
+    wrong = api.call("POST", path, {"startInfo": {**info, "RuntimeType": "Headless"}}, MODERN).json
+    assert (wrong["IsValid"], wrong["ErrorCodes"]) == (False, ["TemplateNoRuntime"])
+    assert api.simulated.ledger()["starts"] == []
+
+
+def test_a_job_runs_to_its_end_with_its_output(api: Caller) -> None:
+    """Pending, Running, Successful; the input comes back as output, with what the behaviour adds."""
+    api.behave({"jobs": {**QUICK["jobs"], "output": {"echo": True, "values": {"sum": 150}}}})
+    api.behave({"jobs": {"outcomes": {"Successful": 1}}})
+    job = api.state(_first(api, InputArguments='{"IncidentId":"ü"}'), "Successful")
+    assert json.loads(job["OutputArguments"]) == {"IncidentId": "ü", "sum": 150}
+    assert job["Info"] == "Job completed"
+    assert job["CreationTime"] <= job["StartTime"] <= job["EndTime"]
+    assert job["HostMachineName"].startswith("HOST-CLERK")
+    expanded = api.get(f"Jobs({job['Id']})", expand="Robot,Machine,Release").json
+    assert expanded["Robot"]["Name"].startswith("clerk")
+    assert expanded["Release"]["Key"] == TRIAGE
+    assert expanded["Machine"]["Name"] == "office-template"
+
+
+def test_a_job_faults_with_an_error(api: Caller) -> None:
+    """Info has the stack, JobError the parts."""
+    api.behave(QUICK)
+    job = api.state(_first(api, ReleaseKey="b41d77a2-3c5f-4d0b-9f25-7e3d5f0a7009"), "Faulted")
+    assert job["JobError"]["category"] == "User"
+    assert job["ErrorCode"] == job["JobError"]["code"]
+    assert "\r\n" in job["Info"]
+    assert job["EndTime"]
+
+
+def test_a_job_that_could_not_start_faults_without_having_run(api: Caller) -> None:
+    """Its StartTime stays null."""
+    api.behave({"jobs": {**QUICK["jobs"], "outcomes": {"NotStarted": 1}}})
+    job = api.state(_first(api), "Faulted")
+    assert (job["StartTime"], job["JobError"]["category"]) == (None, "Deployment")
+
+
+def test_a_job_is_suspended_and_resumed(api: Caller) -> None:
+    """By itself, or by ResumeJob where it waits; ResumeVersion counts."""
+    api.behave(QUICK)
+    job = api.state(_first(api, ReleaseKey="b41d77a2-3c5f-4d0b-9f25-7e3d5f0a7010"), "Successful")
+    assert (job["ResumeVersion"], bool(job["PersistenceId"]), bool(job["ResumeTime"])) == (1, True, True)
+    api.behave({"jobs": {**QUICK["jobs"], "outcomes": {"StaysSuspended": 1}}})
+    waits = api.state(_first(api), "Suspended")
+    answer = api.call("POST", f"/odata/Jobs/{F}ResumeJob", {"jobKey": waits["Key"]}, MODERN)
+    assert (answer.status, answer.json["State"]) == (200, "Resumed")
+    assert api.state(waits["Id"], "Successful")["ResumeVersion"] == 1
+
+
+def test_a_stuck_job_says_why(api: Caller) -> None:
+    """It stays pending for ever; ValidateExistingJob names the reason."""
+    api.behave({"jobs": {**QUICK["jobs"], "outcomes": {"Pending": 1}}})
+    number = _first(api)
+    reasons = api.call("POST", f"/odata/Jobs({number})/{F}ValidateExistingJob", {}, MODERN).json
+    assert (reasons["IsValid"], reasons["ErrorCodes"]) == (False, ["TemplateNoHostsAvailable"])
+    assert api.job(number)["State"] == "Pending"
+
+
+def _stop(api: Caller, number: int, strategy: str) -> int:
+    return api.call("POST", f"/odata/Jobs({number})/{F}StopJob", {"strategy": strategy}, MODERN).status
+
+
+def test_jobs_are_stopped_softly_or_killed(api: Caller) -> None:
+    """Pending ones at once, running ones by way of Stopping or Terminating; finished ones not at all."""
+    api.behave({"jobs": {**STILL["jobs"], "stoppingSeconds": 600}})
+    first = api.start(JobsCount=4).value[0]["Id"]
+    assert _stop(api, first, "SoftStop") == 200
+    assert api.job(first)["State"] == "Stopped"
+    for number in (first + 1, first + 2, first + 3):
+        api.simulated.tell("PATCH", f"jobs/{number}", {"state": "Running"})
+    assert _stop(api, first + 1, "1") == 200
+    assert api.job(first + 1)["State"] == "Stopping"
+    assert _stop(api, first + 1, "Kill") == 200
+    assert api.job(first + 1)["State"] == "Terminating"
+    both = {"jobIds": [first + 2, first + 3], "strategy": "Kill"}
+    answer = api.call("POST", f"/odata/Jobs/{F}StopJobs", both, MODERN)
+    assert (answer.status, answer.body) == (200, b"")
+    assert api.job(first + 3)["State"] == "Terminating"
+    assert _stop(api, first, "Kill") == 409
+    assert _stop(api, first + 1, "Gently") == 400
+    assert _stop(api, 1, "Kill") == 404
+    api.behave({"jobs": {**QUICK["jobs"], "runningSeconds": 600}})
+    number = _first(api, StopProcessExpression="0")
+    assert api.state(number, "Stopped")["Info"] == "Job canceled"
+
+
+def test_a_finished_job_is_restarted_as_a_new_one(api: Caller) -> None:
+    """An unfinished one is not: 1697; the old row does not change."""
+    api.behave(STILL)
+    number = _first(api, InputArguments='{"IncidentId":"7"}')
+    path = f"/odata/Jobs/{F}RestartJob"
+    assert api.call("POST", path, {"jobId": number}, MODERN).error == (409, 1697)
+    api.simulated.tell("PATCH", f"jobs/{number}", {"state": "Faulted", "error": {"code": "X"}})
+    again = api.call("POST", path, {"jobId": number}, MODERN).json
+    assert again["Id"] > number
+    assert again["InputArguments"] == '{"IncidentId":"7"}'
+    assert api.job(number)["State"] == "Faulted"
+    assert len(api.simulated.ledger()["starts"]) == 1
+
+
+def test_jobs_are_looked_up_by_reference_key_and_batch(api: Caller) -> None:
+    """By index or by scan, the answer is the same; `in`, `or` and ranges alike; arguments only one by one."""
+    api.behave({**STILL, "rateLimitPerMinute": 0})
+    rows = [api.start(Reference=f"P:r-{n % 3}", InputArguments='{"a":1}').value[0] for n in range(6)]
+    ids = [row["Id"] for row in rows]
+    key, batch = rows[4]["Key"], rows[5]["BatchExecutionKey"]
+    cases = {
+        "Reference eq 'P:r-1'": [1, 4],
+        "Reference eq 'p:R-1'": [1, 4],
+        "Reference eq 'P:r-1' or Reference eq 'P:r-2'": [1, 2, 4, 5],
+        "Reference in ('P:r-0','P:r-9')": [0, 3],
+        f"Key eq {key}": [4],
+        f"Key in ('{key}')": [4],
+        f"BatchExecutionKey eq {batch}": [5],
+        f"Id gt {ids[2]} and Id le {ids[4]}": [3, 4],
+        f"Id in ({ids[0]},{ids[5]})": [0, 5],
+        f"Reference eq 'P:r-1' and CreationTime ge {rows[2]['CreationTime'][:19]}Z": [1, 4],
+        f"Reference eq 'P:r-1' and Id ne {ids[1]}": [4],
+        "State eq 'Pending' and contains(ReleaseName,'triage')": [0, 1, 2, 3, 4, 5],
+        "State eq 'Successful'": [],
+        "Reference eq ''": [],
+        "not (Reference eq 'P:r-0')": [1, 2, 4, 5],
+        "EndTime ge 2020-01-01T00:00:00Z": [],
+        f"Release/Key eq '{TRIAGE}' and Robot/Id eq null": [0, 1, 2, 3, 4, 5],
+    }
+    for text, expected in cases.items():
+        found = api.get("Jobs", filter=text, orderby="Id").value
+        assert [ids.index(row["Id"]) for row in found] == expected, text
+    newest = api.get("Jobs", orderby="CreationTime desc", top="2").value
+    assert [row["Id"] for row in newest] == [ids[5], ids[4]]
+    assert {row["InputArguments"] for row in newest} == {None}
+    assert api.job(ids[0])["InputArguments"] == '{"a":1}'
+    assert api.get(f"Jobs/{F}GetByKey(identifier={key})").json["Id"] == ids[4]
+    assert api.get(f"Jobs({ids[0]})", CLASSIC).error == (404, 1002)
+
+
+def test_ended_jobs_are_found_by_their_end(api: Caller) -> None:
+    """What a tracker asks: everything that ended since a moment."""
+    api.behave({**QUICK, "rateLimitPerMinute": 0})
+    first = api.start(JobsCount=5, ReleaseKey=INVOICES).value[0]["Id"]
+    until(
+        lambda: api.get("Jobs", filter="EndTime ge 2020-01-01T00:00:00Z").value, lambda rows: len(rows) == 5
+    )
+    last = api.get("Jobs", orderby="EndTime desc", top="1").value[0]
+    found = api.get("Jobs", filter=f"EndTime ge {last['EndTime']} and Id ge {first}").value
+    assert last["Id"] in [row["Id"] for row in found]
+
+
+def test_a_server_may_refuse_filters_on_reference_or_in(api: Caller) -> None:
+    """As old ones do; told by the behaviour."""
+    api.behave({"notFilterable": ["Reference"], "inOperator": False})
+    assert api.get("Jobs", filter="State eq 'Pending' and Reference eq 'x'").error == (400, 1000)
+    assert api.get("Jobs", filter="Id in (1,2)").error == (400, 1000)
+    assert api.get("Jobs", filter="ReleaseName eq 'x' and Id eq 1").status == 200
+
+
+def test_the_two_lists_are_limited_and_nothing_else(api: Caller) -> None:
+    """429 with Retry-After inside the rolling window; reading a job by id stays free."""
+    api.behave({"rateLimitPerMinute": 12})
+    left = [int(str(api.get("Jobs").headers["X-RateLimit-Remaining"])) for _ in range(12)]
+    assert left == [11, 10] + [0] * 10
+    refused = api.get("Jobs")
+    assert refused.status == 429
+    assert 1 <= int(str(refused.headers["Retry-After"])) <= 61
+    assert refused.headers["X-RateLimit-Remaining"] == "0"
+    number = _first(api)
+    assert all(api.get(f"Jobs({number})").status == 200 for _ in range(20))
+    assert api.get("QueueItems").status == 200
+    api.behave({"rateLimitSeconds": 0.1})
+    until(lambda: api.get("Jobs").status, lambda status: status == 200)
+
+
+def test_an_on_prem_server_has_no_limit_and_lists_arguments(api: Caller) -> None:
+    """Cloud's rules are Cloud's."""
+    api.simulated.seed({"behaviour": {"apiVersion": 17, "rateLimitPerMinute": 1}})
+    _first(api, InputArguments="{}")
+    assert [api.get("Jobs").value[0]["InputArguments"] for _ in range(3)] == ["{}"] * 3
+    assert "X-RateLimit-Remaining" not in api.get("Jobs").headers
+    cloud = "/acorn/Main/orchestrator_/odata/Jobs"
+    assert [api.call("GET", cloud, folder=MODERN).status for _ in range(2)] == [200, 429]
