@@ -14,10 +14,11 @@ import orjson
 import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 from bench.child import Failed
 from bench.race import Tell, programs, race
-from bench.report import document, table
+from bench.report import Rounds, document, table
 from bench.stage import staged
 from bench.where import profiled
 from worker.broker.visit import BrokerAway
@@ -32,7 +33,7 @@ def main() -> int:
     if url is None:
         return _complain("JOBRELAY_AMQP_URL is not set; scripts/bench brings a broker of its own", 2)
     try:
-        uvloop.run(_run(options, url))
+        Console().print(*uvloop.run(_run(options, url)), sep="\n", end="")
     except (Failed, BrokerAway) as why:
         return _complain(str(why), 4 if isinstance(why, BrokerAway) else 1)
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -40,30 +41,32 @@ def main() -> int:
     return 0
 
 
-async def _run(options: argparse.Namespace, url: str) -> None:
+async def _run(options: argparse.Namespace, url: str) -> list[Table]:
+    """Does what was asked for. A signal cancels it, so that everything is removed first."""
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    console = Console()
     with _progress() as progress:
         async with staged(url) as stage:
             entrants = programs(stage, url)
             if options.profile:
                 tell = _told(progress, options.requests)
-                shown = await profiled(stage, entrants[1], options.requests, tell)
-            else:
-                tell = _told(progress, options.requests * options.rounds * len(entrants))
-                found = await race(stage, entrants, options.rounds, options.requests, tell)
-                shown = [table(found)]
-    if not options.profile:
-        result = orjson.dumps(document(found, options.requests), option=orjson.OPT_INDENT_2) + b"\n"
-        if options.json:
-            options.json.write_bytes(result)
-        if not console.is_terminal:
-            sys.stdout.buffer.write(result)
-            return
-    console.print(*shown, sep="\n")
+                worker = next(program for program in entrants if program.name == "worker")
+                return await profiled(stage, worker, options.requests, tell)
+            tell = _told(progress, options.requests * options.rounds * len(entrants))
+            found = await race(stage, entrants, options.rounds, options.requests, tell)
+    return _reported(found, options)
+
+
+def _reported(found: Rounds, options: argparse.Namespace) -> list[Table]:
+    result = orjson.dumps(document(found, options.requests), option=orjson.OPT_INDENT_2) + b"\n"
+    if options.json:
+        options.json.write_bytes(result)
+    if sys.stdout.isatty():
+        return [table(found)]
+    sys.stdout.buffer.write(result)
+    return []
 
 
 def _progress() -> Progress:
@@ -74,13 +77,11 @@ def _progress() -> Progress:
 
 def _told(progress: Progress, total: int) -> Tell:
     bar = progress.add_task("preparing", total=total)
-    done = 0
-    last = 0
+    done = last = 0
 
     def tell(program: str, settled: int) -> None:
         nonlocal done, last
-        done += last if settled == 0 else 0
-        last = settled
+        done, last = (done if settled else done + last), settled
         progress.update(bar, description=program.replace("_", " "), completed=done + settled)
 
     return tell
@@ -90,18 +91,24 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument(
         "--rounds",
-        type=int,
+        type=_count,
         default=_ROUNDS,
         help="rounds of the three programs (default: %(default)s; fewer than 5 only try it out)",
     )
     parser.add_argument(
-        "--requests", type=int, default=_REQUESTS, help="requests in each round (default: %(default)s)"
+        "--requests", type=_count, default=_REQUESTS, help="requests in each round (default: %(default)s)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there, too")
     parser.add_argument(
         "--profile", action="store_true", help="one round of the worker alone, under the profiler"
     )
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1")
+    return int(text)
 
 
 def _complain(text: str, code: int) -> int:

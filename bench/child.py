@@ -50,7 +50,9 @@ class Child(asyncio.SubprocessProtocol):
     def check(self) -> None:
         """Raises `Failed` with its last words if it is over."""
         if self._gone.is_set():
-            raise Failed(f"{self} ended by itself, code {self._transport.get_returncode()}: {self.last_words}")
+            raise Failed(
+                f"{self} ended by itself, code {self._transport.get_returncode()}: {self.last_words}"
+            )
 
     @property
     def last_words(self) -> str:

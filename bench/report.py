@@ -41,7 +41,7 @@ def ratios(found: Rounds, name: str) -> list[float]:
 
 def table(found: Rounds) -> Table:
     """The same for a terminal, with the least and the most of each."""
-    shown = Table(title="The worker beside a bare loop: medians [least – most]", title_justify="left")
+    shown = Table(title="The worker beside a bare loop: medians [least, most]", title_justify="left")
     for heading in ("", "requests/s", "CPU µs a request", "worker ÷ it"):
         shown.add_column(heading, justify="left" if not heading else "right")
     for name, figures in found.items():
@@ -63,7 +63,7 @@ def _medians(figures: Sequence[Figures]) -> dict[str, Any]:
 
 
 def _spread(values: Sequence[float], form: str) -> str:
-    return f"{median(values):{form}} [{min(values):{form}} – {max(values):{form}}]"
+    return f"{median(values):{form}} [{min(values):{form}}, {max(values):{form}}]"
 
 
 def _machine() -> dict[str, Any]:

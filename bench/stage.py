@@ -24,7 +24,7 @@ from worker.broker.visit import Sender, visit
 from worker.domain.messages import Message
 
 ACCESS_TOKEN = "rt_bench"  # noqa: S105 - of the simulator
-CLIENT_ID, CLIENT_SECRET = "5e0f6c1a-0000-4000-8000-0000000be7c4", "secret-of-the-bench"  # noqa: S105
+CLIENT_ID, CLIENT_SECRET = "5e0f6c1a-0000-4000-8000-0000000be7c4", "secret-of-the-bench"
 FOLDER_ID, FOLDER = 101, "Shared"
 PROCESS, RELEASE_KEY = "Invoices", "6f2b3c1e-52b0-4c7e-9d0a-0000000be7c4"
 

@@ -46,7 +46,8 @@ def _by_function(rows: Rows, requests: int) -> Table:
     shown = Table(title="Own time by function, µs a request (profiled)", title_justify="left")
     for heading in ("function", "calls", "own µs", "with callees µs"):
         shown.add_column(heading, justify="left" if heading == "function" else "right")
-    for (file, line, name), (_, calls, own, whole, _) in sorted(rows.items(), key=lambda row: -row[1][2])[:_MOST]:
+    dearest = sorted(rows.items(), key=lambda row: -row[1][2])[:_MOST]
+    for (file, line, name), (_, calls, own, whole, _) in dearest:
         where = f"{_library(file)} {Path(file).name}:{line} {name}" if line else name
         figures = (calls / requests, own / requests * 1e6, whole / requests * 1e6)
         shown.add_row(where, *(f"{figure:,.1f}" for figure in figures))
