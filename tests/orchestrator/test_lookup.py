@@ -55,7 +55,9 @@ async def test_a_reference_is_compared_to_the_byte(connect: Connect, server: Ser
     """Servers compare without regard to case; we do not."""
     others = ("jobrelay:A", "jobrelay:a ", "jobrelay:aa", None, "")
     server.on("JobsList", rows(*[job(n, other) for n, other in enumerate(others)]))
-    assert not await (await connect()).find(folder, "jobrelay:a", None)
+    client = await connect()
+    assert not await client.find(folder, "jobrelay:a", None)
+    assert [each.id for each in await client.find(folder, "jobrelay:A", None)] == [0]
 
 
 async def test_look_ups_of_one_moment_are_one_call(connect: Connect, server: Server, folder: Folder) -> None:
@@ -186,9 +188,9 @@ async def test_a_refused_folder_does_not_change_the_way_of_asking(
 ) -> None:
     """Only a refused filter does, and only when another one is taken."""
     gone = says({"message": "no such folder", "errorCode": 1100}, 400)
-    server.on("JobsList", gone, REFUSED, REFUSED, REFUSED, rows())
+    server.on("JobsList", gone, says(None, 400), REFUSED, REFUSED, REFUSED, rows())
     client = await connect()
-    for _ in range(2):
+    for _ in range(3):
         with pytest.raises(Unavailable):
             await client.find(folder, "r:1", None)
     await client.find(folder, "r:1", None)
