@@ -66,10 +66,10 @@ def add_items(call: Call) -> Reply:
     if not (failed and given["commitType"] == "AllOrNothing"):
         _keep(call, queue, kept)
     message = "All items were added." if not failed else f"{len(failed)} items were not added."
-    context = call.context("BulkOperationResponseDtoOfFailedQueueItemDto")
-    return reply(
-        {"@odata.context": context, "Success": not failed, "Message": message, "FailedItems": failed}
-    )
+    shown = {"Success": not failed, "Message": message, "FailedItems": failed}
+    if call.version < 20:  # as published then
+        shown = {name[0].lower() + name[1:]: value for name, value in shown.items()}
+    return reply({"@odata.context": call.context("BulkOperationResponseDtoOfFailedQueueItemDto"), **shown})
 
 
 def _sorted_out(call: Call, queue: Row, listed: list[Any], commit: str) -> tuple[list[Row], list[Row]]:
