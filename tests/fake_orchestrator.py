@@ -31,7 +31,7 @@ class Lost:
 
 @dataclass
 class Orchestrator:
-    """One tenant in memory. `script` holds what each next call of a verb meets with instead of its answer."""
+    """One tenant in memory. `meets` scripts what the next calls of a verb meet with."""
 
     folders: list[Folder] = field(default_factory=lambda: [MODERN, CLASSIC])
     catalog: dict[int, list[Process]] = field(
@@ -116,6 +116,10 @@ class Orchestrator:
         ]
         self.jobs += [(self.clock() + late, folder.id, job) for job in made]
         return made
+
+    def meets(self, verb: str, *what: Any) -> None:
+        """What the next calls of *verb* meet with: a failure, an event to await, a number of jobs, None."""
+        self.script[verb] += what
 
     def count(self, verb: str) -> int:
         """How often *verb* was called."""

@@ -1,0 +1,48 @@
+"""What the tests of starting once begin with: a starter, its tenant, and one request's claim."""
+
+from typing import Any
+
+from fake_orchestrator import MODERN, TRIAGE, Orchestrator
+
+from worker.domain.failures import Failure, Later, Unavailable
+from worker.domain.outcomes import Outcome
+from worker.domain.processes import Target
+from worker.domain.requests import Strategy
+from worker.pipeline.pauses import Stopping
+from worker.pipeline.start import Claim, Starter
+
+REFERENCE = "jobrelay:inc-1"
+SLACK = 3.0  # short enough to be waited for in hand
+TARGET = Target(
+    MODERN,
+    TRIAGE,
+    Strategy.MODERN_JOBS_COUNT,
+    {"ReleaseKey": TRIAGE.release_key, "Strategy": "ModernJobsCount", "JobsCount": 2},
+    None,
+    asked=2,
+)
+SLOWER = Unavailable(Later.THROTTLED, "slow", retry_after=4.0)
+
+
+class Desk:
+    """A starter, its tenant, and one request's claim."""
+
+    def __init__(self, slack: float = SLACK, **claim: Any) -> None:
+        self.stopping = Stopping()
+        self.tenant = Orchestrator()
+        self.mine = True
+        defaults: dict[str, Any] = {"safe_at": None, "look": False}
+        self.claim = Claim(reference=REFERENCE, still_mine=lambda: self.mine, **defaults | claim)
+        self.starter = Starter(self.tenant, slack, self.tenant.clock, self.stopping)
+
+    async def start(self, target: Target = TARGET) -> Outcome | Failure:
+        """How the start ends, a failure included."""
+        try:
+            return await self.starter.start(self.claim, target)
+        except Failure as failure:
+            return failure
+
+    @property
+    def calls(self) -> tuple[int, int]:
+        """How many POSTs, and how many look-ups."""
+        return self.tenant.count("start"), self.tenant.count("find")
