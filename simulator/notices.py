@@ -136,9 +136,7 @@ def envelope(world: World, event: str, folder: dict[str, Any] | None) -> dict[st
 def told(world: World, event: str, job: Job) -> dict[str, Any]:
     """The event's job or jobs. There is no Reference in it; `job.created` alone has the BatchExecutionKey."""
     if event == "job.created":
-        batch = job.batch
-        made = [world.jobs.get(number) for number in range(batch.first_id, batch.first_id + batch.count)]
-        return {"StartInfo": batch.info, "Jobs": [created(one) for one in made if one is not None]}
+        return {"StartInfo": job.batch.info, "Jobs": [created(one) for one in world.jobs.of(job.batch)]}
     return {"Jobs": [simple(job)]} if event in _PLURAL else {"EntityKey": job.key, "Job": simple(job)}
 
 

@@ -128,8 +128,8 @@ class Jobs:
     def __init__(self) -> None:
         self.rows: list[Job] = []
         self.by_key: dict[str, Job] = {}
-        self.by_reference: dict[str, list[Job]] = {}
-        self.by_batch: dict[str, list[Job]] = {}
+        self.by_reference: dict[str, list[Batch]] = {}
+        self.by_batch: dict[str, list[Batch]] = {}
         self.open: dict[int, Job] = {}
         self.ended: list[Job] = []
 
@@ -138,9 +138,17 @@ class Jobs:
         self.rows.append(job)
         self.by_key[job.key] = job
         self.open[job.id] = job
-        if job.batch.reference:
-            self.by_reference.setdefault(job.batch.reference.lower(), []).append(job)
-        self.by_batch.setdefault(job.batch.key, []).append(job)
+
+    def add_batch(self, batch: Batch) -> None:
+        """Takes in a batch, whose jobs have the ids from `first_id` on."""
+        if batch.reference:
+            self.by_reference.setdefault(batch.reference.lower(), []).append(batch)
+        self.by_batch.setdefault(batch.key, []).append(batch)
+
+    def of(self, batch: Batch) -> Sequence[Job]:
+        """The jobs of a batch."""
+        first = batch.first_id - FIRST_JOB_ID
+        return self.rows[first : first + batch.count]
 
     def close(self, job: Job) -> None:
         """Moves a job that came to its end out of the open ones."""
@@ -213,7 +221,8 @@ class Jobs:
         text = value.lower() if isinstance(value, str) else ""
         if name == "key":
             return [self.by_key[text]] if text in self.by_key else []
-        return (self.by_reference if name == "reference" else self.by_batch).get(text, [])
+        batches = (self.by_reference if name == "reference" else self.by_batch).get(text, [])
+        return [job for batch in batches for job in self.of(batch)]
 
 
 def _equalities(term: Node | None) -> Iterator[tuple[str | None, Any]]:

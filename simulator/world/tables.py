@@ -90,6 +90,7 @@ class World:
             job.robot = robot
             self.jobs.add(job)
             made.append(job)
+        self.jobs.add_batch(batch)
         self.announce("job.created", made[0])
         for job in made:
             self.clock.begin(job)
