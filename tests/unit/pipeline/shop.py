@@ -1,0 +1,81 @@
+"""What the pipeline's tests begin with: all of it, between fakes."""
+
+from typing import Any
+
+import orjson
+from fake_orchestrator import TRIAGE, Orchestrator
+from fakes import Delivery, Outbox, Telemetry, feed
+
+from worker.contracts import violations
+from worker.domain.messages import Message
+from worker.domain.requests import FolderRef
+from worker.ledger.memory import MemoryLedger
+from worker.pipeline.attempt import Attempts, Rules
+from worker.pipeline.consume import Consumer
+from worker.pipeline.pauses import Outage, Stopping
+from worker.pipeline.resolve import Resolver
+from worker.pipeline.settle import Settler
+from worker.pipeline.start import Starter
+
+SOURCE = "urn:jobrelay:jobrelay"
+WINDOW = 88.0
+REQUEST = {"requestId": "inc-1", "process": {"name": TRIAGE.name}, "folder": {"path": "Shared"}}
+
+
+class Shop:
+    """A worker's pipeline: `handle` lets it handle deliveries to their end, in virtual time."""
+
+    def __init__(self, *, max_attempts: int = 10, slack: float = 40.0, folder: str | None = None) -> None:
+        self.journal: list[str] = []
+        self.outbox = Outbox(self.journal)
+        self.tenant = Orchestrator()
+        self.telemetry = Telemetry()
+        self.ledger = MemoryLedger()
+        self.stopping = Stopping()
+        self.outages: list[bool] = []
+        clock = self.clock = self.tenant.clock
+        default = FolderRef.parse(folder) if folder else None
+        rules = Rules("jobrelay", default, WINDOW, max_attempts)
+        starter = Starter(self.tenant, slack, clock, self.stopping)
+        outage = Outage(self.stopping, self.outages.append)
+        attempts = Attempts(Resolver(self.tenant), starter, outage, rules)
+        settler = Settler(self.outbox, SOURCE, "host-1", max_attempts, clock)
+        self.consumer = Consumer(attempts, settler, self.ledger, rules, self.telemetry, clock)
+
+    def delivery(
+        self, body: dict[str, Any] | bytes | None = None, headers: Any = None, **more: Any
+    ) -> Delivery:
+        """A request's message, the plain one where nothing else is said."""
+        document = REQUEST if body is None else body
+        raw = document if isinstance(document, bytes) else orjson.dumps(document)
+        message = Message(body=raw, headers=headers or {}, message_id=more.pop("message_id", "m-1"), **more)
+        return Delivery(message, self.journal)
+
+    async def handle(self, *deliveries: Delivery) -> None:
+        """Runs the consumer until each is settled, and checks that what was said keeps to its schema."""
+        await self.consumer.run(feed(deliveries))
+        for event in self.outbox.events:
+            assert violations(event.schema, event.document()) == []
+        for document in self.outbox.tracked:
+            assert violations("tracking.v1", document) == []
+
+    async def handle_all_rounds(self, delivery: Delivery) -> int:
+        """Handles a delivery, and what comes back of it after its delays; returns how often it came."""
+        for rounds in range(1, 100):
+            before = len(self.outbox.deferred)
+            await self.handle(delivery)
+            if len(self.outbox.deferred) == before:
+                return rounds
+            self.clock.now += self.outbox.deferred[-1][1]
+            delivery = self.outbox.comes_back()
+        raise AssertionError("it never ends")
+
+    @property
+    def posts(self) -> int:
+        """How often StartJobs was called."""
+        return self.tenant.count("start")
+
+    @property
+    def codes(self) -> list[str]:
+        """Why what is in the dead letters is there."""
+        return [headers["jobrelay-code"] for _, headers in self.outbox.buried]
