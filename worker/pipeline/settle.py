@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from worker.domain import events
 from worker.domain.events import Sender, rfc3339
-from worker.domain.failures import Code, Rejected
+from worker.domain.failures import Code, Later, Rejected
 from worker.domain.messages import WINDOW_UNTIL, Attempt, Message, Past
 from worker.domain.outcomes import (
     Deferred,
@@ -85,7 +85,7 @@ class Settler:
             "requested": started.requested,
             "adopted": started.adopted,
             "reference": case.reference,
-            "strategy": started.strategy,
+            "strategy": started.strategy or None,
             "attempt": case.past.attempt,
         }
         documents = events.tracking_documents(case.sender, shared, started.jobs, now)
@@ -137,7 +137,7 @@ class Settler:
             "delaySeconds": deferred.seconds,
             "notBefore": rfc3339(now + deferred.seconds),
             "expiresAt": case.expires_at,
-            "outcomeKnown": deferred.safe_at is None,
+            "outcomeKnown": deferred.safe_at is None and deferred.code is not Later.OUTCOME_UNKNOWN,
             "orchestrator": events.answered(deferred.answer),
         }
         headers = past.after(Attempt(now, deferred.code, deferred.detail), deferred.safe_at)
@@ -157,9 +157,9 @@ def _process(started: Started) -> dict[str, Any]:
     process = started.process
     return {
         "name": process.name,
-        "packageId": process.package_id,
-        "version": process.version,
-        "releaseKey": process.release_key,
+        "packageId": process.package_id or None,
+        "version": process.version or None,
+        "releaseKey": process.release_key or None,
         "environment": process.environment,
     }
 
