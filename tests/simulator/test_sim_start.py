@@ -16,6 +16,8 @@ from caller import (
     F,
 )
 
+NOWHERE = "00000000-0000-4000-8000-000000000404"  # a constant: test names are the same in every process
+
 
 def _first(api: Caller, folder: int = MODERN, **info: Any) -> int:
     answer = api.start(folder, **info)
@@ -87,7 +89,7 @@ def test_every_strategy_starts_its_number_of_jobs(
 
 LONG = json.dumps({"a": "x" * 9992})
 REFUSALS: list[tuple[int, dict[str, Any], tuple[int, int]]] = [
-    (MODERN, {"ReleaseKey": str(uuid4())}, (404, 1002)),
+    (MODERN, {"ReleaseKey": NOWHERE}, (404, 1002)),
     (MODERN, {"ReleaseKey": CLASSIC_TRIAGE}, (404, 1002)),
     (MODERN, {"ReleaseKey": None, "ReleaseName": "Nothing"}, (404, 1002)),
     (MODERN, {"ReleaseKey": None}, (409, 1687)),
@@ -109,13 +111,13 @@ REFUSALS: list[tuple[int, dict[str, Any], tuple[int, int]]] = [
     (MODERN, {"Reference": "r" * 129}, (400, 1009)),
     (MODERN, {"JobPriority": "High", "SpecificPriorityValue": 65}, (400, 1009)),
     (MODERN, {"SpecificPriorityValue": 101}, (400, 1009)),
-    (MODERN, {"InputFile": str(uuid4())}, (404, 1002)),
-    (MODERN, {"InputFile": str(uuid4()), "InputArguments": "{}"}, (400, 1009)),
+    (MODERN, {"InputFile": NOWHERE}, (404, 1002)),
+    (MODERN, {"InputFile": NOWHERE, "InputArguments": "{}"}, (400, 1009)),
     (MODERN, {"Priority": "High"}, (400, 1000)),
     (504, {"ReleaseKey": TRIAGE, "Strategy": "ModernJobsCount", "JobsCount": 1}, (404, 1002)),
     (CLASSIC, {"Strategy": "ModernJobsCount", "JobsCount": 1}, (409, 2816)),
     (CLASSIC, {"Strategy": "Specific", "RobotIds": [63]}, (409, 1671)),
-    (CLASSIC, {"InputFile": str(uuid4())}, (400, 1000)),
+    (CLASSIC, {"InputFile": NOWHERE}, (400, 1000)),
 ]
 
 
