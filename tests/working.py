@@ -98,6 +98,10 @@ class Working:
         """The log lines of that event so far."""
         return [line for line in self._lines() if line.get("event") == event]
 
+    def mentions(self, text: str) -> bool:
+        """Whether *text* is anywhere in the log."""
+        return text in self.log.read_text(errors="replace")
+
     def last_words(self) -> str:
         """The end of the log, for a test that fails."""
         lines = self.log.read_text(errors="replace").splitlines()[-_LINES_SHOWN:] if self.log.exists() else []
