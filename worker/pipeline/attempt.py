@@ -14,6 +14,7 @@ from worker.domain.outcomes import (
     Refused,
     Returned,
     Started,
+    Unsettled,
     delay_of,
     exhausted,
     last_straw,
@@ -30,6 +31,7 @@ from worker.pipeline.validate import validate
 _UNKNOWN_NAMES = (Code.PROCESS_UNKNOWN, Code.FOLDER_UNKNOWN, Code.ROBOT_UNKNOWN, Code.MACHINE_UNKNOWN)
 # Orchestrator no longer knows the folder, the process or its key: what was cached of them is out of date.
 _STALE = (1002, 1100, 1674)
+_DOUBTS_KEPT = 100_000
 
 _log = structlog.get_logger(__name__)
 
@@ -55,15 +57,36 @@ class Attempts:
         self._starter = starter
         self._outage = outage
         self._rules = rules
+        self._doubts: dict[str, float] = {}
 
     async def outcome(self, case: Case, document: Mapping[str, Any]) -> Outcome:
         """What is to become of the request. In an outage it is held here until Orchestrator is back."""
-        claim = Claim(
+        claim = self._claim(case)
+        try:
+            return await self._until_known(case, claim, document)
+        finally:
+            self._doubt(claim)
+
+    def _claim(self, case: Case) -> Claim:
+        """A publisher's duplicate is as doubtful as its twin, whose POST may still commit."""
+        doubt = self._doubts.get(case.reference)
+        moments = [moment for moment in (case.past.safe_at, doubt) if moment is not None]
+        return Claim(
             reference=case.reference,
-            safe_at=case.past.safe_at,
-            look=not case.message.fresh,
+            safe_at=max(moments, default=None),
+            look=doubt is not None or not case.message.fresh,
             still_mine=lambda: case.delivery.is_open,
         )
+
+    def _doubt(self, claim: Claim) -> None:
+        """Keeps in mind what may have been sent, until a look-up has settled it."""
+        self._doubts.pop(claim.reference, None)
+        if claim.look and claim.safe_at is not None:
+            self._doubts[claim.reference] = claim.safe_at
+            if len(self._doubts) > _DOUBTS_KEPT:
+                del self._doubts[next(iter(self._doubts))]
+
+    async def _until_known(self, case: Case, claim: Claim, document: Mapping[str, Any]) -> Outcome:
         while True:
             async with self._outage.passage() as stopping:
                 if stopping or not claim.still_mine():
@@ -154,7 +177,7 @@ class Attempts:
             outcome = Deferred(Later.NOT_YET_VISIBLE, outcome.why.detail, seconds, claim.safe_at)
         if isinstance(outcome, Deferred):
             outcome = last_straw(outcome, past.attempt + past.deliveries, self._rules.max_attempts)
-        lost = not case.delivery.is_open and isinstance(outcome, (Deferred, Refused))
+        lost = not case.delivery.is_open and isinstance(outcome, (Deferred, Refused, Unsettled))
         # Somebody else has the message: to defer it as well would make two of it.
         return Returned() if lost else outcome
 

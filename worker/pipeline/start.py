@@ -69,6 +69,7 @@ class Starter:
             jobs = await self._orchestrator.find(folder, claim.reference, name)
             match next_step(len(jobs), asked, self._clock(), claim.safe_at):
                 case Adopt():
+                    claim.look, claim.safe_at = False, None
                     return _adopted(folder, target, jobs)
                 case Post():
                     claim.look, claim.safe_at = False, None

@@ -97,7 +97,7 @@ async def test_a_lookup_before_anything_else(
     assert desk.calls == calls
     assert desk.tenant.clock() - NOW == pytest.approx(elapsed, abs=0.01)
     assert (_told(outcome) if isinstance(outcome, Started) else outcome) == ended
-    assert desk.claim.look is (outcome is not None)
+    assert (desk.claim.look, desk.claim.safe_at) == (False, None)
 
 
 async def test_jobs_are_adopted_although_their_process_is_gone() -> None:
