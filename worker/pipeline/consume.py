@@ -1,6 +1,7 @@
 """The story of a request, from the arrival of its message to its settlement."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
@@ -16,10 +17,12 @@ from worker.domain.requests import FolderRef
 from worker.pipeline.attempt import Attempts, Rules
 from worker.pipeline.ports import Clock, Delivery, Ledger, Telemetry
 from worker.pipeline.settle import Case, Settler
-from worker.pipeline.validate import read, request_id_of, validate
+from worker.pipeline.validate import expires_at_of, read, request_id_of, validate
 
 # Given back at once, a message that we fail at would go round as fast as it can.
 _AFTER_DEFECT_S = 5.0
+# W3C's form. Another one would break the schema of events, and of what is tracked.
+_TRACE_CONTEXT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 _log = structlog.get_logger(__name__)
 
@@ -85,13 +88,12 @@ class Consumer:
             case = Case(delivery=delivery, past=past, sender=_sender(message, {}, self._rules.prefix))
             return case, None, why
         sender = _sender(message, document, self._rules.prefix)
-        expires = document.get("expiresAt")
         case = Case(
             delivery=delivery,
             past=past,
             sender=sender,
             reference=f"{self._rules.prefix}:{sender.request_id}",
-            expires_at=expires if isinstance(expires, str) else None,
+            expires_at=expires_at_of(document),
         )
         return case, document, None
 
@@ -109,8 +111,10 @@ class Consumer:
         self._telemetry.in_hand(len(self._in_hand))
         outcome = Returned()
         try:
-            outcome = await self._decided(case, document)
-            await self._settler.settle(case, outcome)
+            decided = await self._decided(case, document)
+            await self._settler.settle(case, decided)
+            # Only now: whoever joined would else acknowledge what has not been said.
+            outcome = decided
             if isinstance(outcome, Started):
                 await self._ledger.remember(request_id, case.fingerprint, case.message.message_id)
         finally:
@@ -152,9 +156,13 @@ def _sender(message: Message, document: Mapping[str, Any], prefix: str) -> Sende
         request_id=request_id_of(document),
         correlation_id=message.correlation_id,
         reply_to=None if reply_to and reply_to.startswith(f"{prefix}.") else reply_to,
-        traceparent=traceparent if isinstance(traceparent, str) else None,
+        traceparent=traceparent if _is_trace_context(traceparent) else None,
         metadata=metadata if isinstance(metadata, dict) and _all_text(metadata) else {},
     )
+
+
+def _is_trace_context(value: Any) -> bool:
+    return isinstance(value, str) and _TRACE_CONTEXT.fullmatch(value) is not None
 
 
 def _all_text(metadata: dict[Any, Any]) -> bool:

@@ -9,6 +9,7 @@ import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +22,7 @@ LARGEST = 1_048_576
 _JSON, _CLOUD_EVENT = "application/json", "application/cloudevents+json"
 _SPECVERSIONS = ("cloudEvents_specversion", "cloudEvents:specversion", "ce-specversion")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _WHOLE = ("jobsCount", "priority", "stopAfterSeconds", "killAfterSeconds")
 _SCHEMA = "start-job.v1"
 
@@ -64,6 +66,18 @@ def request_id_of(document: Mapping[str, Any]) -> str | None:
     """The requestId, where the document has one that keeps to its pattern; nothing else need be right."""
     name = document.get("requestId")
     return name if isinstance(name, str) and _REQUEST_ID.fullmatch(name) else None
+
+
+def expires_at_of(document: Mapping[str, Any]) -> str | None:
+    """The request's expiresAt, where it is a moment; nothing else need be right."""
+    moment = document.get("expiresAt")
+    if not (isinstance(moment, str) and _MOMENT.fullmatch(moment)):
+        return None
+    try:
+        datetime.fromisoformat(moment)
+    except ValueError:
+        return None
+    return moment
 
 
 @lru_cache(maxsize=128)
