@@ -1,0 +1,188 @@
+"""Invariant 1: what is to be said is confirmed, then the ack comes; what cannot be processed is kept."""
+
+import asyncio
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from fake_orchestrator import Lost
+from fakes import NOW, Delivery
+from shop import REQUEST, SOURCE, Shop
+
+from worker.domain.events import event_id, rfc3339
+from worker.domain.failures import Code, Later, Rejected, Unavailable
+from worker.domain.messages import ATTEMPT, FIRST_AT, HISTORY, REPLAYS
+
+BUSY = Unavailable(Later.BUSY, "busy")
+NO = Rejected(Code.ORCHESTRATOR_REFUSED, "no")
+
+
+def _three(shop: Shop) -> Delivery:
+    return shop.delivery(REQUEST | {"jobsCount": 3})
+
+
+def _refused(shop: Shop) -> Delivery:
+    shop.tenant.meets("start", NO)
+    return shop.delivery()
+
+
+def _put_off(shop: Shop) -> Delivery:
+    shop.tenant.meets("start", BUSY)
+    return shop.delivery()
+
+
+def _unreadable(shop: Shop) -> Delivery:
+    return shop.delivery(b"{")
+
+
+def _unsettled(shop: Shop) -> Delivery:
+    shop.tenant.meets("find", Unavailable(Later.FAILING, "proves nothing"))
+    return shop.delivery(headers={ATTEMPT: 99})
+
+
+@pytest.mark.parametrize(
+    ("opened", "order"),
+    [
+        pytest.param(_three, ["announce"] * 3 + ["track"] * 3 + ["ack"], id="started"),
+        pytest.param(_refused, ["bury", "announce", "ack"], id="rejected"),
+        pytest.param(_put_off, ["announce", "defer", "ack"], id="deferred"),
+        pytest.param(_unreadable, ["bury", "announce", "ack"], id="unreadable"),
+        pytest.param(_unsettled, ["bury", "ack"], id="unsettled"),
+    ],
+)
+async def test_the_order_of_a_settlement(opened: Any, order: list[str]) -> None:
+    """Events, then tracking or the next message, then the ack; once each."""
+    shop = Shop()
+    await shop.handle(opened(shop))
+    assert shop.journal == order
+
+
+@pytest.mark.parametrize(
+    ("opened", "verb", "before"),
+    [
+        pytest.param(_three, "announce", [], id="an event of a start"),
+        pytest.param(_three, "track", ["announce"] * 3, id="a tracking message"),
+        pytest.param(_refused, "bury", [], id="a dead letter"),
+        pytest.param(_refused, "announce", ["bury"], id="the event of a rejection"),
+        pytest.param(_put_off, "announce", [], id="the event of a deferral"),
+        pytest.param(_put_off, "defer", ["announce"], id="a deferral"),
+        pytest.param(_unsettled, "bury", [], id="an unsettled letter"),
+    ],
+)
+async def test_nothing_is_acknowledged_while_a_confirm_is_missing(
+    opened: Any, verb: str, before: list[str]
+) -> None:
+    """However long the broker takes; and then the rest follows."""
+    shop = Shop()
+    delivery = opened(shop)
+    confirm = shop.outbox.hold(verb)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(shop.handle(delivery))
+        await asyncio.sleep(3600)
+        assert (shop.journal, delivery.settled) == (before, [])
+        confirm.set()
+    assert shop.journal[-1] == "ack"
+
+
+@pytest.mark.parametrize(
+    ("opened", "verb"),
+    [
+        (_three, "announce"),
+        (_three, "track"),
+        (_refused, "bury"),
+        (_put_off, "announce"),
+        (_put_off, "defer"),
+    ],
+)
+async def test_what_cannot_be_said_is_never_acknowledged(opened: Any, verb: str) -> None:
+    """A publish that fails for good costs its own message a delay: it goes back to the broker."""
+    shop = Shop()
+    delivery = opened(shop)
+    shop.outbox.break_next(verb, ConnectionError("gone"))
+    other = shop.delivery(REQUEST | {"requestId": "inc-2"})
+    await shop.handle(delivery)
+    await shop.handle(other)
+    assert (delivery.settled, other.settled) == (["give back"], ["ack"])
+    assert shop.clock() >= NOW + 5
+
+
+async def test_every_job_is_announced_and_tracked() -> None:
+    """Numbered, in Orchestrator's order, with the Reference of the request."""
+    shop = Shop()
+    await shop.handle(_three(shop))
+    created = [event.data for event in shop.outbox.events]
+    assert [(data["index"], data["count"], data["requested"]) for data in created] == [
+        (1, 3, 3), (2, 3, 3), (3, 3, 3),
+    ]  # fmt: skip
+    assert {data["reference"] for data in created} == {"jobrelay:inc-1"}
+    assert [doc["job"] for doc in shop.outbox.tracked] == [data["job"] for data in created]
+    assert {event.source for event in shop.outbox.events} == {SOURCE}
+
+
+async def test_a_partial_start_says_what_was_asked_for() -> None:
+    """More were requested than the count."""
+    shop = Shop()
+    shop.tenant.meets("start", 2)
+    await shop.handle(_three(shop))
+    assert [(event.data["count"], event.data["requested"]) for event in shop.outbox.events] == [(2, 3)] * 2
+
+
+async def test_a_dead_letter_is_the_message_itself_with_its_reason() -> None:
+    """Byte for byte, with all that is needed to find the cause and to replay it."""
+    shop = Shop()
+    body = b'{"requestId":"inc-1" , "process":\xff}'
+    delivery = shop.delivery(
+        body, {REPLAYS: 2, "x": 1}, exchange="jobrelay.requests", routing_key="job.start"
+    )
+    await shop.handle(delivery)
+    (message, headers), event = shop.outbox.buried[0], shop.outbox.events[0]
+    assert message is delivery.message
+    assert headers == {
+        "jobrelay-code": "invalid_json", "jobrelay-detail": event.data["detail"], "jobrelay-attempt": 1,
+        "jobrelay-first-at": rfc3339(NOW), "jobrelay-last-at": rfc3339(NOW), "jobrelay-host": "host-1",
+        "jobrelay-exchange": "jobrelay.requests", "jobrelay-routing-key": "job.start", "jobrelay-replays": 2,
+        "jobrelay-dead-letter-id": event.data["deadLetterId"],
+    }  # fmt: skip
+    assert event.data["requestId"] is None
+    assert event.id == event_id("request-rejected.v1", SOURCE, f"{sha256(body).hexdigest()}|2")
+
+
+async def test_a_deferral_tells_the_next_attempt_all_about_the_last() -> None:
+    """When, why, the how-many-eth; the body and the properties stay."""
+    shop = Shop()
+    delivery = _put_off(shop)
+    await shop.handle(delivery)
+    message, seconds, headers = shop.outbox.deferred[0]
+    assert (message, seconds) == (delivery.message, 120)
+    assert (headers[ATTEMPT], headers[FIRST_AT]) == (1, rfc3339(NOW))
+    assert "orchestrator_busy" in headers[HISTORY]
+    data = shop.outbox.events[0].data
+    assert (data["attempt"], data["maxAttempts"], data["delaySeconds"]) == (1, 10, 120)
+    assert data["notBefore"] == rfc3339(NOW + 120)
+
+
+@pytest.mark.parametrize("expires", ["2026-11-21T18:00:00+01:00", "tomorrow", 5, None])
+async def test_a_deferral_gives_a_moment_of_expiry_or_none(expires: Any) -> None:
+    """Even of a request that may have been sent and would be refused for it."""
+    shop = Shop()
+    await shop.handle(shop.delivery(REQUEST | {"expiresAt": expires}, redelivered=True))
+    given = shop.outbox.events[0].data["expiresAt"]
+    assert given == (expires if str(expires).startswith("20") else None)
+
+
+async def test_a_settlement_is_counted_with_its_age() -> None:
+    """From the publisher's timestamp, where there is one."""
+    shop = Shop()
+    sent = datetime.fromtimestamp(NOW - 7, UTC)
+    await shop.handle(shop.delivery(timestamp=sent), shop.delivery(b"{"))
+    assert sorted(shop.telemetry.outcomes) == [("rejected", "invalid_json"), ("started", "")]
+    assert sorted(shop.telemetry.ages, key=str) == [7.0, None]
+
+
+async def test_an_adopted_start_says_so() -> None:
+    """In every event, and in what is tracked."""
+    shop = Shop(slack=1.0)
+    shop.tenant.meets("start", Lost(None))
+    await shop.handle(_three(shop))
+    assert [event.data["adopted"] for event in shop.outbox.events] == [True] * 3
