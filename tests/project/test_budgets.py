@@ -1,6 +1,7 @@
 """The code stays small: functions, files, parameters and folders keep their budgets (CONTRIBUTING.md)."""
 
 import ast
+import functools
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,8 +63,13 @@ def _name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def _functions(path: Path) -> Iterator[tuple[str, int, int]]:
+@functools.cache
+def _functions(path: Path) -> list[tuple[str, int, int]]:
     """Each function's name with its file, the lines of its body, its parameters besides self and cls."""
+    return list(_read(path))
+
+
+def _read(path: Path) -> Iterator[tuple[str, int, int]]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             body = node.body[ast.get_docstring(node) is not None :]
