@@ -105,6 +105,8 @@ class Attempts:
             if why.outage:
                 self._outage.failed()
                 return None
+            if why.answer is not None:
+                self._outage.worked()
             # What could not be looked up may have been sent, whatever stood in the way.
             code = Later.OUTCOME_UNKNOWN if claim.look else why.code
             seconds = delay_of(why.code, case.past.attempt, why.retry_after)
