@@ -1,0 +1,221 @@
+"""An outage holds requests without counting attempts; a stop ends every pause (invariants 7 and 11)."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from fakes import Delivery
+from shop import REQUEST, Shop
+
+from worker.domain.failures import Answer, Code, Later, Rejected, Unavailable
+from worker.domain.messages import ATTEMPT
+from worker.pipeline.pauses import Outage, Stopping
+
+AWAY = Unavailable(Later.UNREACHABLE, "away", outage=True)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def test_a_pause_takes_its_time() -> None:
+    """Where nobody stops the worker."""
+    await Stopping().pause(30)
+    assert _now() == pytest.approx(30)
+
+
+async def test_a_stop_ends_pauses_at_once_and_for_good() -> None:
+    """Those that have begun, and those to come."""
+    stopping = Stopping()
+    assert not stopping
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(stopping.pause(3600))
+        tasks.create_task(stopping.wait())
+        await asyncio.sleep(1)
+        stopping.begin()
+    await stopping.pause(3600)
+    assert stopping
+    assert _now() == pytest.approx(1)
+
+
+def _outage() -> tuple[Outage, Stopping, list[bool]]:
+    stopping, reports = Stopping(), list[bool]()
+    return Outage(stopping, reports.append), stopping, reports
+
+
+async def test_everybody_passes_while_orchestrator_answers() -> None:
+    """Side by side, without a wait."""
+    outage, _, reports = _outage()
+    async with outage.passage(), outage.passage():
+        assert _now() == 0
+    assert reports == []
+
+
+async def test_in_an_outage_one_at_a_time_is_let_through_at_growing_distances() -> None:
+    """It never spins, and never waits longer than half a minute."""
+    outage, _, reports = _outage()
+    outage.failed()
+    inside, entered = 0, list[float]()
+
+    async def attempt() -> None:
+        nonlocal inside
+        async with outage.passage():
+            inside += 1
+            assert inside == 1
+            entered.append(_now())
+            await asyncio.sleep(0.001)
+            outage.failed()
+            inside -= 1
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(12):
+            tasks.create_task(attempt())
+    gaps = [after - before for before, after in zip([0.0, *entered], entered, strict=False)]
+    assert all(0.25 <= gap <= 30.01 for gap in gaps)
+    assert sum(gaps[6:]) > 6 * 15
+    assert all(reports)
+
+
+async def test_the_first_that_works_lets_everybody_go_on() -> None:
+    """At once; and the next outage begins with a short pause again."""
+    outage, _, reports = _outage()
+    for _ in range(8):
+        outage.failed()
+        async with outage.passage():
+            pass
+    began, passed = _now(), list[float]()
+
+    async def attempt() -> None:
+        async with outage.passage():
+            outage.worked()
+            passed.append(_now())
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(50):
+            tasks.create_task(attempt())
+    assert passed[-1] == passed[0] <= began + 30
+    outage.worked()
+    assert reports.count(False) == 1
+    outage.failed()
+    began = _now()
+    async with outage.passage():
+        assert _now() - began <= 0.5
+
+
+async def test_a_stop_lets_nobody_wait_for_a_passage() -> None:
+    """Each is told that it must stop."""
+    outage, stopping, _ = _outage()
+    outage.failed()
+    stopping.begin()
+    for _ in range(20):
+        async with outage.passage() as wish:
+            assert wish
+    assert _now() == 0
+
+
+async def test_who_fails_in_the_passage_blocks_nobody() -> None:
+    """It is left open for the next."""
+    outage, _, _ = _outage()
+    outage.failed()
+    with pytest.raises(ZeroDivisionError):
+        async with outage.passage():
+            raise ZeroDivisionError
+    async with asyncio.timeout(60), outage.passage():
+        pass
+
+
+def _many(shop: Shop, count: int) -> list[Delivery]:
+    return [shop.delivery(REQUEST | {"requestId": f"r-{n}"}) for n in range(count)]
+
+
+async def test_an_outage_holds_requests_and_counts_no_attempt() -> None:
+    """An hour away, then back: nothing was deferred or rejected, and all are started once."""
+    shop = Shop(max_attempts=1)
+    deliveries = _many(shop, 20)
+    shop.tenant.meets("processes", *[AWAY] * 140)
+    await shop.handle(*deliveries)
+    assert shop.clock() - shop.clock.now > 1000
+    assert shop.outbox.keys() == ["job.created"] * 20
+    assert {event.data["attempt"] for event in shop.outbox.events} == {1}
+    assert (shop.posts, len(shop.tenant.jobs)) == (20, 20)
+    assert (shop.outages[0], shop.outages[-1], shop.outages.count(False)) == (True, False, 1)
+
+
+async def test_an_outage_is_asked_about_by_one_request_at_a_time() -> None:
+    """Once it is known; whatever the prefetch."""
+    shop = Shop()
+    shop.tenant.meets("start", *[AWAY] * 30)
+    start, at_once, most = shop.tenant.start, 0, list[int]()
+
+    async def watched(*call: Any) -> Any:
+        nonlocal at_once
+        at_once += 1
+        most.append(at_once)
+        await asyncio.sleep(0.01)
+        at_once -= 1
+        return await start(*call)
+
+    shop.tenant.start = watched  # type: ignore[method-assign]
+    await shop.handle(*_many(shop, 10))
+    assert most[:10] == list(range(1, 11))
+    assert set(most[10:31]) == {1}
+    assert len(shop.tenant.jobs) == 10
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [
+        None,
+        Rejected(Code.ORCHESTRATOR_REFUSED, "no", answer=Answer(409, 1671)),
+        Unavailable(Later.BUSY, "busy", answer=Answer(409, 1678)),
+        Unavailable(Later.THROTTLED, "slow", retry_after=60, answer=Answer(429)),
+    ],
+    ids=["a start", "a refusal", "pending jobs", "a 429"],
+)
+async def test_an_outage_ends_with(answered: Any) -> None:
+    """Whatever Orchestrator answers as Orchestrator does."""
+    shop = Shop()
+    shop.tenant.meets("start", AWAY, answered)
+    await shop.handle(shop.delivery())
+    assert shop.outages == [True, False]
+
+
+async def test_a_request_in_doubt_stays_in_doubt_through_an_outage() -> None:
+    """It is held, looked up when Orchestrator is back, and found: one POST."""
+    shop = Shop()
+    shop.tenant.meets("find", *[AWAY] * 9)
+    shop.tenant.commit(shop.tenant.folders[0], "jobrelay:inc-1")
+    await shop.handle(shop.delivery(headers={ATTEMPT: 1}))
+    assert (shop.posts, shop.outbox.keys()) == (0, ["job.created"])
+
+
+async def test_a_stop_gives_back_what_is_held_in_an_outage() -> None:
+    """Invariant 11: no POST, no deferral, every message back to the broker, at once."""
+    shop = Shop()
+    shop.tenant.meets("start", *[AWAY] * 99)
+    deliveries = _many(shop, 20)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(shop.handle(*deliveries))
+        await asyncio.sleep(100)
+        posts, shop.clock.now = shop.posts, -_now()
+        shop.stopping.begin()
+    assert shop.clock() < 1
+    assert shop.posts == posts
+    assert all(delivery.settled == ["give back"] for delivery in deliveries)
+    assert set(shop.journal) == {"give back"}
+
+
+async def test_a_stop_finishes_the_post_that_is_on_its_way() -> None:
+    """What has been sent is told; what has not been is given back."""
+    shop = Shop()
+    going = asyncio.Event()
+    shop.tenant.meets("start", going)
+    sent, waiting = shop.delivery(), shop.delivery(REQUEST | {"requestId": "inc-2"})
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(shop.handle(sent))
+        await asyncio.sleep(1)
+        shop.stopping.begin()
+        tasks.create_task(shop.handle(waiting))
+        await asyncio.sleep(1)
+        going.set()
+    assert (sent.settled, waiting.settled, shop.posts) == (["ack"], ["give back"], 1)
