@@ -15,6 +15,7 @@ from worker.broker.connection import channel_on
 from worker.broker.inbox import message_of
 from worker.broker.topology import Topology
 from worker.domain.messages import Message
+from worker.domain.outcomes import DELAYS
 
 _TIMEOUT_S = 10.0
 _AHEAD = 500
@@ -28,11 +29,17 @@ async def events(
     connection: AbstractConnection, topology: Topology, pattern: str = "#"
 ) -> AsyncIterator[AsyncIterator[Message]]:
     """The events with routing keys like *pattern*, published from now on. Nobody else's copy is touched."""
-    async with channel_on(connection, confirms=False) as channel:
-        own = await channel.queue_declare(exclusive=True, auto_delete=True, timeout=_TIMEOUT_S)
-        queue = own.queue or ""
-        await channel.queue_bind(queue, topology.events, pattern, timeout=_TIMEOUT_S)
-        yield _all(await reading(channel, queue, _AHEAD))
+    async with _copies(connection, topology.events, pattern) as messages:
+        yield messages
+
+
+@asynccontextmanager
+async def burials(
+    connection: AbstractConnection, topology: Topology
+) -> AsyncIterator[AsyncIterator[Message]]:
+    """Copies of what becomes a dead letter from now on."""
+    async with _copies(connection, topology.dead, "") as messages:
+        yield messages
 
 
 @asynccontextmanager
@@ -43,6 +50,14 @@ async def audit(
     async with channel_on(connection, confirms=False) as channel:
         await channel.queue_declare(topology.audit, passive=True, timeout=_TIMEOUT_S)
         yield _all(await reading(channel, topology.audit, _AHEAD, {"x-stream-offset": begin}))
+
+
+async def waiting(connection: AbstractConnection, topology: Topology) -> int:
+    """How many requests and jobs in flight are held by no worker; delayed ones count."""
+    queues = (topology.start, topology.tracking, *(topology.delay(seconds) for seconds in DELAYS))
+    async with channel_on(connection, confirms=False) as channel:
+        found = [await channel.queue_declare(name, passive=True, timeout=_TIMEOUT_S) for name in queues]
+    return sum(queue.message_count or 0 for queue in found)
 
 
 class Reading:
@@ -81,6 +96,17 @@ async def reading(
     begun = Reading(channel)
     await channel.basic_consume(queue, begun.take, arguments=dict(arguments or {}), timeout=_TIMEOUT_S)
     return begun
+
+
+@asynccontextmanager
+async def _copies(
+    connection: AbstractConnection, exchange: str, pattern: str
+) -> AsyncIterator[AsyncIterator[Message]]:
+    async with channel_on(connection, confirms=False) as channel:
+        own = await channel.queue_declare(exclusive=True, auto_delete=True, timeout=_TIMEOUT_S)
+        queue = own.queue or ""
+        await channel.queue_bind(queue, exchange, pattern, timeout=_TIMEOUT_S)
+        yield _all(await reading(channel, queue, _AHEAD))
 
 
 async def _all(messages: Reading) -> AsyncIterator[Message]:

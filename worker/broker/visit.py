@@ -25,6 +25,9 @@ from worker.domain.messages import Message
 _TIMEOUT_S = 10.0
 _LOST = (AMQPError, OSError, TimeoutError, ChannelInvalidStateError)
 
+Connection = AbstractConnection
+"""An open connection, for those who only hand it on."""
+
 
 class BrokerAway(Exception):
     """RabbitMQ cannot be reached, refuses us, or was lost; the text says where and why, without a secret."""

@@ -1,0 +1,56 @@
+"""`jobrelay demo`: a worker between a broker and a failing Orchestrator, and proof that nothing is lost."""
+
+import asyncio
+import os
+import secrets
+import sys
+from typing import Annotated
+
+import typer
+
+from worker.cli.demo.screen import tell
+from worker.cli.demo.show import Plan, Show
+from worker.cli.output import FAILED, OK, AsJson, Output, examples
+
+EXAMPLES = examples("jobrelay demo", "jobrelay demo --kill", "jobrelay demo --requests 2000 | jq .lost")
+_BROKER = "JOBRELAY_AMQP_URL"
+
+
+def demo(
+    *,
+    requests: Annotated[int, typer.Option(help="How many requests.", min=1, max=100_000)] = 200,
+    kill: Annotated[bool, typer.Option("--kill", help="Kill the worker once, in the middle.")] = False,
+    seed: Annotated[int | None, typer.Option(help="The same number makes the same load.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the queues and the worker's log.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show it all: a worker, an Orchestrator that fails now and then, and what came of every request.
+
+    Everything is its own and is removed at the end. Success only if nothing was lost and nothing was started
+    twice. Uses the broker of JOBRELAY_AMQP_URL, else a private one that lives as long as the demo.
+    """
+    plan = Plan(requests, kill, secrets.randbelow(10_000) if seed is None else seed, keep)
+    if not os.environ.get(_BROKER):
+        _again_with_a_broker(plan, as_json)
+    output = Output(as_json)
+    report = asyncio.run(Show(plan, output).run())
+    tell(report, output)
+    raise typer.Exit(OK if report.good else FAILED)
+
+
+def _again_with_a_broker(plan: Plan, as_json: bool) -> None:
+    """Begins anew beneath a private RabbitMQ, which ends with us."""
+    flags = (("--kill", plan.kill), ("--keep", plan.keep), ("--json", as_json))
+    command = [
+        sys.executable,
+        "-m",
+        "worker",
+        "demo",
+        "--requests",
+        str(plan.requests),
+        "--seed",
+        str(plan.seed),
+    ]
+    command += [flag for flag, given in flags if given]
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "simulator.rabbitmq", "--", *command])  # noqa: S606 - fixed words

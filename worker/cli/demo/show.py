@@ -1,0 +1,205 @@
+"""The course of a demonstration: what is set up, sent, broken, waited for and taken down again."""
+
+import asyncio
+import os
+import secrets
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from worker.broker.letters import Letter
+from worker.broker.tap import burials, events, waiting
+from worker.broker.topology import Topology, declare, remove
+from worker.broker.visit import Connection, Sender, broker_version, sender, visit
+from worker.cli.demo import stage
+from worker.cli.demo.load import Asked, mixed_load
+from worker.cli.demo.screen import Report, Screen
+from worker.cli.demo.verdict import Tally, judge
+from worker.cli.follow import documents
+from worker.cli.output import Output, note
+from worker.domain.messages import Message
+
+_LONGEST_S = 60.0
+_LOOK_S = 0.05
+_QUIET_S = 0.3
+_KILL_AT = 0.35
+_SENDERS = 20
+# The first that matches strikes. Every answer also takes its time, as it does in life.
+_FAULTS: list[dict[str, Any]] = [
+    {"operation": "StartJobs", "do": "commit-then-reset", "probability": 0.02},
+    {"operation": "StartJobs", "do": "commit-then-hang", "probability": 0.01},
+    {"operation": "StartJobs", "do": "commit-then-status", "status": 502, "probability": 0.01},
+    {"operation": "StartJobs", "do": "status", "status": 503, "probability": 0.02},
+    {"operation": "StartJobs", "do": "reset", "probability": 0.01},
+    {"operation": "StartJobs", "do": "status", "status": 429, "retryAfter": 1, "probability": 0.02},
+    {"operation": "StartJobs", "do": "expire-token", "times": 2, "skip": 20},
+    {"operation": "StartJobs", "do": "delay", "seconds": 0.1},
+    {"operation": "JobsList", "do": "status", "status": 503, "times": 2},
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the command was told."""
+
+    requests: int
+    kill: bool
+    seed: int
+    keep: bool
+
+
+class Show:
+    """One demonstration, with a prefix of its own."""
+
+    def __init__(self, plan: Plan, output: Output) -> None:
+        self._plan = plan
+        self._topology = Topology(f"demo-{secrets.token_hex(4)}")
+        self._tally = Tally(mixed_load(plan.requests, plan.seed))
+        self._screen = Screen(output)
+        self._began = self._heard_at = time.monotonic()
+        self._hearing: asyncio.Future[Any]
+
+    async def run(self) -> Report:
+        """Plays it from the first process to the verdict; nothing is left, whatever happens."""
+        _end_as_interrupted()
+        folder = Path(tempfile.mkdtemp(prefix="jobrelay-demo-"))
+        good = False
+        try:
+            async with (
+                visit(os.environ["JOBRELAY_AMQP_URL"]) as connection,
+                self._declared(connection),
+                stage.simulator() as simulator,
+            ):
+                place = f"RabbitMQ {broker_version(connection)}, {simulator.cloud}"
+                self._screen.say(f"{self._topology.prefix}: {place}")
+                async with self._listening(connection), sender(connection) as out:
+                    await self._play(simulator, out, folder)
+                report = await self._judged(connection, simulator)
+                good = report.good
+        finally:
+            self._tidy(folder, good)
+        return report
+
+    async def _play(self, simulator: stage.Simulator, out: Sender, folder: Path) -> None:
+        tally, prefix = self._tally, self._topology.prefix
+        async with AsyncExitStack() as workers:
+
+            async def begin(name: str) -> stage.Worker:
+                child = stage.worker(simulator.cloud, prefix, folder / name)
+                begun = await workers.enter_async_context(child)
+                await begun.ready()
+                return begun
+
+            worker = await begin("worker.log")
+            await simulator.faults(_FAULTS)
+            with self._screen.shown():
+                await self._send_all(out)
+                if self._plan.kill:
+                    await self._until(lambda: tally.requests_open < len(tally.load) * (1 - _KILL_AT))
+                    worker.kill()
+                    self._screen.say(f"killed the worker; {tally.requests_open} requests are open")
+                    worker = await begin("worker-after.log")
+                await self._until(lambda: tally.requests_open == 0 and tally.jobs_open == 0)
+                await worker.stop()
+                await self._until(lambda: time.monotonic() > self._heard_at + _QUIET_S)
+
+    async def _send_all(self, out: Sender) -> None:
+        """Publishes the load, a request's copies one right after the other, as an unsure sender does."""
+        parts = [self._tally.load[i::_SENDERS] for i in range(_SENDERS)]
+        await asyncio.gather(*(self._send(out, part) for part in parts))
+
+    async def _send(self, out: Sender, part: Sequence[Asked]) -> None:
+        for asked in part:
+            for _ in range(asked.copies):
+                await out.send(self._topology.requests, asked.routing_key, _message(asked))
+
+    @asynccontextmanager
+    async def _listening(self, connection: Connection) -> AsyncIterator[None]:
+        """Hears everything that is said, for the time of the block."""
+        async with events(connection, self._topology) as said, burials(connection, self._topology) as buried:
+
+            async def hear() -> None:
+                async for event in documents(said):
+                    self._tally.take(event)
+                    self._heard_at = time.monotonic()
+
+            async def mourn() -> None:
+                async for message in buried:
+                    self._tally.bury(message.correlation_id, Letter.of(message).code)
+                    self._heard_at = time.monotonic()
+
+            self._hearing = asyncio.gather(hear(), mourn())
+            try:
+                yield
+            finally:
+                self._hearing.cancel()
+                with suppress(asyncio.CancelledError):
+                    await self._hearing
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        """Waits for *condition*; after a minute the verdict says what is missing."""
+        while not condition() and time.monotonic() < self._began + _LONGEST_S:
+            self._screen.update(self._tally)
+            if self._hearing.done():
+                self._hearing.result()
+            await asyncio.sleep(_LOOK_S)
+        self._screen.update(self._tally)
+
+    async def _judged(self, connection: Connection, simulator: stage.Simulator) -> Report:
+        ledger = await simulator.ledger()
+        about = {
+            "prefix": self._topology.prefix,
+            "seed": self._plan.seed,
+            "killed": self._plan.kill,
+            "seconds": round(time.monotonic() - self._began, 1),
+        }
+        verdict = judge(self._tally, ledger["starts"], self._topology.prefix)
+        left = await waiting(connection, self._topology)
+        return Report(about, self._tally, verdict, ledger["calls"], left)
+
+    @asynccontextmanager
+    async def _declared(self, connection: Connection) -> AsyncIterator[None]:
+        """The exchanges and queues, for the time of the block."""
+        try:
+            await declare(connection, self._topology)
+            yield
+        finally:
+            if not self._plan.keep:
+                await asyncio.shield(remove(connection, self._topology))
+
+    def _tidy(self, folder: Path, good: bool) -> None:
+        if good and not self._plan.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+        elif any(folder.iterdir()):
+            note(f"the worker's log is in {folder}")
+        else:
+            folder.rmdir()
+        if self._plan.keep:
+            note(f"the queues are kept: JOBRELAY_PREFIX={self._topology.prefix} jobrelay dead list")
+
+
+def _message(asked: Asked) -> Message:
+    return Message(
+        body=asked.body,
+        content_type=asked.content_type,
+        correlation_id=asked.id,
+        message_id=str(uuid4()),
+        timestamp=datetime.now(UTC),
+        app_id="jobrelay-demo",
+    )
+
+
+def _end_as_interrupted() -> None:
+    """A polite end by another signal cleans up as Ctrl-C does."""
+    main = asyncio.current_task()
+    if main is not None:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, main.cancel)

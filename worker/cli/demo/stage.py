@@ -1,0 +1,148 @@
+"""The other processes of a demonstration: an Orchestrator simulator and a worker, and what they are told.
+
+Each is a child of its own, out of reach of the terminal's Ctrl-C, and is gone when its block ends.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+
+from worker.cli.output import Failed
+
+_START_S = 30.0
+_STOP_S = 20.0
+_LOOK_S = 0.05
+# The simulator's own, known to everybody.
+_CLIENT = {
+    "JOBRELAY_CLIENT_ID": "5c7d3f10-6b1e-4f6a-9d55-2f1f6f0c0a01",
+    "JOBRELAY_CLIENT_SECRET": "simulated-secret",
+}
+# Short windows, so that a lost answer or a killed worker costs seconds.
+_PACE = {
+    "HTTP_TIMEOUT_S": "2",
+    "GRACE_S": "12",
+    "HEARTBEAT_S": "1",
+    "COMMIT_SLACK_S": "1",
+    "POLL_INTERVAL_S": "0.5",
+    "CONCURRENCY": "32",
+    "HTTP_PORT": "0",
+    "LOG_FORMAT": "json",
+}
+
+
+class Simulator:
+    """The running simulator: `cloud` is the worker's ORCHESTRATOR_URL."""
+
+    def __init__(self, places: Mapping[str, str], client: aiohttp.ClientSession) -> None:
+        self.cloud = places["cloud"]
+        self._client = client
+
+    async def faults(self, rules: list[dict[str, Any]]) -> None:
+        """Tells it what to do wrong from now on."""
+        async with self._client.post("/_sim/faults", json=rules) as answer:
+            answer.raise_for_status()
+
+    async def ledger(self) -> dict[str, Any]:
+        """What it has really done."""
+        async with self._client.get("/_sim/ledger") as answer:
+            document: dict[str, Any] = await answer.json()
+        return document
+
+
+@asynccontextmanager
+async def simulator() -> AsyncIterator[Simulator]:
+    """A simulator on a free port with its own seed."""
+    async with _child("simulator", "--port", "0", stdout=PIPE) as child:
+        if child.stdout is None:
+            raise TypeError("a pipe was asked for")
+        async with asyncio.timeout(_START_S):
+            line = await child.stdout.readline()
+        if not line:
+            raise Failed("the Orchestrator simulator did not start; try `jobrelay simulate`")
+        places = orjson.loads(line)
+        limit = aiohttp.ClientTimeout(total=_START_S)
+        async with aiohttp.ClientSession(places["url"], timeout=limit) as client:
+            yield Simulator(places, client)
+
+
+class Worker:
+    """A running worker, and its log."""
+
+    def __init__(self, child: Process, log: Path) -> None:
+        self._child = child
+        self.log = log
+
+    async def ready(self) -> None:
+        """Waits until it is ready, or says how its log ends."""
+        try:
+            async with asyncio.timeout(_START_S):
+                while b'"worker.ready"' not in self.log.read_bytes():
+                    if self._child.returncode is not None:
+                        raise Failed(f"the worker ended: {self._last_words()} (its log is {self.log})")
+                    await asyncio.sleep(_LOOK_S)
+        except TimeoutError:
+            raise Failed(f"the worker was not ready in {_START_S:.0f} s; its log is {self.log}") from None
+
+    def kill(self) -> None:
+        """Ends it as a lost machine would: no word, nothing finished."""
+        self._child.kill()
+
+    async def stop(self) -> None:
+        """Asks it to finish what it has in hand and go."""
+        await _stop(self._child)
+
+    def _last_words(self) -> str:
+        lines = self.log.read_text(errors="replace").splitlines()
+        return lines[-1][:300] if lines else "it said nothing"
+
+
+@asynccontextmanager
+async def worker(orchestrator_url: str, prefix: str, log: Path) -> AsyncIterator[Worker]:
+    """A worker of its own prefix, logging to *log*."""
+    pace = {f"JOBRELAY_{name}": value for name, value in _PACE.items()}
+    told = {"JOBRELAY_ORCHESTRATOR_URL": orchestrator_url, "JOBRELAY_PREFIX": prefix}
+    url = {"JOBRELAY_AMQP_URL": os.environ["JOBRELAY_AMQP_URL"]}
+    with log.open("wb") as output:
+        async with _child("worker", "run", stdout=output, more={**pace, **told, **url, **_CLIENT}) as child:
+            yield Worker(child, log)
+
+
+@asynccontextmanager
+async def _child(
+    module: str, *arguments: str, stdout: Any, more: Mapping[str, str] | None = None
+) -> AsyncIterator[Process]:
+    """Runs a Python module. Settings of ours in this environment are not its."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("JOBRELAY_")}
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module, *arguments),
+        stdin=DEVNULL,
+        stdout=stdout,
+        stderr=None if stdout == PIPE else stdout,
+        env={**environment, **(more or {})},
+        start_new_session=True,
+    )
+    try:
+        yield child
+    finally:
+        await asyncio.shield(_stop(child))
+
+
+async def _stop(child: Process) -> None:
+    with suppress(ProcessLookupError):
+        if child.returncode is None:
+            child.send_signal(signal.SIGTERM)
+    try:
+        async with asyncio.timeout(_STOP_S):
+            await child.wait()
+    except TimeoutError:
+        child.kill()
+        await child.wait()

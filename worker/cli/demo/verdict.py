@@ -1,0 +1,164 @@
+"""Events and the Orchestrator's ledger to a verdict: what was lost, doubled or wrong. Nothing here talks.
+
+Whoever sends requests and can read a ledger of what was really started can judge by it.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from worker.cli.demo.load import STARTED, Asked
+from worker.domain.failures import Code
+from worker.domain.jobs import TERMINAL
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has been heard of a load so far. Events may repeat: each is counted once, by its id."""
+
+    load: Sequence[Asked]
+    events: Counter[str] = field(default_factory=Counter)
+    repeated: int = 0
+    created: dict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
+    states: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    refused: dict[str, str] = field(default_factory=dict)
+    buried: Counter[str] = field(default_factory=Counter)
+    _heard: set[str] = field(default_factory=set)
+    _open: dict[str, int] = field(init=False)
+    _jobs_open: set[str] = field(default_factory=set)
+    _indexes: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
+
+    def __post_init__(self) -> None:
+        self._open = {asked.id: asked.copies for asked in self.load}
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """Hears an event."""
+        data = event["data"]
+        name, kind = data.get("requestId") or data.get("correlationId"), str(event["type"]).split(".")[1]
+        if kind in ("request-rejected", "request-duplicate") or self._all_created(name, kind, data):
+            self._settled(name)
+        if event["id"] in self._heard:
+            self.repeated += 1
+            return
+        self._heard.add(event["id"])
+        self.events[kind] += 1
+        if kind == "job-created":
+            self.created[name][data["job"]["id"]] = data["job"]["key"]
+            self._follow(data["job"]["key"])
+        elif kind == "job-state":
+            self.states[data["job"]["key"]].append(data["state"])
+            self._follow(data["job"]["key"])
+        elif kind == "request-rejected":
+            self.refused[name] = data["code"]
+
+    def bury(self, name: str | None, code: str) -> None:
+        """Hears of a dead letter."""
+        self.buried[name or ""] += 1
+        if name is not None and code == Code.UNKNOWN_ROUTING_KEY:
+            self.refused[name] = code
+            self._settled(name)
+
+    @property
+    def requests_open(self) -> int:
+        """How many requests have not had their outcome."""
+        return len(self._open)
+
+    @property
+    def jobs_open(self) -> int:
+        """How many jobs are not known to be over."""
+        return len(self._jobs_open)
+
+    def _all_created(self, name: str, kind: str, data: Mapping[str, Any]) -> bool:
+        """True when this event completes the announcement of a request's jobs, be it once more."""
+        if kind != "job-created":
+            return False
+        heard = self._indexes[name]
+        before = min(heard[index] for index in range(1, data["count"] + 1))
+        heard[data["index"]] += 1
+        return min(heard[index] for index in range(1, data["count"] + 1)) > before
+
+    def _settled(self, name: str | None) -> None:
+        if name in self._open:
+            self._open[name] -= 1
+            if self._open[name] == 0:
+                del self._open[name]
+
+    def _follow(self, key: str) -> None:
+        over = self.states[key] and self.states[key][-1] in TERMINAL
+        (self._jobs_open.discard if over else self._jobs_open.add)(key)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of a load. Each finding is a sentence about one request or job; none is the goal."""
+
+    outcomes: Mapping[str, int]
+    lost: Sequence[str]
+    doubled: Sequence[str]
+    wrong: Sequence[str]
+
+    @property
+    def good(self) -> bool:
+        """True when nothing was lost or doubled, and every bad request was refused as it must be."""
+        return not (self.lost or self.doubled or self.wrong)
+
+
+def judge(tally: Tally, starts: Iterable[Mapping[str, Any]], prefix: str) -> Verdict:
+    """Compares what was said with what was done: *starts* as the simulator's ledger lists them."""
+    done: dict[str, list[list[int]]] = defaultdict(list)
+    for start in starts:
+        done[str(start["reference"]).removeprefix(f"{prefix}:")].append(list(start["jobIds"]))
+    known = {asked.id for asked in tally.load}
+    lost, doubled, wrong = [], [], []
+    for asked in tally.load:
+        lost += _lost(asked, tally, done[asked.id])
+        wrong += _wrong(asked, tally, done[asked.id])
+        if len(done[asked.id]) > 1:
+            doubled.append(f"{asked.id} was started {len(done[asked.id])} times")
+    doubled += [f"{name} was started, and nobody asked" for name in sorted(done.keys() - known)]
+    wrong += [
+        f"job {key} was said to be {' then '.join(states)}"
+        for key, states in tally.states.items()
+        if any(state in TERMINAL for state in states[:-1])
+    ]
+    return Verdict(_outcomes(tally), lost, doubled, wrong)
+
+
+def _lost(asked: Asked, tally: Tally, done: list[list[int]]) -> list[str]:
+    """What was not done, or not said."""
+    if not asked.good:
+        silent = asked.id not in tally.refused
+        return [f"{asked.id} should be refused ({asked.expects}), and nothing was said"] if silent else []
+    if not done:
+        return [f"{asked.id} was not started"]
+    said = tally.created[asked.id]
+    lost = [f"{asked.id}: job {job} was not announced" for batch in done for job in batch if job not in said]
+    if len(done[0]) < asked.jobs:
+        lost.append(f"{asked.id} has {len(done[0])} jobs of {asked.jobs}")
+    endless = [key for key in said.values() if not TERMINAL.intersection(tally.states[key])]
+    return lost + [f"{asked.id}: the end of job {key} was not announced" for key in endless]
+
+
+def _wrong(asked: Asked, tally: Tally, done: list[list[int]]) -> list[str]:
+    """What was done or said otherwise than it must be."""
+    refusal = tally.refused.get(asked.id)
+    if asked.good:
+        invented = tally.created[asked.id].keys() - {job for batch in done for job in batch}
+        wrong = [f"{asked.id}: job {job} was announced, and does not exist" for job in sorted(invented)]
+        return wrong + ([f"{asked.id} was refused as {refusal}"] if refusal else [])
+    wrong = [f"{asked.id} was started"] * bool(done)
+    if refusal not in (None, asked.expects):
+        wrong.append(f"{asked.id} was refused as {refusal}, not as {asked.expects}")
+    if refusal is not None and not tally.buried[asked.id]:
+        wrong.append(f"{asked.id} is not in the dead letters")
+    return wrong
+
+
+def _outcomes(tally: Tally) -> dict[str, int]:
+    """Requests by what became of them."""
+    return dict(Counter(_outcome(asked.id, tally) for asked in tally.load).most_common())
+
+
+def _outcome(name: str, tally: Tally) -> str:
+    return STARTED if tally.created.get(name) else tally.refused.get(name, "nothing")
