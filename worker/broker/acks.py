@@ -24,6 +24,7 @@ class Acks:
         self._in_hand: dict[int, bool] = {}
         self._returned: list[int] = []
         self._settled = asyncio.Event()
+        self._sending = asyncio.Lock()
 
     @property
     def is_open(self) -> bool:
@@ -63,10 +64,14 @@ class Acks:
 
     async def flush(self, *, stragglers: bool = True) -> None:
         """Sends what is settled now; without *stragglers* only what one frame can settle."""
+        async with self._sending:
+            await self._flush(stragglers=stragglers)
+
+    async def _flush(self, *, stragglers: bool) -> None:
         self._settled.clear()
-        returned, self._returned = self._returned, []
-        for tag in returned:
-            await self._channel.basic_nack(tag, requeue=True, wait=False)
+        # All of them first, also those that come meanwhile: a multiple ack would take them along.
+        while self._returned:
+            await self._channel.basic_nack(self._returned.pop(), requeue=True, wait=False)
         first = settled_prefix(self._in_hand)
         self._forget(first)
         if first:
