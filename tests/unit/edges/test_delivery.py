@@ -1,0 +1,58 @@
+"""The promises of `pipeline.ports.Delivery`, kept by the real one and by the fake."""
+
+from typing import Any
+
+import pytest
+from fakes import Delivery as FakeDelivery
+from test_acks import channel_of
+
+from worker.broker.inbox import Delivery
+from worker.domain.messages import Message
+
+
+def _real() -> tuple[Any, Any]:
+    acks, channel = channel_of(1)
+    return Delivery(Message(body=b"x"), 1, acks), (acks, channel)
+
+
+def _fake() -> tuple[Any, Any]:
+    return FakeDelivery(Message(body=b"x")), None
+
+
+async def _ending(delivery: Any, wire: Any) -> list[str]:
+    if wire is None:
+        return list(delivery.settled)
+    acks, channel = wire
+    if acks.is_open:
+        await acks.flush()
+    return [{"ack": "ack", "retu": "give back"}[frame[:4].strip()] for frame in channel.frames]
+
+
+def _close(delivery: Any, wire: Any) -> None:
+    if wire is None:
+        delivery.lose()
+    else:
+        wire[1].is_closed = True
+
+
+@pytest.mark.parametrize("make", [_real, _fake], ids=["the real one", "the fake"])
+@pytest.mark.parametrize(
+    ("steps", "ending"),
+    [
+        (["ack"], ["ack"]),
+        (["give_back"], ["give back"]),
+        (["ack", "ack"], ["ack"]),
+        (["give_back", "ack"], ["give back"]),
+        (["close", "ack"], []),
+        (["close", "give_back"], []),
+    ],
+    ids=lambda value: " then ".join(value) or "nothing",
+)
+async def test_a_delivery_is_settled_once(make: Any, steps: list[str], ending: list[str]) -> None:
+    """The port's promise, kept by both: the first word counts, and none after the channel is gone."""
+    delivery, wire = make()
+    assert delivery.is_open
+    for step in steps:
+        _close(delivery, wire) if step == "close" else getattr(delivery, step)()
+    assert delivery.is_open is ("close" not in steps)
+    assert await _ending(delivery, wire) == ending
