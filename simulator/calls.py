@@ -60,11 +60,18 @@ class Call:
             raise Refusal("InvalidRequest", "The request body is not a JSON object.")
         return found
 
+    @property
+    def argument(self) -> str:
+        """The first argument in the path."""
+        if not self.args:
+            raise Refusal("NotFound")
+        return self.args[0]
+
     def number(self) -> int:
         """The key in the path, a whole number."""
-        if not self.args or not self.args[0].isdecimal():
+        if not self.argument.isdecimal():
             raise Refusal("NotFound")
-        return int(self.args[0])
+        return int(self.argument)
 
     def context(self, name: str) -> str:
         """`@odata.context` for that set."""

@@ -98,13 +98,17 @@ class Notices:
 
 def loopback(url: str) -> bool:
     """Whether the URL leads to this machine."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    if parts.scheme not in ("http", "https"):
         return False
     try:
-        return ip_address(parts.hostname).is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
-        return parts.hostname == "localhost"
+        return host == "localhost"
 
 
 def wants(row: dict[str, Any], event: str) -> bool:

@@ -29,7 +29,7 @@ def folder(call: Call) -> Reply:
 
 def folder_by_key(call: Call) -> Reply:
     """GET /odata/Folders/…GetByKey(identifier=guid)."""
-    return call.one("Folders", call.entities.folder, found(call.world.folder(key=call.args[0])))
+    return call.one("Folders", call.entities.folder, found(call.world.folder(key=call.argument)))
 
 
 def my_folders(call: Call) -> Reply:
@@ -57,14 +57,14 @@ def release(call: Call) -> Reply:
 
 def release_by_key(call: Call) -> Reply:
     """GET /odata/Releases/…GetByKey(identifier=guid)."""
-    key, rows = call.args[0].lower(), local(call.world.releases, call.folder)
+    key, rows = call.argument.lower(), local(call.world.releases, call.folder)
     row = next((row for row in rows if row["Key"] == key), None)
     return call.one("Releases", call.entities.release, found(row, "ReleaseNotFound"))
 
 
 def arguments(call: Call) -> Reply:
     """GET /odata/Processes/…GetArguments(key='Package:1.0.1')."""
-    package, _, version = call.args[0].partition(":")
+    package, _, version = call.argument.partition(":")
     row = next(
         (
             row

@@ -25,7 +25,7 @@ def create(call: Call) -> Reply:
 
 def read(call: Call) -> Reply:
     """GET /odata/Attachments(guid): 200 with the address to read from."""
-    row = call.world.attachments.get(call.args[0].lower() if call.args else "")
+    row = call.world.attachments.get(call.argument.lower())
     if call.version < SINCE:
         raise Refusal("NotFound")
     return _shown(call, found(row, "AttachmentNotFound"), "GET", 200)
@@ -66,7 +66,7 @@ def download(call: Call) -> Reply:
 
 
 def _blob(call: Call) -> Row:
-    row = call.world.attachments.get(call.args[0].lower() if call.args else "")
+    row = call.world.attachments.get(call.argument.lower())
     if row is None or call.params.get("sig") != row["_secret"] or "Authorization" in call.headers:
         raise Refusal("NotAuthorized")
     return row

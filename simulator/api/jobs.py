@@ -74,7 +74,7 @@ def job_by_id(call: Call) -> Reply:
 def job_by_key(call: Call) -> Reply:
     """GET /odata/Jobs/…GetByKey(identifier=guid)."""
     return call.one(
-        "Jobs", call.entities.job, _visible(call, call.world.jobs.by_key.get(call.args[0].lower()))
+        "Jobs", call.entities.job, _visible(call, call.world.jobs.by_key.get(call.argument.lower()))
     )
 
 

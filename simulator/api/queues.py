@@ -114,7 +114,9 @@ def _item(given: Any, queue: Row) -> Row:
         raise Refusal("InvalidArgument", f"SpecificContent has more than {_MOST_CONTENT} characters.")
     if given.get("Priority", "Normal") not in _PRIORITIES:
         raise Refusal("InvalidRequest", f"Priority must be one of {', '.join(_PRIORITIES)}.")
-    if len(str(given.get("Reference") or "")) > _MOST_REFERENCE:
+    if not all(isinstance(given.get(name, ""), str | None) for name in _TEXTS):
+        raise Refusal("InvalidRequest", f"{', '.join(_TEXTS)} must be texts.")
+    if len(given.get("Reference") or "") > _MOST_REFERENCE:
         raise Refusal("InvalidArgument", f"Reference has more than {_MOST_REFERENCE} characters.")
     return {
         **{name: given.get(name) for name in _TEXTS},

@@ -57,7 +57,7 @@ def configured_robots(call: Call) -> Reply:
 
 def robots_of_process(call: Call) -> Reply:
     """GET /odata/Robots/…GetRobotsForProcess(processId='id or key')."""
-    wanted = call.args[0].lower()
+    wanted = call.argument.lower()
     rows = local(call.world.releases, call.folder)
     release = found(next((row for row in rows if wanted in (str(row["Id"]), row["Key"])), None))
     environment = release["_environment"]

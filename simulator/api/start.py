@@ -1,7 +1,9 @@
 """StartJobs and its dry run: checks a startInfo as the server does, then commits a batch of jobs."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import orjson
 
@@ -9,10 +11,9 @@ from simulator.calls import Call, Reply, local, reply
 from simulator.errors import Refusal
 from simulator.odata.model import Row
 from simulator.world.entities import just_started
-from simulator.world.shapes import START_INFO
-from simulator.world.tables import PRIORITIES, World
+from simulator.world.shapes import CHOICES, START_INFO
+from simulator.world.tables import World
 
-STRATEGIES = ("All", "Specific", "RobotCount", "JobsCount", "ModernJobsCount")
 _MOST_ARGUMENTS, _MOST_REFERENCE, _MOST_JOBS = 10_000, 128, 10_000
 _CODES = {
     "InvalidStartJobRobotIds": "RobotNotFound",
@@ -82,20 +83,38 @@ def planned(call: Call) -> Plan:
 
 
 def _check_names(info: dict[str, Any], version: int) -> None:
-    for name in info:
-        if START_INFO.get(name, 99) > version:
+    """Every property is known to this version and of its kind."""
+    for name, value in info.items():
+        since, kind = START_INFO.get(name, (99, "text"))
+        if since > version:
             raise Refusal(
                 "InvalidRequest",
                 f"startInfo: The property '{name}' does not exist on type "
                 "'UiPath.Server.Configuration.OData.StartProcessDto'.",
             )
+        if not _KINDS[kind](value) or value not in CHOICES.get(name, (value,)):
+            raise Refusal("InvalidRequest", f"startInfo.{name}: {value!r} is not of type {kind}.")
+
+
+def _is_guid(value: Any) -> bool:
+    with suppress(ValueError, TypeError, AttributeError):
+        return bool(UUID(value))
+    return False
+
+
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    "text": lambda value: isinstance(value, str),
+    "bool": lambda value: isinstance(value, bool),
+    "int": lambda value: isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31,
+    "guid": _is_guid,
+    "object": lambda value: isinstance(value, dict),
+    "ids": lambda value: isinstance(value, list) and all(type(one) is int for one in value),
+    "objects": lambda value: isinstance(value, list) and all(isinstance(one, dict) for one in value),
+}
 
 
 def _check_values(info: dict[str, Any]) -> None:
-    """Types, lengths and pairs that exclude each other."""
-    for name in ("InputArguments", "Reference", "ReleaseKey", "ReleaseName", "Strategy", "JobPriority"):
-        if not isinstance(info.get(name, ""), str):
-            raise Refusal("InvalidRequest", f"startInfo.{name}: a string was expected.")
+    """Lengths, ranges and pairs that exclude each other."""
     arguments = info.get("InputArguments", "")
     if len(arguments.encode("utf-16-le", "surrogatepass")) // 2 > _MOST_ARGUMENTS:
         raise Refusal("InvalidArgument", f"InputArguments has more than {_MOST_ARGUMENTS} characters.")
@@ -108,11 +127,8 @@ def _check_values(info: dict[str, Any]) -> None:
             "InvalidArgument",
             "Cannot set a specific priority value when a standard job priority setting is selected.",
         )
-    if (
-        info.get("JobPriority", "Normal") not in PRIORITIES
-        or not 1 <= info.get("SpecificPriorityValue", 1) <= 100
-    ):
-        raise Refusal("InvalidArgument", "The priority is not one of Low, Normal, High, nor of 1 to 100.")
+    if not 1 <= info.get("SpecificPriorityValue", 1) <= 100:
+        raise Refusal("InvalidArgument", "SpecificPriorityValue must be 1 to 100.")
     if arguments and info.get("InputFile"):
         raise Refusal("InvalidArgument", "A job cannot have both input file and input arguments.")
 
@@ -164,11 +180,9 @@ def _robots(world: World, info: dict[str, Any], folder: Row, release: Row) -> li
 
 
 def _check_strategy(world: World, strategy: str, folder: Row) -> None:
-    if strategy not in STRATEGIES:
-        raise Refusal("InvalidRequest", f"startInfo.Strategy: '{strategy}' is not a known strategy.")
     if not folder["_modern"] and strategy == "ModernJobsCount":
         raise Refusal("StrategyNotAvailableInClassicFolder")
-    offered = ("ModernJobsCount", "Specific") if world.behaviour["strictStrategies"] else STRATEGIES
+    offered = ("ModernJobsCount", "Specific") if world.behaviour["strictStrategies"] else CHOICES["Strategy"]
     if folder["_modern"] and (strategy not in offered or strategy == "RobotCount"):
         raise Refusal("StrategyNotAvailableInModernFolder")
 
@@ -182,8 +196,6 @@ def _count(info: dict[str, Any], strategy: str) -> int:
     name = "RobotCount" if strategy == "RobotCount" else "JobsCount"
     counting = strategy in ("RobotCount", "JobsCount", "ModernJobsCount")
     for other, number in counts.items():
-        if isinstance(number, bool) or not isinstance(number, int):
-            raise Refusal("InvalidRequest", f"startInfo: {other} must be a whole number.")
         if (not counting or other != name) and number and info.get("Strategy"):
             raise Refusal(
                 "InvalidArgument", f"The number for {other} must be 0 when the strategy is {strategy}."

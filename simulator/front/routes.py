@@ -136,6 +136,7 @@ ROUTES: dict[str, Route] = {
         "Queues/UiPathODataSvc.BulkAddQueueItems",
         queues.add_items,
     ),
+    # published under OR.Folders, with the permission Jobs.Create; here a client with OR.Jobs may do it, too
     **_reads("Attachments", "OR.Jobs OR.Folders", "none", {"Attachments(*)": files.read}),
     **_acts("Attachments", "OR.Jobs OR.Folders", "none", "Attachments", files.create),
     "PUT /_blobs/(*)": Route("Blobs", files.upload),

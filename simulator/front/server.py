@@ -22,6 +22,7 @@ from simulator.world.tables import World
 _JSON = "application/json; odata.metadata=minimal; odata.streaming=true; charset=utf-8"
 
 
+_LOGINS = ("/token", "/Authenticate")
 _NO_QUERY: dict[str, str] = {}
 
 
@@ -118,7 +119,7 @@ class Simulator:
             headers["Content-Type"] = _JSON
             headers["OData-Version"] = "4.0"
         headers.update(found.headers)
-        if self.world.behaviour["cookies"] and request.method == "GET":
+        if self.world.behaviour["cookies"] and (request.method == "GET" or request.path.endswith(_LOGINS)):
             headers["Set-Cookie"] = f"{COOKIE}={token_urlsafe(16)}; path=/; httponly; samesite=lax"
         return web.Response(status=found.status, body=found.body, headers=headers)
 

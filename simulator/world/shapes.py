@@ -162,26 +162,43 @@ SHAPES: dict[str, dict[int, str]] = {
     },
 }
 
-# startInfo's properties by the version that brought them
-START_INFO: dict[str, int] = {
-    name: version
-    for version, names in {
-        11: """
-            ReleaseKey MachineSessionIds JobPriority Strategy NoOfRobots JobsCount Reference Source
-            RobotIds RuntimeType InputArguments
-        """,
-        15: """
-            TargetFramework SpecificPriorityValue StopStrategy StopProcessExpression
-            RequiresUserInteraction RemoteControlAccess AlertRunningExpression ResumeOnSameContext
-            BatchExecutionKey AlertPendingExpression KillProcessExpression RunAsMe MachineRobots
-        """,
-        18: "ParentOperationId ProfilingOptions EntryPointPath AutopilotForRobots",
-        20: """
-            TraceId Attachments RootSpanId ParentSpanId ReleaseName VideoRecordingSettings
-            MachineInfraTarget FpsContext FpsProperties EnvironmentVariables InputFile TargetRuntime
-        """,
-    }.items()
-    for name in names.split()
+_START_INFO = {
+    11: """
+        ReleaseKey MachineSessionIds:ids JobPriority Strategy NoOfRobots:int JobsCount:int Reference Source
+        RobotIds:ids RuntimeType InputArguments
+    """,
+    15: """
+        TargetFramework SpecificPriorityValue:int StopStrategy StopProcessExpression
+        RequiresUserInteraction:bool RemoteControlAccess AlertRunningExpression ResumeOnSameContext:bool
+        BatchExecutionKey:guid AlertPendingExpression KillProcessExpression RunAsMe:bool
+        MachineRobots:objects
+    """,
+    18: "ParentOperationId ProfilingOptions EntryPointPath AutopilotForRobots:object",
+    20: """
+        TraceId Attachments:objects RootSpanId ParentSpanId ReleaseName VideoRecordingSettings:object
+        MachineInfraTarget:object FpsContext FpsProperties EnvironmentVariables InputFile:guid TargetRuntime
+    """,
+}
+# startInfo's properties: the version that brought each, and its kind
+START_INFO: dict[str, tuple[int, str]] = {
+    text.partition(":")[0]: (version, text.partition(":")[2] or "text")
+    for version, texts in _START_INFO.items()
+    for text in texts.split()
+}
+
+
+_RUNTIMES = """
+    NonProduction Attended Unattended Development Studio RpaDeveloper StudioX CitizenDeveloper Headless
+    StudioPro RpaDeveloperPro TestAutomation AutomationCloud Serverless AutomationKit AppTest Hosting
+    ServerlessTestAutomation AutomationCloudTestAutomation AttendedStudioWeb AssistantWeb AgentService
+    ProcessOrchestration PerformanceTest
+"""
+# and the words that some of them may be
+CHOICES: dict[str, tuple[str, ...]] = {
+    "Strategy": ("All", "Specific", "RobotCount", "JobsCount", "ModernJobsCount"),
+    "JobPriority": MEMBERS["Priority"],
+    "StopStrategy": ("SoftStop", "Kill"),
+    "RuntimeType": tuple(_RUNTIMES.split()),
 }
 
 

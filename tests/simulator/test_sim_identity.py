@@ -105,6 +105,7 @@ def test_user_and_password_give_half_an_hour_in_the_old_shape(api: Caller) -> No
         refused = api.call("POST", "/api/Account/Authenticate", {**given, **wrong})
         assert refused.error == (400, 1000)
         assert refused.json["success"] is False
+    assert "Set-Cookie" in answer.headers
     api.token = answer.json["result"]
     assert api.get("Jobs").status == 200
 

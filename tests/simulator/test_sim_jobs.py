@@ -1,6 +1,7 @@
 """What becomes of jobs, and how they are found, stopped, restarted and resumed."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 from caller import (
@@ -29,7 +30,8 @@ def test_a_job_runs_to_its_end_with_its_output(api: Caller) -> None:
     job = api.state(_first(api, InputArguments='{"IncidentId":"ü"}'), "Successful")
     assert json.loads(job["OutputArguments"]) == {"IncidentId": "ü", "sum": 150}
     assert job["Info"] == "Job completed"
-    assert job["CreationTime"] <= job["StartTime"] <= job["EndTime"]
+    times = [datetime.fromisoformat(job[name]) for name in ("CreationTime", "StartTime", "EndTime")]
+    assert times == sorted(times)
     assert job["HostMachineName"].startswith("HOST-CLERK")
     expanded = api.get(f"Jobs({job['Id']})", expand="Robot,Machine,Release").json
     assert expanded["Robot"]["Name"].startswith("clerk")
@@ -103,6 +105,15 @@ def test_jobs_are_stopped_softly_or_killed(api: Caller) -> None:
     assert api.state(number, "Stopped")["Info"] == "Job canceled"
 
 
+def test_a_job_that_was_stopped_stays_so(api: Caller) -> None:
+    """What the clock had in mind for it before is forgotten."""
+    api.behave({"jobs": {**QUICK["jobs"], "pendingSeconds": 0.05, "outcomes": {"Successful": 1}}})
+    first = api.start(JobsCount=2).value[0]["Id"]
+    assert _stop(api, first, "Kill") == 200
+    api.state(first + 1, "Successful")
+    assert api.job(first)["State"] == "Stopped"
+
+
 def test_a_finished_job_is_restarted_as_a_new_one(api: Caller) -> None:
     """An unfinished one is not: 1697; the old row does not change."""
     api.behave(STILL)
@@ -161,6 +172,9 @@ def test_ended_jobs_are_found_by_their_end(api: Caller) -> None:
         lambda: api.get("Jobs", filter="EndTime ge 2020-01-01T00:00:00Z").value, lambda rows: len(rows) == 5
     )
     last = api.get("Jobs", orderby="EndTime desc", top="1").value[0]
+    states = ("State in ('Successful','Faulted')", "State eq 5 or State eq 4", "EndTime ne null")
+    for text in (*states, "Reference eq ''", "not (State eq 'Pending')"):
+        assert api.get("Jobs", filter=text).json["@odata.count"] == 5, text
     found = api.get("Jobs", filter=f"EndTime ge {last['EndTime']} and Id ge {first}").value
     assert last["Id"] in [row["Id"] for row in found]
 

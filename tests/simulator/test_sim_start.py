@@ -16,6 +16,8 @@ from caller import (
     F,
 )
 
+from simulator.world.shapes import START_INFO
+
 NOWHERE = "00000000-0000-4000-8000-000000000404"  # a constant: test names are the same in every process
 
 
@@ -129,6 +131,15 @@ def test_a_wrong_start_is_refused_and_starts_nothing(
     given = {"ReleaseKey": CLASSIC_TRIAGE} if folder == CLASSIC else {}
     assert api.start(folder, **given | info).error == error
     assert api.simulated.ledger()["starts"] == []
+
+
+def test_a_property_of_a_wrong_kind_is_refused_not_crashed_on(api: Caller) -> None:
+    """Whatever each of them holds."""
+    for name in START_INFO:
+        for value in (-1.5, "x", True, [["x"]], [None], {"a": 1}, 2**70):
+            sent: dict[str, Any] = {name: value}
+            answer = api.start(MODERN, **sent)
+            assert answer.status in (201, 400, 404, 409), (name, value, answer.body)
 
 
 def test_limits_are_taken_to_the_last_character(api: Caller) -> None:
