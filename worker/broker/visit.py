@@ -1,7 +1,7 @@
 """A command's visit to the broker: connect once, say every failure in words, leave nothing behind."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 from aio_pika.abc import AbstractConnection
@@ -20,6 +20,7 @@ from yarl import URL
 
 from worker.broker.connection import channel_on, connect
 from worker.broker.outbox import properties_of
+from worker.broker.topology import Topology
 from worker.domain.messages import Message
 
 _TIMEOUT_S = 10.0
@@ -102,6 +103,40 @@ def broker_version(connection: AbstractConnection) -> str:
     properties = transport.connection.server_properties if transport else {}
     version = properties.get("version", "?")
     return version.decode() if isinstance(version, bytes) else str(version)
+
+
+async def absent(connection: AbstractConnection, topology: Topology) -> list[str]:
+    """The exchanges and queues of *topology* that are not there. Nothing is declared."""
+    missing = []
+    for exchange in topology.exchanges():
+        missing += await _unless_there(
+            connection,
+            exchange.name,
+            lambda c, name: c.exchange_declare(name, passive=True, timeout=_TIMEOUT_S),
+        )
+    for queue in topology.queues():
+        missing += await _unless_there(
+            connection, queue.name, lambda c, name: c.queue_declare(name, passive=True, timeout=_TIMEOUT_S)
+        )
+    return missing
+
+
+async def consumers(connection: AbstractConnection, queue: str) -> int:
+    """How many read *queue*."""
+    async with channel_on(connection, confirms=False) as channel:
+        found = await channel.queue_declare(queue, passive=True, timeout=_TIMEOUT_S)
+    return found.consumer_count or 0
+
+
+async def _unless_there(
+    connection: AbstractConnection, name: str, ask: Callable[[Channel, str], Awaitable[object]]
+) -> list[str]:
+    try:
+        async with channel_on(connection, confirms=False) as channel:
+            await ask(channel, name)
+    except ChannelNotFoundEntity:
+        return [name]
+    return []
 
 
 def _host(url: str) -> str:

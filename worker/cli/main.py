@@ -20,7 +20,7 @@ from worker import app as worker_app
 from worker import logs
 from worker.broker.topology import TopologyMismatch
 from worker.broker.visit import BrokerAway, NotTaken, NotThere
-from worker.cli import dead, demo, follow, start, topology
+from worker.cli import check, dead, demo, follow, start, topology
 from worker.cli.output import FAILED, INTERRUPTED, SETTINGS, UNREACHABLE, Failed, complain, examples
 from worker.settings import SettingsError, read_settings, unknown_settings
 
@@ -72,6 +72,7 @@ app = typer.Typer(
 )
 app.command(epilog=start.EXAMPLES)(start.start)
 app.command(epilog=follow.EXAMPLES)(follow.follow)
+app.command(epilog=check.EXAMPLES)(check.check)
 app.command(epilog=demo.EXAMPLES)(demo.demo)
 app.add_typer(dead.app, name="dead")
 app.add_typer(topology.app, name="topology")

@@ -4,7 +4,6 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID, uuid4
@@ -21,11 +20,10 @@ from worker import contracts
 from worker.broker.tap import events
 from worker.broker.topology import START_KEY, Topology
 from worker.broker.visit import sender, visit
-from worker.cli.follow import describe, documents, kind_of
+from worker.cli.follow import Story, documents
 from worker.cli.output import FAILED, OK, TIMED_OUT, AsJson, Failed, Output, examples
-from worker.domain.jobs import TERMINAL
 from worker.domain.messages import Message
-from worker.domain.requests import FolderRef
+from worker.domain.requests import FolderRef, ProcessRef
 from worker.settings import Settings, read_settings
 
 EXAMPLES = examples(
@@ -75,7 +73,7 @@ def start(  # noqa: PLR0913 - each of the command's options is a parameter
     """
     request = {
         "requestId": request_id or str(uuid4()),
-        "process": _process(process, environment),
+        "process": _named(process, environment),
         "folder": _folder(folder),
         "strategy": strategy,
         "jobsCount": count,
@@ -88,43 +86,6 @@ def start(  # noqa: PLR0913 - each of the command's options is a parameter
     _hold_to_schema(request)
     settings = read_settings()
     raise typer.Exit(asyncio.run(_start(settings, request, Output(as_json), wait, seconds(timeout))))
-
-
-@dataclass(slots=True)
-class Story:
-    """What the events of one request have told so far."""
-
-    request_id: str
-    jobs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    count: int | None = None
-    last: str = "sent, waiting for a worker"
-    refused: bool = False
-
-    def take(self, event: Mapping[str, Any]) -> bool:
-        """Reads an event; False when it is about another request."""
-        data = event["data"]
-        if data.get("requestId") != self.request_id:
-            return False
-        kind = kind_of(event)
-        if kind in ("job-created", "job-state"):
-            self.count = data["count"]
-            known = self.jobs.get(data["job"]["key"])
-            if known is None or known["state"] not in TERMINAL:
-                self.jobs[data["job"]["key"]] = data
-        self.refused = self.refused or kind in ("request-rejected", "request-duplicate")
-        self.last = describe(event)[0].partition(f"{self.request_id}  ")[2] or kind
-        return True
-
-    def ended(self, wait: bool) -> bool | None:
-        """True when all is as asked, False when it can no longer be, None while that is open."""
-        if self.refused:
-            return False
-        if self.count is None or len(self.jobs) < self.count:
-            return None
-        states = [data["state"] for data in self.jobs.values()]
-        if not wait:
-            return True
-        return all(state == "Successful" for state in states) if TERMINAL.issuperset(states) else None
 
 
 def seconds(text: str) -> float:
@@ -214,12 +175,18 @@ def _hold_to_schema(request: Mapping[str, Any]) -> None:
         raise typer.BadParameter("; ".join(f"{violation.pointer} {violation.message}" for violation in found))
 
 
-def _process(text: str, environment: str | None) -> dict[str, str]:
+def process_ref(text: str, environment: str | None) -> ProcessRef:
+    """A GUID is a release key, anything else a name."""
     try:
-        named = {"releaseKey": str(UUID(text))}
+        return ProcessRef(release_key=str(UUID(text)))
     except ValueError:
-        named = {"name": text}
-    return named | ({"environment": environment} if environment else {})
+        return ProcessRef(text, environment)
+
+
+def _named(text: str, environment: str | None) -> dict[str, str]:
+    ref = process_ref(text, environment)
+    fields = {"name": ref.name, "environment": environment, "releaseKey": ref.release_key}
+    return {name: value for name, value in fields.items() if value}
 
 
 def _folder(text: str | None) -> dict[str, Any] | None:

@@ -1,0 +1,22 @@
+"""What a look at one thing found, and how to mend it."""
+
+from dataclasses import dataclass
+
+from rich.text import Text
+
+_STATES = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "skipped": ("-", "dim")}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was looked at, how it stands (ok, warning, failed, skipped), and how to mend it."""
+
+    what: str
+    state: str
+    detail: str
+    remedy: str = ""
+
+    def row(self) -> list[object]:
+        """The finding as a row of a table."""
+        sign, style = _STATES[self.state]
+        return [Text(sign, style=style), self.what, self.detail, Text(self.remedy, style=style)]

@@ -1,0 +1,157 @@
+"""What a worker needs of Orchestrator, in the order in which a start needs it."""
+
+import difflib
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from worker.cli.check.finding import Finding
+from worker.cli.start import process_ref
+from worker.domain.failures import Failure, Rejected
+from worker.domain.processes import Folder, Process, choose_named, choose_process
+from worker.domain.requests import FolderRef
+from worker.orchestrator.client import Client
+from worker.settings import Settings
+
+# What a worker does needs these; a wider one, without the ending, holds it too.
+_SCOPES = ("OR.Jobs", "OR.Execution.Read", "OR.Folders.Read", "OR.Robots.Read", "OR.Machines.Read")
+_ASSEMBLY = re.compile(r",|\[\[")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was asked beyond the settings."""
+
+    process: str | None
+    environment: str | None
+    folder: FolderRef | None
+    robots: Sequence[str | int]
+
+
+class Visit:
+    """Looks at Orchestrator, from its token to the robots; what builds on a failure is not looked at."""
+
+    def __init__(self, client: Client, settings: Settings, question: Question) -> None:
+        self._client = client
+        self._settings = settings
+        self._question = question
+        self._folder: Folder | None = None
+        self._process: Process | None = None
+
+    async def findings(self) -> list[Finding]:
+        """Everything that was found, in the order in which a start needs it."""
+        found = await self._reached()
+        steps: list[tuple[str, Callable[[], Awaitable[Finding]]]] = [
+            ("folder", self._find_folder),
+            ("jobs", self._look_up),
+            ("process", self._find_process),
+            ("robots", self._find_robots),
+        ]
+        for what, step in steps:
+            if any(finding.state == "failed" for finding in found):
+                found.append(Finding(what, "skipped", "what it builds on failed"))
+                continue
+            try:
+                found.append(await step())
+            except Failure as failure:
+                found.append(_failed(what, failure))
+        return found
+
+    async def _reached(self) -> list[Finding]:
+        trouble: Failure | None = None
+        try:
+            await self._client.probe()
+        except Failure as failure:
+            trouble = failure
+        reach, settings = self._client.status(), self._settings
+        if not reach.token_ok:
+            remedy = f"check the settings of JOBRELAY_AUTH={settings.auth}, and JOBRELAY_TOKEN_URL if set"
+            return [Finding("token", "failed", reach.token_reason or "refused", remedy)]
+        found = [Finding("token", "ok", settings.auth)]
+        if settings.auth == "client_credentials":
+            found.append(scopes_of(settings.scope))
+        if trouble is not None:
+            return [*found, _failed("orchestrator", trouble)]
+        version = self._client.api_version
+        about = f"API version {version}" if version else "it does not say its API version"
+        return [*found, Finding("orchestrator", "ok", f"{settings.orchestrator_url}, {about}")]
+
+    async def _find_folder(self) -> Finding:
+        ref = self._question.folder
+        if ref is None:
+            remedy = "set JOBRELAY_FOLDER, or name a folder in each request"
+            return Finding("folder", "warning", "there is no default folder", remedy)
+        self._folder = folder = await self._client.folder(ref)
+        kind = "modern" if folder.modern else "classic"
+        return Finding("folder", "ok", f"'{folder.path}', id {folder.id}, {kind}")
+
+    async def _look_up(self) -> Finding:
+        """The look-up that makes a repeated start safe; it needs more rights than a start does."""
+        if self._folder is None:
+            return Finding("jobs", "skipped", "no folder to look in")
+        await self._client.find(self._folder, f"{self._settings.prefix}:check", None)
+        return Finding("jobs", "ok", "can be looked up by Reference")
+
+    async def _find_process(self) -> Finding:
+        name, folder = self._question.process, self._folder
+        if name is None or folder is None:
+            return Finding("process", "skipped", "none was named" if name is None else "no folder to look in")
+        ref = process_ref(name, self._question.environment)
+        processes = await self._client.processes(folder)
+        self._process = process = choose_process(ref, processes, folder)
+        if process is None:
+            near = difflib.get_close_matches(name, [one.name for one in processes], n=1)
+            remedy = f"did you mean '{near[0]}'?" if near else "check its name, folder and environment"
+            what = f"folder '{folder.path}' has no process {ref} (it shows {len(processes)})"
+            return Finding("process", "failed", what, remedy)
+        return Finding("process", "ok", _described(process))
+
+    async def _find_robots(self) -> Finding:
+        if self._folder is None:
+            return Finding("robots", "skipped", "no folder to look in")
+        environment = self._process.environment if self._process else self._question.environment
+        robots = await self._client.robots(self._folder, environment)
+        for wanted in self._question.robots:
+            if choose_named(wanted, robots) is None:
+                return await self._no_robot(wanted)
+        if not robots and not self._folder.modern:
+            return Finding("robots", "failed", "no robot could run it", "add robots to the environment")
+        names = ", ".join(f"{robot.name} ({robot.id})" for robot in robots[:5])
+        return Finding("robots", "ok", f"{len(robots)}: {names}" if robots else "none of its own")
+
+    async def _no_robot(self, wanted: str | int) -> Finding:
+        if self._folder is not None and isinstance(wanted, int):
+            robot = await self._client.robot_of_session(self._folder, wanted)
+            if robot is not None:
+                what = f"{wanted} is the id of a session of robot '{robot.name}', not of a robot"
+                return Finding("robots", "failed", what, f"use '{robot.name}' or its id {robot.id}")
+        return Finding(
+            "robots", "failed", f"there is no robot {wanted!r} here", "see the robots of the folder"
+        )
+
+
+def scopes_of(scope: str) -> Finding:
+    """Whether the scopes that are asked for cover what a worker does."""
+    asked = scope.split()
+    lacking = [name for name in _SCOPES if name not in asked and name.removesuffix(".Read") not in asked]
+    if lacking:
+        remedy = "add it to JOBRELAY_SCOPE, and to the external application in Orchestrator"
+        return Finding("scopes", "failed", f"{' '.join(lacking)} is not asked for", remedy)
+    return Finding("scopes", "ok", scope)
+
+
+def _failed(what: str, failure: Failure) -> Finding:
+    remedy = failure.remedy if isinstance(failure, Rejected) else ""
+    return Finding(what, "failed", str(failure), remedy)
+
+
+def _described(process: Process) -> str:
+    named = f"{process.name} {process.version}, release key {process.release_key}"
+    if process.arguments is None:
+        return f"{named}; it declares no arguments"
+    arguments = [
+        f"{argument.name}{'*' if argument.required and not argument.has_default else ''}: "
+        f"{_ASSEMBLY.split(argument.type)[0]}"
+        for argument in process.arguments
+    ]
+    return f"{named}; arguments (* required): {', '.join(arguments) or 'none'}"
