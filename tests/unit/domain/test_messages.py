@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.domain.events import rfc3339
@@ -99,6 +99,7 @@ pasts = st.builds(
 )
 
 
+@settings(max_examples=50)
 @given(pasts, attempts, st.none() | millis)
 def test_what_is_written_is_read_back(past: Past, attempt: Attempt, safe_at: float | None) -> None:
     """The next attempt knows all that this one knew, and this one."""
@@ -171,6 +172,7 @@ def test_a_foreign_value_in_a_header_stops_nobody(header: str, value: Any) -> No
     _holds_up(Message(body=b"", headers={header: value}))
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.sampled_from(OURS + BROKERS), anything), st.booleans())
 def test_foreign_values_in_headers_stop_nobody(headers: dict[str, Any], redelivered: bool) -> None:
     """Nor do several at once, of any type."""

@@ -1,7 +1,7 @@
 """The decisions about a request's end, as tables."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.domain.failures import Answer, Code, Later
@@ -72,6 +72,7 @@ def test_a_post_is_sent_only_on_proof(
         assert not isinstance(next_step(found, asked, safe_at, safe_at), Wait)
 
 
+@settings(max_examples=50)
 @given(st.floats(0, 1e6) | st.just(float("inf")))
 def test_delays_are_steps_of_the_ladder(seconds: float) -> None:
     """Only its queues exist: none within overshoots, none beyond falls short, but at the ladder's ends."""
@@ -109,6 +110,7 @@ def test_how_long_a_request_waits(code: Later, attempt: int, retry_after: float 
     assert delay_of(code, attempt, retry_after) == seconds
 
 
+@settings(max_examples=50)
 @given(st.sampled_from(Later), st.integers(1, 10**6), st.none() | st.floats(0, 1800))
 def test_a_wait_is_never_shorter_than_asked(code: Later, attempt: int, retry_after: float | None) -> None:
     """And it never shrinks from one attempt to the next."""
@@ -152,6 +154,7 @@ def test_beyond_the_bound_what_was_never_sent_is_rejected_with_the_last_reason()
     assert "slow" in ended.why.detail
 
 
+@settings(max_examples=50)
 @given(st.sampled_from(Later), st.floats(0, 4e9), st.integers(1, 99), st.integers(1, 20))
 def test_what_may_have_been_sent_is_never_rejected(
     code: Later, safe_at: float, attempts: int, most: int

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from aio_pika.exceptions import AMQPError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.broker.acks import Acks, settled_prefix
@@ -176,6 +176,7 @@ async def test_what_is_settled_during_a_flush_goes_with_the_next() -> None:
     assert (channel.acked, channel.held) == ({1, 2, 3}, set())
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(1, 12), st.sampled_from(["ack", "return", "rest"])), max_size=40))
 def test_whatever_is_settled_in_whatever_order_the_broker_agrees(steps: list[tuple[int, str]]) -> None:
     """What was settled first is what counts, and what is in hand stays."""

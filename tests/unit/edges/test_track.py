@@ -1,0 +1,180 @@
+"""Invariant 6: a job's states are told one by one, in order, none after the end; what is known is kept."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+from fake_orchestrator import MODERN, Orchestrator
+from fakes import Delivery, Outbox, Telemetry, feed
+
+from worker.contracts import violations
+from worker.domain.events import Sender, tracking_documents
+from worker.domain.failures import Code, Later, Rejected, Unavailable
+from worker.domain.jobs import Job
+from worker.domain.messages import Message
+from worker.pipeline.pauses import Stopping
+from worker.tracking.track import Tracker
+
+SOURCE = "urn:jobrelay:jobrelay"
+INTERVAL = 10.0
+SHARED = {
+    "process": {"name": "P", "packageId": "P", "version": "1", "releaseKey": None, "environment": None},
+    "folder": {"id": MODERN.id, "key": MODERN.key, "path": MODERN.path},
+    "requested": 1, "adopted": False, "reference": "jobrelay:inc-1", "strategy": "ModernJobsCount",
+    "attempt": 1,
+}  # fmt: skip
+
+
+class Post:
+    """A tracker with one job, which it follows until its tracking messages end."""
+
+    def __init__(self) -> None:
+        self.journal: list[str] = []
+        self.outbox = Outbox(self.journal)
+        self.tenant = Orchestrator()
+        self.telemetry = Telemetry()
+        self.stopping = Stopping()
+        self.job = self.tenant.commit(MODERN, "jobrelay:inc-1")[0]
+        self.known = tracking_documents(Sender("inc-1", "c-1"), SHARED, [self.job], self.tenant.clock())[0]
+
+    def delivery(self, **known: Any) -> Delivery:
+        """The tracking message of the job."""
+        return Delivery(Message(body=orjson.dumps(self.known | known)), self.journal)
+
+    def row(self, state: str, **more: Any) -> Job:
+        """The job's row, in another state."""
+        return replace(self.job, state=state, **more)
+
+    async def follow(self, *deliveries: Delivery) -> None:
+        """Follows to the end of *deliveries*."""
+        tracker = Tracker(self.tenant, self.outbox, self.telemetry, self.stopping, self.tenant.clock)
+        await tracker.run(feed(deliveries), SOURCE, INTERVAL)
+
+    async def follow_to_the_end(self) -> None:
+        """Follows each message that the one before has led to."""
+        delivery = self.delivery()
+        while True:
+            tracked = len(self.outbox.tracked)
+            await self.follow(delivery)
+            if len(self.outbox.tracked) == tracked:
+                return
+            delivery = Delivery(Message(body=orjson.dumps(self.outbox.tracked[-1])), self.journal)
+
+
+async def test_a_job_is_followed_to_its_end() -> None:
+    """Every state that is seen is told once, with the one before; the last event ends it."""
+    post = Post()
+    rows = [
+        post.row("Running"),
+        post.row("Running"),
+        None,
+        post.row("Suspended"),
+        post.row("Resumed", resume_version=1),
+    ]
+    rows += [
+        post.row("Running", resume_version=1),
+        post.row("Successful", resume_version=1, output={"sum": 3}),
+    ]
+    post.tenant.meets("job", None, *rows)
+    await post.follow_to_the_end()
+    told = [event.data for event in post.outbox.events]
+    assert [(data["previousState"], data["state"]) for data in told] == [
+        ("Pending", "Running"), ("Running", "Suspended"), ("Suspended", "Resumed"), ("Resumed", "Running"),
+        ("Running", "Successful"),
+    ]  # fmt: skip
+    assert [data["terminal"] for data in told] == [False] * 4 + [True]
+    assert told[-1]["output"] == {"sum": 3}
+    assert post.journal == ["announce", "track", "ack"] * 4 + ["announce", "ack"]
+
+
+async def test_what_is_told_and_kept_keeps_to_its_schema() -> None:
+    """The next tracker reads what this one wrote."""
+    post = Post()
+    post.tenant.meets("job", post.row("Running"), post.row("Stopped"))
+    await post.follow_to_the_end()
+    assert [violations(event.schema, event.document()) for event in post.outbox.events] == [[], []]
+    assert [violations("tracking.v1", document) for document in post.outbox.tracked] == [[]]
+
+
+async def test_the_generation_grows_with_every_message() -> None:
+    """Of two copies of one job the younger is known by it."""
+    post = Post()
+    post.tenant.meets("job", post.row("Running"), post.row("Suspended"), post.row("Stopped"))
+    await post.follow_to_the_end()
+    assert [doc["generation"] for doc in post.outbox.tracked] == [1, 2]
+    kept = {name: value for name, value in post.outbox.tracked[0].items() if name in SHARED}
+    assert kept == {name: post.known[name] for name in kept}
+
+
+@pytest.mark.parametrize("verb", ["announce", "track"])
+async def test_nothing_is_acknowledged_before_it_is_kept(verb: str) -> None:
+    """Invariant 1, for tracking messages: the event, then the next message, then the ack."""
+    post = Post()
+    post.tenant.meets("job", post.row("Running"))
+    confirm, delivery = post.outbox.hold(verb), post.delivery()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(post.follow(delivery))
+        await asyncio.sleep(3600)
+        assert delivery.settled == []
+        confirm.set()
+    assert delivery.settled == ["ack"]
+
+
+@pytest.mark.parametrize(
+    "met",
+    [Unavailable(Later.UNREACHABLE, "away", outage=True), Rejected(Code.ORCHESTRATOR_REFUSED, "403")],
+    ids=["away", "refused"],
+)
+async def test_a_job_that_cannot_be_read_is_read_again(met: Any) -> None:
+    """Not faster than the interval."""
+    post = Post()
+    post.tenant.meets("job", *[met] * 5, post.row("Stopped"))
+    await post.follow(post.delivery())
+    assert post.outbox.keys() == ["job.state.stopped"]
+    assert asyncio.get_running_loop().time() >= 5 * 0.8 * INTERVAL
+
+
+async def test_an_older_row_is_not_told() -> None:
+    """A read may come from before the state that was told."""
+    post = Post()
+    post.tenant.meets("job", post.row("Running", resume_version=1), post.row("Stopped", resume_version=2))
+    await post.follow(post.delivery(state="Suspended", resumeVersion=2))
+    assert [event.data["state"] for event in post.outbox.events] == ["Stopped"]
+
+
+@pytest.mark.parametrize("how", ["the worker stops", "the channel is lost"])
+async def test_a_job_in_hand_is_left_to_others_when(how: str) -> None:
+    """Given back at a stop, let go with its channel; nothing is said of it."""
+    post = Post()
+    delivery = post.delivery()
+    async with asyncio.timeout(100), asyncio.TaskGroup() as tasks:
+        tasks.create_task(post.follow(delivery))
+        await asyncio.sleep(30)
+        post.stopping.begin() if how == "the worker stops" else delivery.lose()
+    assert (post.outbox.events, post.outbox.tracked) == ([], [])
+    assert delivery.settled == (["give back"] if how == "the worker stops" else [])
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b'"x"', b"{}", b'{"requestId":"a"}', b"\xff"], ids=repr)
+async def test_what_is_no_tracking_message_is_a_dead_letter(body: bytes) -> None:
+    """As it came, with the reason; and the tracker goes on with the others."""
+    post = Post()
+    post.tenant.meets("job", post.row("Stopped"))
+    stranger = Delivery(Message(body=body, exchange="", routing_key="jobrelay.tracking"), post.journal)
+    await post.follow(stranger, post.delivery())
+    message, headers = post.outbox.buried[0]
+    assert message is stranger.message
+    assert headers["jobrelay-code"] == "invalid_request"
+    assert headers["jobrelay-routing-key"] == "jobrelay.tracking"
+    assert stranger.settled == ["ack"]
+    assert post.outbox.keys() == ["job.state.stopped"]
+
+
+async def test_what_is_tracked_here_is_counted() -> None:
+    """Up and down again."""
+    post = Post()
+    post.tenant.meets("job", post.row("Stopped"))
+    await post.follow(post.delivery())
+    assert post.telemetry.jobs_tracked == [1, 0]
