@@ -19,5 +19,6 @@ class MemoryLedger:
     async def remember(self, request_id: str, fingerprint: str, message_id: str | None) -> None:
         """Remembers a start, and forgets the oldest beyond the bound."""
         self._started[request_id] = (fingerprint, message_id)
+        self._started.move_to_end(request_id)
         if len(self._started) > self._most:
             self._started.popitem(last=False)
