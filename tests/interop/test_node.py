@@ -26,7 +26,7 @@ _RUN_WITHIN_S = 30
 
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
-    """The package as the lock file names it, installed once. Skips where it cannot be had, unless required."""
+    """The package as locked, installed once. Skips where it cannot be had, unless it is required."""
     digest = hashlib.sha256(b"".join((_HERE / name).read_bytes() for name in _PACKAGE)).hexdigest()[:16]
     place = _CACHE / digest
     if not place.exists():
