@@ -50,30 +50,33 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _run(command: list[str], environment: dict[str, str]) -> int:
-    try:
-        child = subprocess.Popen(command, env=environment)
-    except OSError as error:
-        print(f"{command[0]}: {error.strerror}", file=sys.stderr)
-        return 127
-    _pass_signals_to(child)
-    code = child.wait()
-    return code if code >= 0 else 128 - code
-
-
-def _pass_signals_to(child: subprocess.Popen[bytes]) -> None:
-    """The command decides what an interrupt means; a second one ends it, a third one kills it."""
-    stronger = iter((signal.SIGTERM, signal.SIGKILL))
     seen: list[int] = []
+    children: list[subprocess.Popen[bytes]] = []
 
     def forward(number: int, _frame: FrameType | None) -> None:
         seen.append(number)
-        if len(seen) > 1:
-            child.send_signal(next(stronger, signal.SIGKILL))
-        elif number != signal.SIGINT or not _from_terminal():
-            child.send_signal(number)
+        for child in children:
+            _tell(child, number, len(seen))
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, forward)
+    try:
+        children.append(subprocess.Popen(command, env=environment))
+    except OSError as error:
+        print(f"{command[0]}: {error.strerror}", file=sys.stderr)
+        return 127
+    if seen:  # while it was being started
+        _tell(children[0], seen[0], 1)
+    code = children[0].wait()
+    return code if code >= 0 else 128 - code
+
+
+def _tell(child: subprocess.Popen[bytes], number: int, nth: int) -> None:
+    """The command decides what the first signal means; the second tells it to end, the third kills it."""
+    if nth > 1:
+        child.send_signal(signal.SIGTERM if nth == 2 else signal.SIGKILL)
+    elif number != signal.SIGINT or not _from_terminal():
+        child.send_signal(number)
 
 
 def _from_terminal() -> bool:
