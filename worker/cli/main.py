@@ -86,18 +86,24 @@ def main() -> None:
     app(prog_name="jobrelay")
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"jobrelay {_version()}\n")
+        raise typer.Exit
+
+
 @app.callback()
 def _always(
     *,
-    show_version: Annotated[bool, typer.Option("--version", help="Say the version and end.")] = False,
+    _wanted: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version and end."),
+    ] = False,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours.")] = False,
 ) -> None:
     if no_color:
         os.environ["NO_COLOR"] = "1"
     logs.configure("warning")
-    if show_version:
-        sys.stdout.write(f"jobrelay {_version()}\n")
-        raise typer.Exit
 
 
 @app.command(

@@ -62,7 +62,8 @@ def tail(
 
     RabbitMQ finds a time to the chunk: some entries from just before it may come first.
     """
-    asyncio.run(_tail(read_settings(), Output(as_json), _offset(begin), count))
+    offset = _offset(begin)
+    asyncio.run(_tail(read_settings(), Output(as_json), offset, count))
 
 
 async def _declare(settings: Settings, topology: Topology) -> None:

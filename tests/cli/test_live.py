@@ -1,0 +1,202 @@
+"""Commands beside a running worker, and those that run others."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Shell
+from simulated import Simulated
+from tenant import CLIENT_ID
+from working import Working
+
+WITHIN_S = 60
+PLANTED = "simulated-secret"  # the client's secret: it must be nowhere
+
+
+class Running:
+    """A command in a process of its own."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "worker", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def first(self, stream: str = "stdout") -> str:
+        """The first line it writes there."""
+        return getattr(self._process, stream).readline()
+
+    def interrupt(self) -> int:
+        """Its exit code after Ctrl-C."""
+        self._process.send_signal(signal.SIGINT)
+        return self.end()[0]
+
+    def end(self) -> tuple[int, str, str]:
+        """Its exit code and what it wrote."""
+        try:
+            out, err = self._process.communicate(timeout=WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise
+        return self._process.returncode, out, err
+
+
+@pytest.fixture
+def account(no_settings: pytest.MonkeyPatch, simulator: Simulated) -> None:
+    """The settings of the simulator's tenant."""
+    no_settings.setenv("JOBRELAY_ORCHESTRATOR_URL", simulator.cloud)
+    no_settings.setenv("JOBRELAY_CLIENT_ID", CLIENT_ID)
+    no_settings.setenv("JOBRELAY_CLIENT_SECRET", PLANTED)
+
+
+@pytest.fixture
+def worker(
+    jobrelay: Shell, account: None, amqp_url: str, prefix: str, simulator: Simulated, tmp_path: Path
+) -> Iterator[Working]:
+    """A worker at work for the shell's prefix."""
+    settings = {"AMQP_URL": amqp_url, "PREFIX": prefix, "ORCHESTRATOR_URL": simulator.cloud}
+    with Working(tmp_path / "worker.log", **settings) as worker:
+        yield worker
+
+
+def test_a_request_is_started_waited_for_and_followed(
+    jobrelay: Shell, worker: Working, simulator: Simulated
+) -> None:
+    """--wait is 0 for success, 1 for a fault and for a refusal; `follow` sees what `start` sees."""
+    follow = Running("follow", "--request", "r-1", "--type", "job-created", "--count", "2")
+    assert "following" in follow.first("stderr")
+    here = ("--folder", "Operations")
+
+    arguments = ("--arg", "in_Text=a", "--arg", "in_Count:=3", "--count", "2", "--metadata", "team=blue")
+    simulator.tell("PATCH", "behaviour", {"jobs": {"outcomes": {"Successful": 1}}})
+    said = jobrelay("start", "TypedArguments", *here, *arguments, "--request-id", "r-1", "--wait")
+    assert said.code == 0, said
+    ends = [line["data"] for line in said.lines if line["data"].get("terminal")]
+    assert [end["state"] for end in ends] == ["Successful", "Successful"]
+    assert ends[0]["metadata"] == {"team": "blue"}
+
+    code, out, _ = follow.end()
+    created = [json.loads(line) for line in out.splitlines()]
+    assert (code, [one["data"]["index"] for one in created]) == (0, [1, 2])
+
+    assert jobrelay("start", "AlwaysFaults", *here, "--wait").code == 1
+    refused = jobrelay("start", "InvoiceIntake", *here, "--strategy", "All")
+    assert (refused.code, refused.lines[-1]["data"]["code"]) == (1, "strategy_not_offered")
+    again = jobrelay("start", "TypedArguments", *here, *arguments, "--request-id", "r-1")
+    assert (again.code, again.lines[-1]["type"]) == (1, "jobrelay.request-duplicate.v1")
+    assert [start["reference"].split(":")[1] for start in simulator.ledger()["starts"]].count("r-1") == 1
+    assert not worker.mentions(PLANTED)
+
+
+def test_waiting_too_long_is_exit_code_5_and_the_request_goes_on(jobrelay: Shell) -> None:
+    """Without a worker nothing answers; the line says how to follow it later."""
+    said = jobrelay("start", "X", "--folder", "F", "--request-id", "r-2", "--timeout", "0.2s")
+    assert said.code == 5
+    assert "jobrelay follow --request r-2" in said.err
+
+
+def test_following_ends_with_ctrl_c(jobrelay: Shell) -> None:
+    """130, as for any command that is interrupted."""
+    follow = Running("follow")
+    assert "following" in follow.first("stderr")
+    assert follow.interrupt() == 130
+
+
+def test_a_healthy_deployment_passes_the_check(jobrelay: Shell, account: None) -> None:
+    """Everything that a start needs was looked at, and nothing was started."""
+    said = jobrelay(
+        "check", "SupportTriage", "--folder", "Classic", "--environment", "QuickstartDemo", "--robot", "61"
+    )
+    assert said.code == 0, said
+    found = {line["what"]: line for line in said.lines}
+    looked_at = {"settings", "broker", "queues", "token", "scopes", "orchestrator", "folder", "jobs"}
+    assert {what for what, line in found.items() if line["state"] == "ok"} == looked_at | {
+        "process",
+        "robots",
+    }
+    assert "IncidentId*: System.String" in found["process"]["detail"]
+    assert PLANTED not in said.out
+
+
+@pytest.mark.parametrize(
+    ("settings", "arguments", "what", "told"),
+    [
+        ({"CLIENT_SECRET": "planted-wrong"}, [], "token", "JOBRELAY_CLIENT_SECRET"),
+        ({"CLIENT_ID": ""}, [], "settings", "JOBRELAY_CLIENT_ID is missing"),
+        ({"AMQP_URL": "amqp://u:planted-wrong@127.0.0.1:1/"}, [], "broker", "cannot be reached"),
+        ({"SCOPE": "OR.Jobs OR.Folders"}, [], "scopes", "OR.Robots.Read"),
+        ({"FOLDER": "Operatons"}, [], "folder", "Operatons"),
+        ({}, ["InvoiceIntak", "--folder", "Operations"], "process", "did you mean 'InvoiceIntake'?"),
+        ({}, ["--folder", "Classic", "--robot", "8061"], "robots", "id of a session of robot 'porter-1'"),
+        ({}, ["--folder", "Classic", "--robot", "nobody"], "robots", "no robot 'nobody'"),
+    ],
+)
+@pytest.mark.usefixtures("account")
+def test_the_check_says_what_is_wrong_and_how_to_mend_it(
+    jobrelay: Shell,
+    no_settings: pytest.MonkeyPatch,
+    settings: dict[str, str],
+    arguments: list[str],
+    what: str,
+    told: str,
+) -> None:
+    """Exit code 1, the thing that is wrong named, a way to mend it, and no secret."""
+    for name, value in settings.items():
+        no_settings.setenv(f"JOBRELAY_{name}", value)
+    said = jobrelay("check", *arguments)
+    failed = {line["what"]: line for line in said.lines if line["state"] == "failed"}
+    assert said.code == 1
+    assert told in failed[what]["detail"] + failed[what]["remedy"]
+    assert failed[what]["remedy"]
+    assert "planted-wrong" not in said.out + said.err
+
+
+def test_a_wrong_base_url_is_recognised_by_its_html(
+    jobrelay: Shell, account: None, simulator: Simulated
+) -> None:
+    """A portal answers where Orchestrator should."""
+    simulator.faults([{"operation": "Folders", "do": "html"}])
+    said = jobrelay("check")
+    (wrong,) = (line for line in said.lines if line["what"] == "orchestrator")
+    assert (said.code, wrong["state"]) == (1, "failed")
+    assert "a web page came instead of JSON" in wrong["detail"]
+    assert "JOBRELAY_ORCHESTRATOR_URL" in wrong["detail"] + wrong["remedy"]
+
+
+def test_a_queue_with_other_arguments_fails_the_check(
+    jobrelay: Shell, account: None, no_settings: pytest.MonkeyPatch, prefix: str
+) -> None:
+    """What is not there yet is no failure: a worker declares it."""
+    no_settings.setenv("JOBRELAY_PREFIX", f"{prefix}-none")
+    found = {line["what"]: line for line in jobrelay("check").lines}
+    assert found["queues"]["state"] == "warning"
+    assert f"{prefix}-none.dead" in found["queues"]["detail"]
+
+
+def test_the_simulator_says_where_it_is_and_ends_with_ctrl_c(no_settings: pytest.MonkeyPatch) -> None:
+    """Signals reach it, and its exit code is the command's."""
+    simulate = Running("simulate")
+    assert {"url", "cloud", "onprem", "pid"} <= json.loads(simulate.first()).keys()
+    assert simulate.interrupt() == 130
+
+
+def test_the_demo_loses_and_doubles_nothing_and_leaves_nothing(
+    no_settings: pytest.MonkeyPatch, bare: Shell, amqp_url: str, tmp_path: Path
+) -> None:
+    """A small one, whole: bad requests refused as they must be, jobs to their end, all queues removed."""
+    no_settings.setenv("JOBRELAY_AMQP_URL", amqp_url)
+    no_settings.setenv("TMPDIR", str(tmp_path))
+    code, out, err = Running("demo", "--requests", "30", "--seed", "3").end()
+    assert code == 0, err
+    (report,) = (json.loads(line) for line in out.splitlines())
+    assert [report[name] for name in ("requests", "lost", "doubled", "wrong", "left")] == [30, 0, 0, 0, 0]
+    assert report["outcomes"]["started"] == 17
+    assert list(tmp_path.iterdir()) == []
+    no_settings.setenv("JOBRELAY_PREFIX", report["prefix"])
+    assert f"no queue '{report['prefix']}.dead-letters'" in bare("dead", "list").err
