@@ -16,12 +16,12 @@ from typing import Any, Self, TypeVar
 from tenant import CLIENT_ID, CLIENT_SECRET
 
 T = TypeVar("T")
-WITHIN_S = 20.0
+WITHIN_S = 30.0
 _LOOK_EVERY_S = 0.02
 _LINES_SHOWN = 25
 QUICK = {
-    "HTTP_TIMEOUT_S": 1,
-    "GRACE_S": 11,
+    "HTTP_TIMEOUT_S": 2,
+    "GRACE_S": 12,
     "HEARTBEAT_S": 1,
     "COMMIT_SLACK_S": 0.5,
     "POLL_INTERVAL_S": 0.2,

@@ -6,20 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from relay import Relay, event_id
+from refused import earlier, refused
+from relay import Relay
 from station import Heard, Station, assert_valid, new_id
 from tenant import CLASSIC, MODERN, key_of, request
 
-_REMEDY_AT_LEAST = 10
-
-
-def _earlier(attempt: int, *codes: str) -> dict[str, Any]:
-    """The headers of a request that was deferred before, for these reasons."""
-    past = [{"at": "2026-01-01T00:00:00.000Z", "code": code, "detail": "was so"} for code in codes]
-    return {"jobrelay-attempt": attempt, "jobrelay-history": json.dumps(past)}
-
-
-_GAVE_UP_WAITING = _earlier(3, *["not_yet_visible"] * 3)
+_GAVE_UP_WAITING = earlier(3, *["not_yet_visible"] * 3)
 _IN_CLASSIC = {"folder": {"path": CLASSIC}, "process": {"name": "SupportTriage", "environment": "Production"}}
 _TYPED = {"process": {"name": "Typed"}}
 _NOW = datetime.now(UTC)
@@ -27,35 +19,6 @@ _NOW = datetime.now(UTC)
 
 def _bytes(**properties: Any) -> bytes:
     return json.dumps({"requestId": new_id(), **request(**properties)}).encode()
-
-
-async def _refused(here: Station, body: bytes, /, **properties: Any) -> tuple[Heard, Heard]:
-    """Sends *body*; the event and the dead letter that it gets, each held to what all refusals promise."""
-    mark = properties.setdefault("correlation_id", new_id())
-    properties.setdefault("headers", {}).setdefault("x-own", "kept")
-    await here.send(body, **properties)
-    (rejected,) = await here.outcome(mark)
-    assert rejected.key == "request.rejected", rejected
-    letter = await here.letter(mark)
-    _assert_kept(body, properties, rejected, letter)
-    (good,) = await here.outcome(await here.ask(request()))
-    assert good.key == "job.created"
-    return rejected, letter
-
-
-def _assert_kept(body: bytes, properties: dict[str, Any], rejected: Heard, letter: Heard) -> None:
-    """The letter is the message byte for byte, and says of its death what the event says."""
-    assert_valid([rejected])
-    assert len(rejected.data["remedy"]) > _REMEDY_AT_LEAST
-    assert letter.message.body == body
-    assert letter.message.content_type == properties.get("content_type", "application/json")
-    headers = letter.message.headers
-    assert headers["x-own"] == "kept"
-    assert headers["jobrelay-code"] == rejected.data["code"]
-    assert str(headers["jobrelay-detail"]) == rejected.data["detail"]
-    assert headers["jobrelay-dead-letter-id"] == rejected.data["deadLetterId"]
-    assert headers["jobrelay-routing-key"] == "job.start"
-    assert {"jobrelay-first-at", "jobrelay-last-at", "jobrelay-host", "jobrelay-exchange"} <= set(headers)
 
 
 def _pointers(rejected: Heard) -> list[str]:
@@ -89,7 +52,7 @@ async def test_what_cannot_be_read_is_refused_and_kept(
     here: Station, body: bytes, properties: dict[str, Any], code: str, said: str
 ) -> None:
     """A body that is no request gets its reason and place, stays byte for byte, and stops nobody."""
-    rejected, _ = await _refused(here, body, **properties)
+    rejected, _ = await refused(here, body, **properties)
     assert rejected.data["code"] == code
     assert said in rejected.data["detail"]
     assert rejected.data["requestId"] is None
@@ -149,7 +112,7 @@ async def test_a_request_that_asks_wrongly_is_refused_with_every_place(
 ) -> None:
     """Each thing wrong is named by its pointer, before a StartJobs call is spent on it."""
     document = {"requestId": new_id(), **request(**asked)}
-    rejected, _ = await _refused(here, json.dumps(document).encode())
+    rejected, _ = await refused(here, json.dumps(document).encode())
     assert rejected.data["code"] == code, rejected
     assert sorted(_pointers(rejected)) == pointers
     assert relay.sent(document["requestId"]) == []
@@ -173,7 +136,7 @@ async def test_a_name_that_stays_unknown_is_refused_after_it_was_waited_for(
     assert_valid([deferred])
     assert (deferred.data["code"], deferred.data["delaySeconds"]) == ("not_yet_visible", 5)
     assert (deferred.data["attempt"], deferred.data["outcomeKnown"]) == (1, True)
-    rejected, _ = await _refused(here, _bytes(**asked), headers=dict(_GAVE_UP_WAITING))
+    rejected, _ = await refused(here, _bytes(**asked), headers=dict(_GAVE_UP_WAITING))
     assert rejected.data["code"] == code
     assert _pointers(rejected) == pointers
     assert [attempt["code"] for attempt in rejected.data["attempts"]] == ["not_yet_visible"] * 3
@@ -183,7 +146,7 @@ async def test_a_name_that_stays_unknown_is_refused_after_it_was_waited_for(
 async def test_an_ambiguous_process_is_refused_with_its_candidates(here: Station) -> None:
     """A package with several processes is not guessed at: all are listed with what tells them apart."""
     body = _bytes(folder={"path": CLASSIC}, process={"name": "SupportTriage"})
-    rejected, _ = await _refused(here, body)
+    rejected, _ = await refused(here, body)
     assert rejected.data["code"] == "process_ambiguous"
     assert rejected.data["candidates"] == [
         {
@@ -207,7 +170,7 @@ async def test_long_arguments_go_as_an_attachment_where_there_are_such(relay: Re
 
 async def test_a_reply_to_that_names_a_queue_of_ours_is_refused(relay: Relay, here: Station) -> None:
     """Events must not be sent into Jobrelay's own queues as if they were requests."""
-    rejected, letter = await _refused(here, _bytes(), reply_to=f"{relay.prefix}.start")
+    rejected, letter = await refused(here, _bytes(), reply_to=f"{relay.prefix}.start")
     assert rejected.data["code"] == "invalid_request"
     assert "reply_to" in rejected.data["detail"]
     assert letter.message.reply_to == f"{relay.prefix}.start"
@@ -219,45 +182,6 @@ async def test_an_unknown_routing_key_is_seen_among_the_dead_letters(here: Stati
     await here.send(body, key="job.begin", correlation_id=mark)
     letter = await here.letter(mark)
     assert (letter.key, letter.message.body) == ("job.begin", body)
-
-
-async def test_a_request_tried_too_often_is_refused_with_its_attempts(relay: Relay, here: Station) -> None:
-    """After MAX_ATTEMPTS the next reason to wait is the last; each reason so far is listed."""
-    name = new_id()
-    body = json.dumps({"requestId": name, **request()}).encode()
-    throttled = {"operation": "StartJobs", "reference": name, "do": "status", "status": 429, "retryAfter": 60}
-    relay.simulator.faults([throttled])
-    headers = _earlier(10, "orchestrator_throttled")
-    rejected, letter = await _refused(here, body, headers=headers, correlation_id=name)
-    assert rejected.data["code"] == "attempts_exhausted"
-    assert rejected.data["orchestrator"]["status"] == 429
-    assert [attempt["code"] for attempt in rejected.data["attempts"]] == ["orchestrator_throttled"]
-    assert letter.message.headers["jobrelay-attempt"] == 11
-    assert rejected.id == event_id(relay.prefix, "request-rejected.v1", f"{name}|0")
-    assert relay.starts(name) == []
-
-
-async def test_a_message_that_kills_workers_is_ended_by_our_own_count(relay: Relay, here: Station) -> None:
-    """A request whose attempts never came to a settlement is refused instead of being tried for ever."""
-    name = new_id()
-    body = json.dumps({"requestId": name, **request()}).encode()
-    rejected, _ = await _refused(here, body, headers=_earlier(11), correlation_id=name)
-    assert rejected.data["code"] == "attempts_exhausted"
-    assert relay.sent(name) == []
-
-
-async def test_what_may_have_been_sent_is_never_rejected(relay: Relay, here: Station) -> None:
-    """A request that cannot be looked up ends as the dead letter `outcome_unknown`, announced to nobody."""
-    name = new_id()
-    body = json.dumps({"requestId": name, **request(expiresAt=(_NOW - timedelta(1)).isoformat())}).encode()
-    relay.simulator.faults([{"operation": "JobsList", "do": "status", "status": 429, "retryAfter": 60}])
-    window = {"jobrelay-window-until": (_NOW + timedelta(hours=1)).isoformat()}
-    await here.send(body, headers=_earlier(10, "outcome_unknown") | window, correlation_id=name)
-    letter = await here.letter(name)
-    assert letter.message.headers["jobrelay-code"] == "outcome_unknown"
-    assert letter.message.body == body
-    assert here.heard(name) == []
-    assert relay.sent(name) == []
 
 
 @pytest.mark.parametrize("form", ["structured", "base64", "cloudEvents_", "cloudEvents:", "ce-"])
