@@ -23,6 +23,7 @@ class Channel:
         self.frames: list[str] = []
         self.gate = asyncio.Event()
         self.gate.set()
+        self.slow = ""
 
     async def basic_ack(self, delivery_tag: int, *, multiple: bool = False, wait: bool) -> None:
         """Takes an ack for a tag, or for all up to it."""
@@ -44,7 +45,7 @@ class Channel:
 
     async def _send(self, frame: str) -> None:
         await self.gate.wait()
-        await asyncio.sleep(0)
+        await asyncio.sleep(1 if frame == self.slow else 0)
         if self.is_closed:
             raise AMQPError("closed")
         self.frames.append(frame)
@@ -143,8 +144,9 @@ async def test_what_is_given_back_during_a_flush_is_never_acknowledged() -> None
     assert (channel.acked, channel.returned) == ({2, 4}, {1, 3})
 
 
-async def test_two_flushes_at_once_do_not_overtake_each_other() -> None:
-    """At a stop one is asked for while the regular one is on its way."""
+@pytest.mark.parametrize("slow", ["return 1", "return 2", ""])
+async def test_two_flushes_at_once_do_not_overtake_each_other(slow: str) -> None:
+    """At a stop one is asked for while the regular one is on its way, and one frame is slow to be taken."""
     acks, channel = channel_of(4)
     channel.gate.clear()
     acks.give_back(1)
@@ -156,6 +158,7 @@ async def test_two_flushes_at_once_do_not_overtake_each_other() -> None:
         await asyncio.sleep(1)
         tasks.create_task(acks.flush())
         await asyncio.sleep(1)
+        channel.slow = slow
         channel.gate.set()
     assert (channel.acked, channel.returned) == ({3, 4}, {1, 2})
 

@@ -189,18 +189,19 @@ async def test_a_request_in_doubt_stays_in_doubt_through_an_outage() -> None:
     assert (shop.posts, shop.outbox.keys()) == (0, ["job.created"])
 
 
-async def test_a_stop_gives_back_what_is_held_in_an_outage() -> None:
-    """Invariant 11: no POST, no deferral, every message back to the broker, at once."""
+@pytest.mark.parametrize("verb", ["start", "processes"])
+async def test_a_stop_gives_back_what_is_held_in_an_outage(verb: str) -> None:
+    """Invariant 11: no call, no deferral, every message back to the broker, at once."""
     shop = Shop()
-    shop.tenant.meets("start", *[AWAY] * 99)
+    shop.tenant.meets(verb, *[AWAY] * 99)
     deliveries = _many(shop, 20)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(shop.handle(*deliveries))
         await asyncio.sleep(100)
-        posts, shop.clock.now = shop.posts, -_now()
+        calls, shop.clock.now = len(shop.tenant.calls), -_now()
         shop.stopping.begin()
     assert shop.clock() < 1
-    assert shop.posts == posts
+    assert len(shop.tenant.calls) == calls
     assert all(delivery.settled == ["give back"] for delivery in deliveries)
     assert set(shop.journal) == {"give back"}
 
