@@ -130,7 +130,7 @@ def test_a_load_has_good_requests_by_the_schema_and_every_kind_of_bad_one() -> N
     """Ids are unique, and what is called good is good."""
     load = mixed_load(200, 1)
     kinds = Counter(asked.expects for asked in load)
-    assert len({asked.id for asked in load}) == 200
+    assert len({asked.id for asked in load}) == len({asked.body for asked in load}) == 200
     assert kinds["started"] > 180
     assert len(kinds) > 12
     for asked in load:

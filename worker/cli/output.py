@@ -55,8 +55,14 @@ class Output:
         for column in columns:
             table.add_column(column, overflow="fold")
         for row in rows:
-            table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+            table.add_row(*map(_cell, row))
         self.console.print(table)
+
+
+def _cell(value: object) -> Text:
+    if isinstance(value, Text):
+        return value
+    return Text(str(value), justify="right" if isinstance(value, int) else "left")
 
 
 def complain(text: str) -> None:

@@ -104,10 +104,11 @@ _ONCE: tuple[tuple[dict[str, Any], int], ...] = (
 
 def _bad(name: str, code: str, parts: dict[str, Any]) -> Asked:
     about = {"content_type": parts.get("content_type", _JSON), "routing_key": parts.get("key", START_KEY)}
+    # Two refusals of the same bytes are one fact, and one event: each body has its own.
     if "body" in parts:
-        # Two refusals of the same bytes are one fact, and one event: each body has its own.
         return Asked(name, parts["body"].replace(b"NAME", name.encode()), code, **about)
-    request = {"requestId": name, "process": {"name": "InvoiceIntake"}, "folder": _MODERN, **parts["request"]}
+    request = {"requestId": name, "process": {"name": "InvoiceIntake"}, "folder": _MODERN}
+    request |= {"metadata": {"load": name}, **parts["request"]}
     return Asked(name, orjson.dumps(dict(_present(request))), code, **about)
 
 

@@ -71,7 +71,7 @@ class Show:
         """Plays it from the first process to the verdict; nothing is left, whatever happens."""
         _end_as_interrupted()
         folder = Path(tempfile.mkdtemp(prefix="jobrelay-demo-"))
-        good = False
+        keep_log = True
         try:
             async with (
                 visit(os.environ["JOBRELAY_AMQP_URL"]) as connection,
@@ -83,9 +83,12 @@ class Show:
                 async with self._listening(connection), sender(connection) as out:
                     await self._play(simulator, out, folder)
                 report = await self._judged(connection, simulator)
-                good = report.good
+                keep_log = not report.good
+        except asyncio.CancelledError:
+            keep_log = False
+            raise
         finally:
-            self._tidy(folder, good)
+            self._tidy(folder, keep_log or self._plan.keep)
         return report
 
     async def _play(self, simulator: stage.Simulator, out: Sender, folder: Path) -> None:
@@ -175,13 +178,11 @@ class Show:
             if not self._plan.keep:
                 await asyncio.shield(remove(connection, self._topology))
 
-    def _tidy(self, folder: Path, good: bool) -> None:
-        if good and not self._plan.keep:
-            shutil.rmtree(folder, ignore_errors=True)
-        elif any(folder.iterdir()):
+    def _tidy(self, folder: Path, keep_log: bool) -> None:
+        if keep_log and any(folder.iterdir()):
             note(f"the worker's log is in {folder}")
         else:
-            folder.rmdir()
+            shutil.rmtree(folder, ignore_errors=True)
         if self._plan.keep:
             note(f"the queues are kept: JOBRELAY_PREFIX={self._topology.prefix} jobrelay dead list")
 
