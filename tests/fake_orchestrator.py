@@ -91,7 +91,9 @@ class Orchestrator:
             raise OutcomeUnknown("the answer was lost")
         return self.commit(folder, start_info["Reference"], count if met is None else met)
 
-    async def find(self, folder: Folder, reference: str, release_name: str | None) -> Sequence[Job]:
+    async def find(
+        self, folder: Folder, reference: str, release_name: str | None, *, since: float | None = None
+    ) -> Sequence[Job]:
         """All jobs of a Reference that are committed by now, oldest first."""
         await self._called("find", (folder.id, reference, release_name))
         there = [(job, at) for at, where, job in self.jobs if where == folder.id]

@@ -32,6 +32,7 @@ _UNKNOWN_NAMES = (Code.PROCESS_UNKNOWN, Code.FOLDER_UNKNOWN, Code.ROBOT_UNKNOWN,
 # Orchestrator no longer knows the folder, the process or its key: what was cached of them is out of date.
 _STALE = (1002, 1100, 1674)
 _DOUBTS_KEPT = 100_000
+_CLOCKS_DIFFER_S = 600.0
 
 _log = structlog.get_logger(__name__)
 
@@ -73,6 +74,7 @@ class Attempts:
         moments = [moment for moment in (case.past.safe_at, doubt) if moment is not None]
         return Claim(
             reference=case.reference,
+            since=case.past.first_at - _CLOCKS_DIFFER_S,
             safe_at=max(moments, default=None),
             look=doubt is not None or not case.message.fresh,
             still_mine=lambda: case.delivery.is_open,

@@ -81,10 +81,13 @@ class Orchestrator(Protocol):
     async def start(self, folder: Folder, start_info: Mapping[str, Any]) -> Sequence[Job]:
         """Calls StartJobs once. A lost answer is `OutcomeUnknown`; it is never sent again in here."""
 
-    async def find(self, folder: Folder, reference: str, release_name: str | None) -> Sequence[Job]:
+    async def find(
+        self, folder: Folder, reference: str, release_name: str | None, *, since: float | None = None
+    ) -> Sequence[Job]:
         """All jobs whose Reference equals *reference* to the byte, oldest first. Raises when not sure.
 
-        An empty answer means: asked in this folder, the filter was taken, every page read.
+        An empty answer means: asked in this folder, the filter was taken, every page read. *since* (epoch
+        seconds) bounds the search where a server cannot filter by Reference, and nowhere else.
         """
 
     async def job(self, folder_id: int, job_id: int) -> Job | None:

@@ -37,11 +37,13 @@ _ATTACHMENT_API = 20
 class Claim:
     """One request's right to be started, in this worker's hands.
 
-    *safe_at* is the moment from which no earlier POST can commit any more, None when there was none. *look*
-    is true while a look-up must come before any POST. *still_mine* tells whether the broker sees it so too.
+    *since* is when it was first in hand, as far as known. *safe_at* is the moment from which no earlier POST
+    can commit any more, None when there was none. *look* is true while a look-up must come before any POST.
+    *still_mine* tells whether the broker sees it so too.
     """
 
     reference: str
+    since: float | None = None
     safe_at: float | None
     look: bool
     still_mine: Callable[[], bool]
@@ -66,7 +68,7 @@ class Starter:
         name = target.process.name if target else None
         asked = target.asked if target else None
         while True:
-            jobs = await self._orchestrator.find(folder, claim.reference, name)
+            jobs = await self._orchestrator.find(folder, claim.reference, name, since=claim.since)
             match next_step(len(jobs), asked, self._clock(), claim.safe_at):
                 case Adopt():
                     claim.look, claim.safe_at = False, None
