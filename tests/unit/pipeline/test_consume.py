@@ -102,9 +102,9 @@ async def test_what_cannot_be_settled_is_not_buried_by_two() -> None:
     first = shop.delivery(headers={"x-delivery-count": 5})
     find = shop.tenant.find
 
-    async def meanwhile(*call: Any) -> Any:
+    async def meanwhile(*call: Any, **options: Any) -> Any:
         first.lose()
-        return await find(*call)
+        return await find(*call, **options)
 
     shop.tenant.find = meanwhile  # type: ignore[method-assign]
     await shop.handle(first)
