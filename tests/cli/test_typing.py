@@ -10,6 +10,7 @@ import typer
 from conftest import Said, Shell
 
 from worker.cli.follow import Story
+from worker.cli.output import complain
 from worker.cli.start import _folder, _named, _pairs, seconds
 
 COMMANDS = (
@@ -87,6 +88,14 @@ def test_a_real_process_says_no_more(bare: Shell) -> None:
     assert (said.code, said.out, len(ours)) == (4, "", 1)
     assert "Traceback" not in said.err
     assert "planted-secret" not in said.err
+
+
+def test_a_complaint_hides_what_it_quotes(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever text an error carries, no password is in what is printed."""
+    complain(f"cannot open {NOWHERE}: client_secret=planted-secret was refused")
+    said = capsys.readouterr().err
+    assert said.startswith("error: cannot open amqp://guest:***@127.0.0.1:1/")
+    assert "planted-secret" not in said
 
 
 def test_a_missing_queue_names_the_way_to_have_it(

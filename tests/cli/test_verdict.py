@@ -64,6 +64,7 @@ def tally_of(load: list[Asked], events: list[dict[str, Any]]) -> Tally:
         ([GOOD], [created()], DONE, 1, 0, 0),
         ([GOOD], [created(), state("Running")], DONE, 1, 0, 0),
         ([Asked("g", b"", jobs=2)], WELL, DONE, 1, 0, 0),
+        ([Asked("g", b"", jobs=2)], [created(), state("Running")], DONE, 2, 0, 0),
         ([GOOD], [*WELL, created(job=2), state("Faulted", 2)], [start(1), start(2)], 0, 1, 0),
         ([GOOD], WELL, [start(1), start(2)], 1, 1, 0),
         ([GOOD], WELL, [start(1), start(9, name="stranger")], 0, 1, 0),
@@ -76,7 +77,7 @@ def tally_of(load: list[Asked], events: list[dict[str, Any]]) -> Tally:
     ],
     ids=[
         "all well", "repeated events are one", "never started", "started, never said", "end not said",
-        "end not reached", "fewer jobs than asked", "started twice", "started twice, said once",
+        "end not reached", "fewer jobs than asked", "fewer jobs, and no end", "started twice", "started twice, said once",
         "started by nobody", "announced, not there", "a state after the end", "a good one refused",
         "a bad one unanswered", "refused for another reason", "a bad one started",
     ],

@@ -122,7 +122,12 @@ def drop(
     choice, output = _choice(id_, code, everything), Output(as_json)
     if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Failed("dropping needs --yes where nobody can be asked", USAGE)
-    _say(output, "dropped", asyncio.run(_drop(read_settings(), output, choice, yes)))
+    settings = read_settings()
+    # Nobody's letters are held while somebody thinks: they are looked at, and taken in a second visit.
+    meant = frozenset(letter.id for letter in choice.of(asyncio.run(_read(settings))))
+    if not yes and not typer.confirm(f"Drop {len(meant)} dead letters of '{settings.prefix}' for good?"):
+        raise Failed("nothing was dropped")
+    _say(output, "dropped", asyncio.run(_drop(settings, output, meant)))
 
 
 def _choice(ids: Iterable[str] | None, code: str | None, everything: bool) -> Choice:
@@ -171,11 +176,9 @@ async def _replay(
     return len(chosen) - failed, failed
 
 
-async def _drop(settings: Settings, output: Output, choice: Choice, yes: bool) -> int:
+async def _drop(settings: Settings, output: Output, ids: frozenset[str]) -> int:
     async with _box(settings) as (box, letters):
-        chosen = choice.of(letters)
-        if not yes and not typer.confirm(f"Drop {len(chosen)} dead letters of '{settings.prefix}' for good?"):
-            raise Failed("nothing was dropped")
+        chosen = [letter for letter in letters if letter.id in ids]
         for letter in _with_progress(chosen, output, "dropping"):
             await box.drop(letter)
     return len(chosen)
