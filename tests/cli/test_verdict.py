@@ -77,7 +77,8 @@ def tally_of(load: list[Asked], events: list[dict[str, Any]]) -> Tally:
     ],
     ids=[
         "all well", "repeated events are one", "never started", "started, never said", "end not said",
-        "end not reached", "fewer jobs than asked", "fewer jobs, and no end", "started twice", "started twice, said once",
+        "end not reached", "fewer jobs than asked", "fewer jobs, and no end",
+        "started twice", "started twice, said once",
         "started by nobody", "announced, not there", "a state after the end", "a good one refused",
         "a bad one unanswered", "refused for another reason", "a bad one started",
     ],
