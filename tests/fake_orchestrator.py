@@ -95,7 +95,7 @@ class Orchestrator:
         self, folder: Folder, reference: str, release_name: str | None, *, since: float | None = None
     ) -> Sequence[Job]:
         """All jobs of a Reference that are committed by now, oldest first."""
-        await self._called("find", (folder.id, reference, release_name))
+        await self._called("find", (folder.id, reference, release_name, since))
         there = [(job, at) for at, where, job in self.jobs if where == folder.id]
         now = self.clock()
         return [job for job, at in there if job.reference == reference and at <= now]
