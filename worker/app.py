@@ -31,6 +31,8 @@ from worker.web.server import serve
 
 ROLES = frozenset({"start", "track", "web"})
 
+_TAKING = frozenset({"start", "track"})
+_NEEDED_TO_TAKE = ("broker-consume", "token", "orchestrator", "ledger")
 _TRACKING_PREFETCH = 500
 _PROBE_EVERY_S = 2.0
 
@@ -47,7 +49,7 @@ class Worker:
         self._topology = Topology(settings.prefix)
         self._stopping = Stopping()
         self._metrics = Metrics()
-        self._health = Health()
+        self._health = Health(without=() if self._roles & _TAKING else _NEEDED_TO_TAKE)
         self._client = Client(settings, self._metrics.orchestrator_call)
         self._consuming = self._link("broker-consume")
         self._publishing = self._link("broker-publish")
@@ -73,23 +75,25 @@ class Worker:
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            edges = [
-                tasks.create_task(self._consuming.keep(*(inbox.session for inbox in self._inboxes.values()))),
-                tasks.create_task(self._publishing.keep(self._outbox.session)),
-                tasks.create_task(self._outbox.reply()),
-                tasks.create_task(self._watch_orchestrator()),
-            ]
+            edges = [tasks.create_task(edge) for edge in self._edges()]
             roles = [tasks.create_task(role) for role in self._role_runs()]
             await self._stopping.wait()
             _log.info("worker.stopping", grace_s=self._settings.grace_s)
             for inbox in self._inboxes.values():
                 await inbox.close()
-            _, late = await asyncio.wait(roles, timeout=self._settings.grace_s)
+            _, late = await asyncio.wait(roles, timeout=self._settings.grace_s) if roles else ((), ())
             for inbox in self._inboxes.values():
                 await inbox.flush()
             for task in (*late, *edges):
                 task.cancel()
         _log.info("worker.stopped", given_up=len(late))
+
+    def _edges(self) -> list[Coroutine[None, None, None]]:
+        edges = [self._publishing.keep(self._outbox.session), self._outbox.reply()]
+        if self._inboxes:
+            edges.append(self._consuming.keep(*(inbox.session for inbox in self._inboxes.values())))
+            edges.append(self._watch_orchestrator())
+        return edges
 
     def _role_runs(self) -> list[Coroutine[None, None, None]]:
         runs: list[Coroutine[None, None, None]] = []
