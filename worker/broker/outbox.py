@@ -98,15 +98,22 @@ class Outbox:
         except asyncio.CancelledError:
             if _cancelled() or not channel.is_closed:
                 raise
+            self._leave(channel)
             return False
         except Exception as error:  # noqa: BLE001 - a lost channel raises what it was closed with
             await self._failed(channel, exchange, error)
             return False
         return True
 
+    def _leave(self, channel: Channel) -> None:
+        """Has the next try wait for another channel: it would fail at once, and the session never notice."""
+        if channel is self._channel:
+            self._opened.clear()
+
     async def _failed(self, channel: Channel, exchange: str, error: Exception) -> None:
         """Makes the next try worth it: a refusal is waited for, anything else costs the channel."""
         if channel.is_closed:
+            self._leave(channel)
             return
         _log.warning("broker.publish_failed", exchange=exchange, reason=str(error) or type(error).__name__)
         if isinstance(error, DeliveryError) and not isinstance(error, PublishError):
@@ -115,7 +122,7 @@ class Outbox:
         if not isinstance(error, (AMQPError, OSError, TimeoutError, RuntimeError)):
             raise error
         # Unroutable: the next session declares the topology anew. Late: only the channel's end settles it.
-        self._opened.clear()
+        self._leave(channel)
         await channel.close()
 
     async def session(self, connection: AbstractConnection) -> None:
