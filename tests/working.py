@@ -94,6 +94,13 @@ class Working:
         assert found is not None
         return found
 
+    def metric(self, name: str) -> float:
+        """The value of a metric, by its name with labels as `/metrics` writes them; 0 before its first."""
+        port = self.said("web.listening")[-1]["port"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return next((float(line.split()[-1]) for line in lines if line.startswith(f"{name} ")), 0.0)
+
     def said(self, event: str) -> list[dict[str, Any]]:
         """The log lines of that event so far."""
         return [line for line in self._lines() if line.get("event") == event]

@@ -16,6 +16,8 @@ from working import Working, until
 from simulator.rabbitmq import PrivateNode
 from simulator.rabbitmq.node import installed_server
 
+_ANSWERED = 'jobrelay_orchestrator_call_seconds_count{operation="StartJobs",outcome="201"}'
+
 
 @pytest.fixture
 def settings(amqp_url: str, prefix: str, simulator: Simulated) -> dict[str, Any]:
@@ -60,7 +62,7 @@ async def test_a_broker_that_is_down_at_the_start_is_waited_for(
 async def test_a_broker_that_dies_in_the_middle_costs_nothing(
     settings: dict[str, Any], prefix: str, simulator: Simulated, log: Path
 ) -> None:
-    """Jobs that were being started when the broker died are told when it is back, each once."""
+    """Jobs that were being told when the broker died are told when it is back, each once."""
     simulator.faults([{"operation": "StartJobs", "do": "commit-then-delay", "seconds": 0.5, "times": 30}])
     with PrivateNode() as node, Working(log, **{**settings, "AMQP_URL": node.url}) as worker:
         async with station(node.url, prefix) as here:
@@ -70,6 +72,8 @@ async def test_a_broker_that_dies_in_the_middle_costs_nothing(
             await kept.bind(f"{prefix}.events", "job.created")
             names = [await here.ask(request()) for _ in range(30)]
             await until(lambda: len(simulator.ledger()["starts"]) == 30, "all are started, none is answered")
+            node.pause()
+            await until(lambda: worker.metric(_ANSWERED) == 30, "all are answered, no event is confirmed")
             node.kill()
         await worker.health(lambda it: not it["conditions"]["broker-publish"]["ok"])
         await asyncio.to_thread(node.restart)
@@ -156,20 +160,24 @@ async def test_refused_credentials_are_named_and_nothing_is_rejected(
 async def test_a_worker_that_is_told_to_stop_finishes_what_it_has(
     settings: dict[str, Any], amqp_url: str, prefix: str, simulator: Simulated, log: Path
 ) -> None:
-    """On SIGTERM what is being started is told, what is not stays in its queue, and the exit code is 0."""
-    simulator.faults([{"operation": "StartJobs", "do": "commit-then-delay", "seconds": 0.5}])
+    """On SIGTERM what is being started is told; what is not, or not yet again, is back in its queue."""
+    throttled = new_id()
+    later = {"do": "status", "status": 429, "retryAfter": 3, "reference": throttled, "times": 1}
+    slow = {"do": "commit-then-delay", "seconds": 0.5}
+    simulator.faults([{"operation": "StartJobs", **fault} for fault in (later, slow)])
     async with station(amqp_url, prefix) as here:
-        with Working(log, CONCURRENCY=4, **settings) as worker:
+        with Working(log, CONCURRENCY=5, **settings) as worker:
             await worker.ready()
-            names = [await here.ask(request()) for _ in range(10)]
-            await until(lambda: len(simulator.ledger()["starts"]) >= 4, "four are being started")
+            await here.ask({"requestId": throttled, **request()})
+            names = [await here.ask(request()) for _ in range(9)]
+            await until(lambda: len(simulator.ledger()["starts"]) == 4, "four are being started")
             worker.terminate()
             assert await worker.ended() == 0
-        started = simulator.ledger()["starts"]
-        await _until_waiting(here, 10 - len(started))
+        references = [start["reference"] for start in simulator.ledger()["starts"]]
+        await _until_waiting(here, 6)
         told = [name for name in names if here.heard(name, "job.created")]
-        assert [f"{prefix}:{name}" for name in told] == [start["reference"] for start in started]
-        assert simulator.ledger()["calls"]["StartJobs"] == len(started) < 10
+        assert [f"{prefix}:{name}" for name in told] == references
+        assert simulator.ledger()["calls"]["StartJobs"] == 1 + len(told) == 5
 
 
 async def test_a_second_signal_ends_at_once_and_loses_nothing(
