@@ -115,7 +115,7 @@ class Worker:
         )
         starter = Starter(self._client, settings.commit_slack_s, time.time, self._stopping)
         outage = Outage(self._stopping, self._metrics.outage)
-        attempts = Attempts(Resolver(self._client), starter, outage, rules)
+        attempts = Attempts(Resolver(self._client), starter, outage, rules, time.time)
         settler = Settler(self._outbox, self._source, socket.gethostname(), settings.max_attempts, time.time)
         return Consumer(attempts, settler, MemoryLedger(), rules, self._metrics, time.time)
 

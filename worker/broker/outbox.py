@@ -10,6 +10,7 @@ from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
 from aiormq.channel import Channel
 from pamqp.commands import Basic
+from pamqp.encode import field_table
 
 from worker.broker.connection import channel_on, gone
 from worker.broker.topology import START_KEY, Topology
@@ -22,6 +23,9 @@ _REFUSED_PAUSE_S = 1.0
 _REPLIES_WAITING = 10_000
 _OF_THE_BROKER = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
 _PERSISTENT = 2
+# A frame holds 131,072 bytes: the headers, the other properties and what surrounds them.
+_HEADERS_MOST = 120_000
+LEFT_OUT = "jobrelay-headers-left-out"
 USER_ID = "jobrelay-user-id"
 
 _log = structlog.get_logger(__name__)
@@ -188,6 +192,22 @@ def _of_event(event: Event) -> Basic.Properties:
     )
 
 
+def _fitting(theirs: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
+    """Both, but of *theirs* only the smallest where all would not fit into one frame.
+
+    For a larger one the broker closes the connection, and would do so each time anew.
+    """
+    room = _HEADERS_MOST - len(field_table(ours))
+    if len(field_table(theirs)) <= room:
+        return {**theirs, **ours}
+    kept: dict[str, Any] = {}
+    for size, name in sorted((len(field_table({name: value})), name) for name, value in theirs.items()):
+        room -= size
+        if room > 0:
+            kept[name] = theirs[name]
+    return {**kept, **ours, LEFT_OUT: len(theirs) - len(kept)}
+
+
 def properties_of(message: Message, headers: Mapping[str, Any]) -> Basic.Properties:
     """What *message* is sent on with: its own properties, and *headers* over its own headers."""
     kept = {name: value for name, value in message.headers.items() if not name.startswith(_OF_THE_BROKER)}
@@ -196,7 +216,7 @@ def properties_of(message: Message, headers: Mapping[str, Any]) -> Basic.Propert
     return Basic.Properties(
         content_type=message.content_type,
         content_encoding=message.content_encoding,
-        headers={**kept, **sent_by, **headers},
+        headers=_fitting(kept, {**sent_by, **headers}),
         delivery_mode=_PERSISTENT,
         priority=message.priority,
         correlation_id=message.correlation_id,

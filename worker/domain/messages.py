@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from worker.domain.events import rfc3339
 
@@ -16,6 +17,7 @@ REPLAYS = "jobrelay-replays"
 
 _HISTORY_KEPT = 20
 _DETAIL_MOST = 2000
+_REMEMBERED_MOST = 500  # all of the history travels in one header
 _COUNTED_TO = 1_000_000  # anybody may write into headers, and a number must fit into one again
 _LAST_DAY = 253_402_214_400  # 9999-12-31, in epoch seconds
 _COUNTS = ("x-delivery-count", "x-acquired-count")
@@ -81,13 +83,31 @@ class Past:
 
     def after(self, attempt: Attempt, safe_at: float | None) -> dict[str, Any]:
         """The headers that the next attempt will read."""
-        history = [past.document() for past in (*self.history, attempt)][-_HISTORY_KEPT:]
+        attempts = (*self.history, attempt)[-_HISTORY_KEPT:]
+        history = [replace(past, detail=past.detail[:_REMEMBERED_MOST]).document() for past in attempts]
         headers: dict[str, Any] = {
             ATTEMPT: self.attempt,
             FIRST_AT: rfc3339(self.first_at),
             HISTORY: json.dumps(history, ensure_ascii=False),
         }
         return headers if safe_at is None else headers | {WINDOW_UNTIL: rfc3339(safe_at)}
+
+
+def letter(message: Message, past: Past, reason: tuple[str, str], host: str, now: float) -> dict[str, Any]:
+    """The headers that tell, in the dead letters, why *message* is there: *reason* is its code and detail."""
+    code, detail = reason
+    return {
+        "jobrelay-code": code,
+        "jobrelay-detail": detail[:_DETAIL_MOST],
+        "jobrelay-attempt": past.attempt,
+        "jobrelay-first-at": rfc3339(past.first_at),
+        "jobrelay-last-at": rfc3339(now),
+        "jobrelay-host": host,
+        "jobrelay-exchange": message.exchange,
+        "jobrelay-routing-key": message.routing_key,
+        "jobrelay-replays": past.replays,
+        "jobrelay-dead-letter-id": str(uuid4()),
+    }
 
 
 def past_of(message: Message, now: float, window: float) -> Past:

@@ -94,10 +94,11 @@ def next_step(found: int, asked: int | None, now: float, safe_at: float | None) 
     """Decides after a look-up that found *found* jobs of the *asked* ones (None: not known).
 
     While an earlier POST may still commit (before *safe_at*), absence proves nothing, and fewer jobs than
-    asked may become more. After that fewer are adopted as they are, never topped up.
+    asked, or any number where that is not known, may become more. After that they are adopted as they are,
+    never topped up.
     """
     unsafe = safe_at is not None and now < safe_at
-    if found and not (unsafe and asked is not None and found < asked):
+    if found and not (unsafe and (asked is None or found < asked)):
         return Adopt()
     if unsafe and safe_at is not None:
         return Wait(safe_at - now)
@@ -124,17 +125,17 @@ def delay_of(code: Later, attempt: int, retry_after: float | None) -> int:
     return max(step, delay_beyond(retry_after or 0))
 
 
-def may_still_appear(codes: Sequence[str]) -> bool:
-    """True while an unknown name may be one that is not visible yet: three deferrals long."""
-    return codes.count(Later.NOT_YET_VISIBLE) < _VISIBLE_AFTER
+def may_still_appear(deferrals: int) -> bool:
+    """True while an unknown name may be one that is not visible yet: three *deferrals* long."""
+    return deferrals < _VISIBLE_AFTER
 
 
-def last_straw(deferred: Deferred, attempts: int, most: int) -> Refused | Deferred | Unsettled:
+def last_straw(deferred: Deferred, attempts: int, most: int, now: float) -> Refused | Deferred | Unsettled:
     """Ends a request whose *attempts* (ours and the broker's) exceed *most*, instead of deferring it.
 
-    What may have been sent is never rejected: it ends unsettled.
+    What may have been sent is never rejected: it ends unsettled, and not before the next look-up can tell.
     """
-    if attempts <= most:
+    if attempts <= most or (deferred.safe_at is not None and now < deferred.safe_at):
         return deferred
     if deferred.safe_at is not None or deferred.code is Later.OUTCOME_UNKNOWN:
         return Unsettled(f"the outcome could not be found out: {deferred.detail}", deferred.safe_at)

@@ -113,5 +113,16 @@ class StartRequest:
         )
 
 
+def jobs_asked(document: Mapping[str, Any]) -> int | None:
+    """How many jobs a document asks for, also one that is not a valid request; None when it cannot tell."""
+    strategy, count, robots = (document.get(name) for name in ("strategy", "jobsCount", "robots"))
+    if isinstance(robots, list) and strategy in (None, Strategy.SPECIFIC):
+        # In a modern folder robots only narrow the choice: what Specific starts there is not for them to say.
+        return len(robots) if strategy else None
+    if strategy == Strategy.ALL or (count is not None and not isinstance(count, int)):
+        return None
+    return 1 if count is None else count
+
+
 def _strategy(name: str) -> Strategy:
     return Strategy.JOBS_COUNT if name == "RobotCount" else Strategy(name)

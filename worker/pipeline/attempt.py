@@ -21,8 +21,9 @@ from worker.domain.outcomes import (
     may_still_appear,
 )
 from worker.domain.processes import Target
-from worker.domain.requests import FolderRef, StartRequest
+from worker.domain.requests import FolderRef, StartRequest, jobs_asked
 from worker.pipeline.pauses import Outage
+from worker.pipeline.ports import Clock
 from worker.pipeline.resolve import Resolver
 from worker.pipeline.settle import Case
 from worker.pipeline.start import Claim, Starter
@@ -53,11 +54,14 @@ class Rules:
 class Attempts:
     """Makes attempts at requests until each has an outcome."""
 
-    def __init__(self, resolver: Resolver, starter: Starter, outage: Outage, rules: Rules) -> None:
+    def __init__(
+        self, resolver: Resolver, starter: Starter, outage: Outage, rules: Rules, clock: Clock
+    ) -> None:
         self._resolver = resolver
         self._starter = starter
         self._outage = outage
         self._rules = rules
+        self._clock = clock
         self._doubts: dict[str, float] = {}
 
     async def outcome(self, case: Case, document: Mapping[str, Any]) -> Outcome:
@@ -171,24 +175,32 @@ class Attempts:
                 return Deferred(Later.OUTCOME_UNKNOWN, detail, delay_of(Later.BUSY, 1, None), claim.safe_at)
             return None
         # No folder, none ever: nothing can have been sent.
-        return await self._starter.look_up(claim, folder, target) if folder else None
+        if folder is None:
+            return None
+        asked = target.asked if target else jobs_asked(document)
+        return await self._starter.look_up(claim, folder, target, asked)
 
     def _bounded(self, case: Case, claim: Claim, outcome: Outcome) -> Outcome:
         """Turns a rejection that may be premature into a deferral, and a deferral too many into an end."""
         past = case.past
         if isinstance(outcome, Refused) and _premature(outcome.why, case):
-            seconds = delay_of(Later.NOT_YET_VISIBLE, past.attempt, None)
+            seconds = delay_of(Later.NOT_YET_VISIBLE, _unseen(case) + 1, None)
             outcome = Deferred(Later.NOT_YET_VISIBLE, outcome.why.detail, seconds, claim.safe_at)
         if isinstance(outcome, Deferred):
-            outcome = last_straw(outcome, past.attempt + past.deliveries, self._rules.max_attempts)
+            attempts = past.attempt + past.deliveries
+            outcome = last_straw(outcome, attempts, self._rules.max_attempts, self._clock())
         lost = not case.delivery.is_open and isinstance(outcome, (Deferred, Refused, Unsettled))
         # Somebody else has the message: to defer it as well would make two of it.
         return Returned() if lost else outcome
 
 
 def _premature(why: Rejected, case: Case) -> bool:
-    codes = [attempt.code for attempt in case.past.history]
-    return why.code in _UNKNOWN_NAMES and may_still_appear(codes)
+    return why.code in _UNKNOWN_NAMES and may_still_appear(_unseen(case))
+
+
+def _unseen(case: Case) -> int:
+    """How often this request was deferred for a name that nobody knew."""
+    return sum(attempt.code == Later.NOT_YET_VISIBLE for attempt in case.past.history)
 
 
 def _check_reply_to(message: Message, prefix: str) -> None:

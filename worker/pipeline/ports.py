@@ -49,7 +49,9 @@ class Outbox(Protocol):
 
 
 class Orchestrator(Protocol):
-    """Orchestrator's verbs. Each raises only `Rejected`, `Unavailable` or (start alone) `OutcomeUnknown`.
+    """Orchestrator's verbs. Each raises only `Rejected`, `Unavailable` or, start alone, `OutcomeUnknown`.
+
+    Only `find` never raises `Rejected`: a look-up that is refused proves nothing.
 
     What is resolved is cached per folder; *fresh* reads it again, unless that was done a moment ago.
     """

@@ -5,12 +5,11 @@ from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, assert_never
-from uuid import uuid4
 
 from worker.domain import events
 from worker.domain.events import Sender, rfc3339
 from worker.domain.failures import Code, Later, Rejected
-from worker.domain.messages import WINDOW_UNTIL, Attempt, Message, Past
+from worker.domain.messages import WINDOW_UNTIL, Attempt, Message, Past, letter
 from worker.domain.outcomes import (
     Deferred,
     Duplicate,
@@ -66,8 +65,8 @@ class Settler:
                 await self._deferred(case, outcome)
             case Duplicate(body_differs):
                 await self._duplicate(case, body_differs=body_differs)
-            case Unsettled(detail, safe_at):
-                await self._bury(case, Code.OUTCOME_UNKNOWN, detail, str(uuid4()), safe_at)
+            case Unsettled():
+                await self._unsettled(case, outcome)
             case Returned():
                 case.delivery.give_back()
                 return
@@ -98,34 +97,21 @@ class Settler:
 
     async def _refused(self, case: Case, why: Rejected) -> None:
         now, past = self._clock(), case.past
-        letter = str(uuid4())
+        headers = letter(case.message, past, (why.code, why.detail), self._host, now)
         burial = {
             "fact": f"{case.sender.request_id or case.fingerprint}|{past.replays}",
             "attempts": [attempt.document() for attempt in past.history],
-            "deadLetterId": letter,
+            "deadLetterId": headers["jobrelay-dead-letter-id"],
         }
-        await self._bury(case, why.code, why.detail, letter)
+        await self._outbox.bury(case.message, headers)
         await self._outbox.announce(events.request_rejected(self._source, case.sender, why, burial, now))
 
-    async def _bury(
-        self, case: Case, code: Code, detail: str, letter: str, safe_at: float | None = None
-    ) -> None:
-        now, past, message = self._clock(), case.past, case.message
-        headers: dict[str, Any] = {
-            "jobrelay-code": str(code),
-            "jobrelay-detail": detail[:2000],
-            "jobrelay-attempt": past.attempt,
-            "jobrelay-first-at": rfc3339(past.first_at),
-            "jobrelay-last-at": rfc3339(now),
-            "jobrelay-host": self._host,
-            "jobrelay-exchange": message.exchange,
-            "jobrelay-routing-key": message.routing_key,
-            "jobrelay-replays": past.replays,
-            "jobrelay-dead-letter-id": letter,
-        }
-        if safe_at is not None:
-            headers[WINDOW_UNTIL] = rfc3339(safe_at)
-        await self._outbox.bury(message, headers)
+    async def _unsettled(self, case: Case, unsettled: Unsettled) -> None:
+        reason = (Code.OUTCOME_UNKNOWN, unsettled.detail)
+        headers = letter(case.message, case.past, reason, self._host, self._clock())
+        if unsettled.safe_at is not None:
+            headers[WINDOW_UNTIL] = rfc3339(unsettled.safe_at)
+        await self._outbox.bury(case.message, headers)
 
     async def _deferred(self, case: Case, deferred: Deferred) -> None:
         now, past = self._clock(), case.past

@@ -62,11 +62,10 @@ class Starter:
         self._stopping = stopping
 
     async def look_up(
-        self, claim: Claim, folder: Folder, target: Target | None
+        self, claim: Claim, folder: Folder, target: Target | None, asked: int | None
     ) -> Started | Deferred | Returned | None:
         """Finds out what became of earlier POSTs. None: nothing did, and nothing can any more."""
         name = target.process.name if target else None
-        asked = target.asked if target else None
         while True:
             jobs = await self._orchestrator.find(folder, claim.reference, name, since=claim.since)
             match next_step(len(jobs), asked, self._clock(), claim.safe_at):
@@ -96,7 +95,7 @@ class Starter:
                 return _started(target, jobs)
             except OutcomeUnknown:
                 claim.look, claim.safe_at = True, self._clock() + self._commit_slack_s
-                outcome = await self.look_up(claim, target.folder, target)
+                outcome = await self.look_up(claim, target.folder, target, target.asked)
                 if outcome is not None:
                     return outcome
             except Unavailable as why:

@@ -7,14 +7,16 @@ so a tracker that dies loses nothing, and the next one goes on where it was.
 import asyncio
 import random
 from collections.abc import AsyncIterable, Mapping
+from socket import gethostname
 from typing import Any
 
 import structlog
 
 from worker.contracts import parse, violations
-from worker.domain.events import job_state, rfc3339
+from worker.domain.events import job_state
 from worker.domain.failures import Code, Rejected, Unavailable
 from worker.domain.jobs import Job, is_news
+from worker.domain.messages import letter, past_of
 from worker.pipeline.pauses import Stopping
 from worker.pipeline.ports import Clock, Delivery, Orchestrator, Outbox, Telemetry
 
@@ -95,15 +97,9 @@ class Tracker:
             document, wrong = None, why.detail
         if not wrong and isinstance(document, dict):
             return document
-        now = rfc3339(self._clock())
-        headers = {
-            "jobrelay-code": str(Code.INVALID_REQUEST),
-            "jobrelay-detail": f"not a tracking message: {wrong}"[:2000],
-            "jobrelay-first-at": now,
-            "jobrelay-last-at": now,
-            "jobrelay-exchange": message.exchange,
-            "jobrelay-routing-key": message.routing_key,
-        }
+        now = self._clock()
+        reason = (Code.INVALID_REQUEST, f"not a tracking message: {wrong}")
+        headers = letter(message, past_of(message, now, 0), reason, gethostname(), now)
         await self._outbox.bury(message, headers)
         delivery.ack()
         return None

@@ -38,7 +38,7 @@ class Shop:
         rules = Rules("jobrelay", default, WINDOW, max_attempts)
         starter = Starter(self.tenant, slack, clock, self.stopping)
         outage = Outage(self.stopping, self.outages.append)
-        attempts = Attempts(Resolver(self.tenant), starter, outage, rules)
+        attempts = Attempts(Resolver(self.tenant), starter, outage, rules, clock)
         settler = Settler(self.outbox, SOURCE, "host-1", max_attempts, clock)
         self.consumer = Consumer(attempts, settler, self.ledger, rules, self.telemetry, clock)
 

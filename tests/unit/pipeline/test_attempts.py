@@ -28,6 +28,8 @@ TROUBLES = {
     "invalid": {"jobsCount": 0},
     "expired": {"expiresAt": "2020-01-01T00:00:00Z"},
     "of an unknown process": {"process": {"name": "Nobody"}},
+}
+UNCOUNTED = {
     "of an unknown robot": {"robots": ["nobody"]},
     "of a strategy not offered": {"strategy": "All"},
 }
@@ -47,6 +49,18 @@ async def test_a_request_with_a_past_is_looked_up_first(past: Any, trouble: dict
     assert shop.outbox.keys() == ["job.created"]
     assert len(shop.outbox.tracked) == 1
     assert shop.outbox.tracked[0]["adopted"] is True
+
+
+@pytest.mark.parametrize("trouble", UNCOUNTED.values(), ids=UNCOUNTED)
+async def test_jobs_of_an_unknown_number_are_adopted_after_the_window(trouble: dict[str, Any]) -> None:
+    """More of them may still come before; none is sent, and nothing is rejected."""
+    shop = Shop()
+    shop.tenant.commit(MODERN, REFERENCE)
+    await shop.handle(shop.delivery(REQUEST | trouble, redelivered=True))
+    assert (shop.posts, shop.outbox.keys()) == (0, ["request.deferred"])
+    await shop.handle_all_rounds(shop.outbox.comes_back())
+    assert shop.clock() >= NOW + WINDOW
+    assert (shop.posts, shop.outbox.keys()[-1]) == (0, "job.created")
 
 
 async def test_a_bad_reply_to_does_not_hide_jobs_either() -> None:
@@ -79,14 +93,14 @@ async def test_absence_after_the_window_lets_a_rejection_pass(trouble: str, code
     """Then it is certain that nothing was started."""
     shop = Shop()
     headers = OVER | {HISTORY: rf"{FOR_GOOD}".replace("'", '"')}
-    delivery = shop.delivery(REQUEST | TROUBLES[trouble], headers)
+    delivery = shop.delivery(REQUEST | (TROUBLES | UNCOUNTED)[trouble], headers)
     await shop.handle(delivery)
     assert (shop.posts, shop.tenant.count("find"), shop.codes) == (0, 1, [code])
     assert shop.outbox.keys() == ["request.rejected"]
     assert len(shop.outbox.events[0].data["attempts"]) == 3
 
 
-@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
+@pytest.mark.parametrize("trouble", (TROUBLES | UNCOUNTED).values(), ids=TROUBLES | UNCOUNTED)
 async def test_absence_inside_the_window_proves_nothing(trouble: dict[str, Any]) -> None:
     """A redelivered request goes round until its window is over: no POST, no rejection before that."""
     shop = Shop()

@@ -93,7 +93,7 @@ async def test_a_lookup_before_anything_else(
     """What a redelivered request goes through, with 3 s of its window left."""
     desk = Desk(look=True, safe_at=NOW + 3)
     desk.tenant.commit(MODERN, REFERENCE, found)
-    outcome = await desk.starter.look_up(desk.claim, MODERN, TARGET)
+    outcome = await desk.starter.look_up(desk.claim, MODERN, TARGET, TARGET.asked)
     assert desk.calls == calls
     assert desk.tenant.clock() - NOW == pytest.approx(elapsed, abs=0.01)
     assert (_told(outcome) if isinstance(outcome, Started) else outcome) == ended
@@ -104,7 +104,7 @@ async def test_jobs_are_adopted_although_their_process_is_gone() -> None:
     """What is known of it comes from their rows."""
     desk = Desk(look=True, safe_at=NOW + 3)
     desk.tenant.commit(MODERN, REFERENCE, 2)
-    outcome = await desk.starter.look_up(desk.claim, MODERN, None)
+    outcome = await desk.starter.look_up(desk.claim, MODERN, None, 2)
     assert isinstance(outcome, Started)
     assert (outcome.process.name, outcome.requested, outcome.adopted) == (TRIAGE.name, 2, True)
 
@@ -114,7 +114,7 @@ async def test_jobs_of_another_reference_or_folder_are_not_adopted() -> None:
     desk = Desk(look=True, safe_at=NOW - 1)
     for folder, reference in ((MODERN, REFERENCE.upper()), (MODERN, REFERENCE + "1"), (CLASSIC, REFERENCE)):
         desk.tenant.commit(folder, reference)
-    assert await desk.starter.look_up(desk.claim, MODERN, TARGET) is None
+    assert await desk.starter.look_up(desk.claim, MODERN, TARGET, TARGET.asked) is None
 
 
 async def test_every_post_carries_the_reference_and_nothing_in_its_place() -> None:
