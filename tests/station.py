@@ -1,9 +1,11 @@
 """Both ends of the broker as a test sees them: requests go out, events and dead letters come in."""
 
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
@@ -17,7 +19,7 @@ from worker.contracts import violations
 OUTCOMES = ("job.created", "request.rejected", "request.deferred", "request.duplicate")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Heard:
     """One message that came: an event, a copy of one, or a dead letter."""
 
@@ -28,7 +30,7 @@ class Heard:
         """Its routing key."""
         return self.message.routing_key or ""
 
-    @property
+    @cached_property
     def document(self) -> Any:
         """Its body as JSON."""
         return json.loads(self.message.body)
@@ -57,8 +59,8 @@ class Station:
     def __init__(self, prefix: str, channel: AbstractChannel, exchange: AbstractExchange) -> None:
         self.prefix = prefix
         self.channel = channel
-        self.events: list[Heard] = []
         self.letters: list[Heard] = []
+        self._events: defaultdict[str, list[Heard]] = defaultdict(list)
         self._exchange = exchange
 
     async def ask(self, request: Mapping[str, Any], /, **properties: Any) -> str:
@@ -73,9 +75,13 @@ class Station:
         properties = {"content_type": "application/json", "delivery_mode": 2, **properties}
         await self._exchange.publish(aio_pika.Message(body, **properties), key)
 
+    def take(self, event: Heard) -> None:
+        """An event came."""
+        self._events[event.message.correlation_id or ""].append(event)
+
     def heard(self, request: str, key: str = "") -> list[Heard]:
         """The events of a request so far, whose routing keys begin with *key*."""
-        return [e for e in self.events if e.message.correlation_id == request and e.key.startswith(key)]
+        return [event for event in self._events.get(request, ()) if event.key.startswith(key)]
 
     async def hear(self, request: str, key: str, count: int = 1, *, within: float = WITHIN_S) -> list[Heard]:
         """Waits for *count* events of a request; more than that fail at once."""
@@ -135,14 +141,14 @@ async def station(url: str, prefix: str) -> AsyncIterator[Station]:
         here = Station(prefix, channel, exchange)
         own = await channel.declare_queue(exclusive=True)
         await own.bind(topology.events, "#")
-        await _gather(channel, own.name, here.events)
-        await _gather(channel, topology.dead_letters, here.letters)
+        await _gather(channel, own.name, here.take)
+        await _gather(channel, topology.dead_letters, here.letters.append)
         yield here
 
 
-async def _gather(channel: AbstractChannel, name: str, into: list[Heard]) -> None:
+async def _gather(channel: AbstractChannel, name: str, take: Callable[[Heard], None]) -> None:
     async def arrived(message: AbstractIncomingMessage) -> None:
-        into.append(Heard(message))
+        take(Heard(message))
 
     queue = await channel.get_queue(name, ensure=False)
     await queue.consume(arrived, no_ack=True)
@@ -152,7 +158,7 @@ async def own_queue(here: Station) -> tuple[str, list[Heard]]:
     """A queue of the test's own for `reply_to`, and what arrives there."""
     queue = await here.channel.declare_queue(exclusive=True)
     arrived: list[Heard] = []
-    await _gather(here.channel, queue.name, arrived)
+    await _gather(here.channel, queue.name, arrived.append)
     return queue.name, arrived
 
 

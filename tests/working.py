@@ -17,7 +17,7 @@ from tenant import CLIENT_ID, CLIENT_SECRET
 
 T = TypeVar("T")
 WITHIN_S = 30.0
-_LOOK_EVERY_S = 0.02
+_LOOK_AGAIN_S = 0.01, 0.2  # the longer it takes, the less often
 _LINES_SHOWN = 25
 QUICK = {
     "HTTP_TIMEOUT_S": 2,
@@ -34,10 +34,12 @@ QUICK = {
 async def until(found: Callable[[], T], what: Callable[[], str] | str, within: float = WITHIN_S) -> T:
     """The first true value of *found*; fails with *what* when there is none in time."""
     end = time.monotonic() + within
+    pause, longest = _LOOK_AGAIN_S
     while not (value := found()):
         if time.monotonic() > end:
             raise AssertionError(f"not within {within:g} s: {what if isinstance(what, str) else what()}")
-        await asyncio.sleep(_LOOK_EVERY_S)
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.25, longest)
     return value
 
 
@@ -95,11 +97,11 @@ class Working:
         return found
 
     def metric(self, name: str) -> float:
-        """The value of a metric, by its name with labels as `/metrics` writes them; 0 before its first."""
+        """The sum of the metrics whose lines in `/metrics` begin with *name*."""
         port = self.said("web.listening")[-1]["port"]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
             lines = answer.read().decode().splitlines()
-        return next((float(line.split()[-1]) for line in lines if line.startswith(f"{name} ")), 0.0)
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
 
     def said(self, event: str) -> list[dict[str, Any]]:
         """The log lines of that event so far."""

@@ -37,14 +37,27 @@ async def test_a_message_that_kills_workers_is_ended_by_our_own_count(relay: Rel
 
 
 async def test_what_may_have_been_sent_is_never_rejected(relay: Relay, here: Station) -> None:
-    """A request that cannot be looked up ends as the dead letter `outcome_unknown`, announced to nobody."""
-    name = new_id()
-    body = json.dumps({"requestId": name, **request(expiresAt=(_NOW - timedelta(1)).isoformat())}).encode()
+    """A request that cannot be looked up ends as the dead letter `outcome_unknown`, announced to nobody.
+
+    It has expired and was tried too often; while its start may still happen not even that ends it.
+    """
     relay.simulator.faults([{"operation": "JobsList", "do": "status", "status": 429, "retryAfter": 60}])
-    window = {"jobrelay-window-until": (_NOW + timedelta(hours=1)).isoformat()}
-    await here.send(body, headers=earlier(10, "outcome_unknown") | window, correlation_id=name)
+    open_name, open_body = await _asked_before(here, _NOW + timedelta(hours=1))
+    name, body = await _asked_before(here, _NOW - timedelta(seconds=1))
+    (deferred,) = await here.outcome(open_name)
+    assert (deferred.key, deferred.data["code"]) == ("request.deferred", "outcome_unknown")
+    assert deferred.data["outcomeKnown"] is False
     letter = await here.letter(name)
     assert letter.message.headers["jobrelay-code"] == "outcome_unknown"
-    assert letter.message.body == body
+    assert letter.message.body == body != open_body
     assert here.heard(name) == []
-    assert relay.sent(name) == []
+    assert relay.sent(name) == relay.sent(open_name) == []
+
+
+async def _asked_before(here: Station, window_until: datetime) -> tuple[str, bytes]:
+    """Sends a request whose former attempts may have started it, until the given moment."""
+    name = new_id()
+    body = json.dumps({"requestId": name, **request(expiresAt=(_NOW - timedelta(1)).isoformat())}).encode()
+    headers = earlier(10, "outcome_unknown") | {"jobrelay-window-until": window_until.isoformat()}
+    await here.send(body, headers=headers, correlation_id=name)
+    return name, body
