@@ -21,7 +21,7 @@ from bench.race import Tell, programs, race
 from bench.report import Rounds, document, table
 from bench.stage import staged
 from bench.where import profiled
-from worker.broker.visit import BrokerAway
+from worker.broker.visits.visit import BrokerAway
 
 _ROUNDS, _REQUESTS = 5, 4000
 

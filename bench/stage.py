@@ -20,7 +20,7 @@ from aiormq.channel import Channel
 from bench.child import Failed, running
 from worker.broker.connection import channel_on
 from worker.broker.topology import START_KEY, Topology, declare, remove
-from worker.broker.visit import Sender, visit
+from worker.broker.visits.visit import Sender, visit
 from worker.domain.messages import Message
 
 ACCESS_TOKEN = "rt_bench"  # noqa: S105 - of the simulator

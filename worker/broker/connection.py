@@ -6,8 +6,9 @@ lived on it, and the session is simply run again: nothing is restored, so nothin
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from typing import NoReturn
 
 import aio_pika
 import structlog
@@ -22,7 +23,7 @@ _CONNECT_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = 5.0
 _PAUSE_LEAST_S, _PAUSE_MOST_S = 0.2, 5.0
 
-Session = Callable[[AbstractConnection], Awaitable[None]]
+Session = Callable[[AbstractConnection], Coroutine[None, None, None]]
 Report = Callable[[str, bool, str | None], None]
 """Tells readiness how a condition stands: its name, whether it holds, and if not, why."""
 
@@ -71,7 +72,7 @@ class Link:
             await declare(connection, self._topology)
             self._report("topology", True, None)
             self._awaited = len(sessions)
-            await _until_one_is_over(connection, sessions)
+            await together(*(session(connection) for session in sessions))
         finally:
             with suppress(AMQPError, OSError, TimeoutError, RuntimeError):
                 await asyncio.wait_for(connection.close(), _CLOSE_TIMEOUT_S)
@@ -87,20 +88,22 @@ class Link:
         _log.warning(f"broker.{event.replace(' ', '_')}", link=self._name, reason=_reason(error))
 
 
-async def _until_one_is_over(connection: AbstractConnection, sessions: tuple[Session, ...]) -> None:
-    async def run(session: Session) -> BaseException | None:
+async def together(*parts: Coroutine[None, None, None]) -> NoReturn:
+    """Runs *parts* until one of them is over, and raises the loss that it ended with."""
+
+    async def ended(part: Coroutine[None, None, None]) -> Exception:
         try:
-            await session(connection)
+            await part
         except _LOSSES as loss:
             return loss
-        return None
+        return SessionOver("a part of the session returned")
 
     async with asyncio.TaskGroup() as tasks:
-        running = [tasks.create_task(run(session)) for session in sessions]
+        running = [tasks.create_task(ended(part)) for part in parts]
         over, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         for task in running:
             task.cancel()
-    raise over.pop().result() or SessionOver("a session returned")
+    raise over.pop().result()
 
 
 async def connect(url: str, name: str) -> AbstractConnection:
@@ -120,12 +123,12 @@ async def channel_on(connection: AbstractConnection, *, confirms: bool) -> Async
         yield channel
 
 
-async def gone(channel: Channel) -> SessionOver:
-    """Waits until *channel* is closed by whomever, and says why."""
+async def gone(channel: Channel) -> NoReturn:
+    """Waits until *channel* is closed by whomever, and raises `SessionOver` saying why."""
     closing = channel.closing
     await asyncio.wait([closing])
     why = None if closing.cancelled() else closing.exception()
-    return SessionOver(f"channel closed: {_reason(why) if why else 'by the connection'}")
+    raise SessionOver(f"channel closed: {_reason(why) if why else 'by the connection'}")
 
 
 def _reason(error: BaseException) -> str:

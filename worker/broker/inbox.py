@@ -14,7 +14,7 @@ from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 
 from worker.broker.acks import Acks
-from worker.broker.connection import SessionOver, channel_on, gone
+from worker.broker.connection import SessionOver, channel_on, gone, together
 from worker.domain.messages import Message
 
 _TIMEOUT_S = 10.0
@@ -106,17 +106,11 @@ class Inbox:
             self._tag = begun.consumer_tag
         self._channel, self._acks = channel, acks
         self._up()
-        await self._until_over(channel, acks, cancelled)
+        await together(acks.run(), gone(channel), self._cancelled(cancelled))
 
-    async def _until_over(self, channel: Channel, acks: Acks, cancelled: asyncio.Event) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            sending = tasks.create_task(acks.run())
-            lost, ended = tasks.create_task(gone(channel)), tasks.create_task(cancelled.wait())
-            await asyncio.wait((sending, lost, ended), return_when=asyncio.FIRST_COMPLETED)
-            for task in (sending, lost, ended):
-                task.cancel()
-        why = "the broker cancelled the consumer" if cancelled.is_set() else "the channel was closed"
-        raise SessionOver(f"{why} of {self._queue}")
+    async def _cancelled(self, cancelled: asyncio.Event) -> None:
+        await cancelled.wait()
+        raise SessionOver(f"the broker cancelled the consumer of {self._queue}")
 
     def _take(self, delivered: DeliveredMessage, acks: Acks) -> None:
         tag = delivered.delivery_tag

@@ -7,12 +7,12 @@ from typing import Any
 import orjson
 import structlog
 from aio_pika.abc import AbstractConnection
-from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
-from aiormq.channel import Channel
+from aio_pika.exceptions import DeliveryError, PublishError
 from pamqp.commands import Basic
 from pamqp.encode import field_table
 
-from worker.broker.connection import channel_on, gone
+from worker.broker.confirms import Publisher
+from worker.broker.connection import SessionOver, channel_on, gone, together
 from worker.broker.topology import START_KEY, Topology
 from worker.domain.events import Event
 from worker.domain.messages import Message
@@ -43,7 +43,7 @@ class Outbox:
         self._topology = topology
         self._on_reply_lost = on_reply_lost
         self._replies: asyncio.Queue[tuple[str, bytes, Event]] = asyncio.Queue(_REPLIES_WAITING)
-        self._channel: Channel | None = None
+        self._publisher: Publisher | None = None
         self._opened = asyncio.Event()
 
     async def announce(self, event: Event) -> None:
@@ -86,60 +86,40 @@ class Outbox:
         self, exchange: str, key: str, body: bytes, properties: Basic.Properties, *, mandatory: bool
     ) -> bool:
         await self._opened.wait()
-        channel = self._channel
-        if channel is None:
+        publisher = self._publisher
+        if publisher is None:
             return False
         try:
-            await channel.basic_publish(
-                body,
-                exchange=exchange,
-                routing_key=key,
-                properties=properties,
-                mandatory=mandatory,
-                timeout=_CONFIRM_TIMEOUT_S,
-                wait=False,
-            )
-        except asyncio.CancelledError:
-            if _cancelled() or not channel.is_closed:
-                raise
-            self._leave(channel)
+            await publisher.publish(exchange, key, body, properties, mandatory=mandatory)
+        except SessionOver:
+            # Until the session notices it too, the next try would fail at once.
+            if publisher is self._publisher:
+                self._opened.clear()
             return False
-        except Exception as error:  # noqa: BLE001 - a lost channel raises what it was closed with
-            await self._failed(channel, exchange, error)
+        except DeliveryError as error:
+            await self._refused(publisher, exchange, error)
             return False
         return True
 
-    def _leave(self, channel: Channel) -> None:
-        """Has the next try wait for another channel: it would fail at once, and the session never notice."""
-        if channel is self._channel:
-            self._opened.clear()
-
-    async def _failed(self, channel: Channel, exchange: str, error: Exception) -> None:
-        """Makes the next try worth it: a refusal is waited for, anything else costs the channel."""
-        if channel.is_closed:
-            self._leave(channel)
-            return
+    async def _refused(self, publisher: Publisher, exchange: str, error: DeliveryError) -> None:
+        """Makes the next try worth it: a full queue is waited for, a missing one is declared anew."""
         _log.warning("broker.publish_failed", exchange=exchange, reason=str(error) or type(error).__name__)
-        if isinstance(error, DeliveryError) and not isinstance(error, PublishError):
+        if isinstance(error, PublishError):
+            publisher.end(f"a message to {exchange or 'the tracking queue'} came back: no queue took it")
+        else:
             await asyncio.sleep(_REFUSED_PAUSE_S)
-            return
-        if not isinstance(error, (AMQPError, OSError, TimeoutError, RuntimeError)):
-            raise error
-        # Unroutable: the next session declares the topology anew. Late: only the channel's end settles it.
-        self._leave(channel)
-        await channel.close()
 
     async def session(self, connection: AbstractConnection) -> None:
         """Publishes on *connection* until the channel is gone."""
         async with channel_on(connection, confirms=True) as channel:
-            self._channel = channel
+            self._publisher = Publisher(channel, _CONFIRM_TIMEOUT_S)
             self._opened.set()
             self._up()
             try:
-                raise await gone(channel)
+                await together(self._publisher.run(), gone(channel))
             finally:
                 self._opened.clear()
-                self._channel = None
+                self._publisher = None
 
     async def reply(self) -> None:
         """Sends the copies for `reply_to`, until cancelled."""
@@ -149,26 +129,14 @@ class Outbox:
                 self._on_reply_lost()
 
     async def _reply_once(self, queue: str, body: bytes, event: Event) -> bool:
-        channel = self._channel
-        if channel is None:
+        publisher = self._publisher
+        if publisher is None:
             return False
         try:
-            await channel.basic_publish(
-                body, routing_key=queue, properties=_of_event(event), timeout=_CONFIRM_TIMEOUT_S, wait=False
-            )
-        except asyncio.CancelledError:
-            if _cancelled():
-                raise
-            return False
-        except Exception:  # noqa: BLE001 - a reply is a courtesy: counted, never in the way
+            await publisher.publish("", queue, body, _of_event(event), mandatory=False)
+        except (SessionOver, DeliveryError):
             return False
         return True
-
-
-def _cancelled() -> bool:
-    """True when this task is meant: the library also raises CancelledError for a connection that is gone."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _of_event(event: Event) -> Basic.Properties:

@@ -11,9 +11,9 @@ import orjson
 import typer
 from rich.progress import Progress
 
-from worker.broker.letters import MOST, DeadLetters, Letter, dead_letters
 from worker.broker.topology import Topology
-from worker.broker.visit import NotTaken, sender, visit
+from worker.broker.visits.letters import MOST, DeadLetters, Letter, dead_letters
+from worker.broker.visits.visit import NotTaken, sender, visit
 from worker.cli.output import USAGE, AsJson, Failed, Output, as_text, complain, examples, note
 from worker.cli.topology import body_of
 from worker.settings import Settings, read_settings

@@ -11,9 +11,9 @@ import orjson
 import typer
 
 from worker import contracts
-from worker.broker.tap import events
 from worker.broker.topology import Topology
-from worker.broker.visit import visit
+from worker.broker.visits.tap import events
+from worker.broker.visits.visit import visit
 from worker.cli.output import AsJson, Output, examples, note
 from worker.domain.jobs import TERMINAL
 from worker.domain.messages import Message

@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 from worker import app as worker_app
 from worker import logs
 from worker.broker.topology import TopologyMismatch
-from worker.broker.visit import BrokerAway, NotTaken, NotThere
+from worker.broker.visits.visit import BrokerAway, NotTaken, NotThere
 from worker.cli import check, dead, demo, follow, start, topology
 from worker.cli.output import FAILED, INTERRUPTED, SETTINGS, UNREACHABLE, Failed, complain, examples
 from worker.settings import SettingsError, read_settings, unknown_settings

@@ -17,9 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from worker import contracts
-from worker.broker.tap import events
 from worker.broker.topology import START_KEY, Topology
-from worker.broker.visit import sender, visit
+from worker.broker.visits.tap import events
+from worker.broker.visits.visit import sender, visit
 from worker.cli.follow import Story, documents
 from worker.cli.output import FAILED, OK, TIMED_OUT, AsJson, Failed, Output, examples
 from worker.domain.messages import Message

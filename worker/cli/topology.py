@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from worker.broker.tap import Offset
-from worker.broker.tap import audit as read_audit
 from worker.broker.topology import Topology, declare
-from worker.broker.visit import visit
+from worker.broker.visits.tap import Offset
+from worker.broker.visits.tap import audit as read_audit
+from worker.broker.visits.visit import visit
 from worker.cli.output import AsJson, Output, examples, note
 from worker.domain.messages import Message
 from worker.settings import Settings, read_settings

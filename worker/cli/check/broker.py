@@ -3,7 +3,15 @@
 from contextlib import suppress
 
 from worker.broker.topology import Topology, TopologyMismatch, declare
-from worker.broker.visit import BrokerAway, Connection, NotThere, absent, broker_version, consumers, visit
+from worker.broker.visits.visit import (
+    BrokerAway,
+    Connection,
+    NotThere,
+    absent,
+    broker_version,
+    consumers,
+    visit,
+)
 from worker.cli.check.finding import Finding
 from worker.settings import Settings
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from worker.broker.letters import Letter
-from worker.broker.tap import burials, events, waiting
 from worker.broker.topology import Topology, declare, remove
-from worker.broker.visit import Connection, Sender, broker_version, sender, visit
+from worker.broker.visits.letters import Letter
+from worker.broker.visits.tap import burials, events, waiting
+from worker.broker.visits.visit import Connection, Sender, broker_version, sender, visit
 from worker.cli.demo import stage
 from worker.cli.demo.load import Asked, mixed_load
 from worker.cli.demo.screen import Report, Screen

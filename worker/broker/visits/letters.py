@@ -13,9 +13,9 @@ from aio_pika.abc import AbstractConnection
 from aiormq.channel import Channel
 
 from worker.broker.connection import channel_on
-from worker.broker.tap import Reading, reading
 from worker.broker.topology import Topology
-from worker.broker.visit import Sender
+from worker.broker.visits.tap import Reading, reading
+from worker.broker.visits.visit import Sender
 from worker.domain.failures import Code
 from worker.domain.messages import ATTEMPT, FIRST_AT, REPLAYS, Message
 
