@@ -1,6 +1,7 @@
 """The composition root: which parts there are, how they are joined, and in which order they stop."""
 
 import asyncio
+import gc
 import socket
 import time
 from collections.abc import Collection, Coroutine
@@ -153,6 +154,10 @@ async def run(settings: Settings, roles: Collection[str] = ROLES) -> int:
     missing = settings.missing_credentials()
     if missing:
         raise SettingsError(f"{', '.join(missing)} missing: JOBRELAY_AUTH={settings.auth} needs it")
+    # What is loaded now stays: not to be looked through at every collection.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 50, 100)
     try:
         await Worker(settings, roles).run()
     except asyncio.CancelledError:

@@ -23,9 +23,12 @@ class JobState(StrEnum):
 TERMINAL = frozenset({JobState.FAULTED, JobState.SUCCESSFUL, JobState.STOPPED})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Job:
-    """A job's row, as far as Jobrelay uses it. Times are the server's text (RFC 3339)."""
+    """A job's row, as far as Jobrelay uses it. Times are the server's text (RFC 3339).
+
+    Nobody changes it; see `Message` for why it is not frozen.
+    """
 
     id: int
     key: str

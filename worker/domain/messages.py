@@ -24,9 +24,12 @@ _COUNTS = ("x-delivery-count", "x-acquired-count")
 _SIGNS_OF_A_PAST = (ATTEMPT, REPLAYS, "x-death", *_COUNTS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Message:
-    """A message of a work queue: the body byte for byte, and the properties that Jobrelay carries on."""
+    """A message of a work queue: the body byte for byte, and the properties that Jobrelay carries on.
+
+    Nobody changes it. It is not frozen because that would make it three times as dear, for every request.
+    """
 
     body: bytes
     headers: Mapping[str, Any] = field(default_factory=dict)

@@ -60,9 +60,12 @@ class FolderRef:
         return f"with id {self.id}" if self.id is not None else f"with key {self.key}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class StartRequest:
-    """A request that kept to its schema. Names are not resolved yet; absent values are None."""
+    """A request that kept to its schema. Names are not resolved yet; absent values are None.
+
+    Nobody changes it; see `Message` for why it is not frozen.
+    """
 
     request_id: str
     process: ProcessRef
