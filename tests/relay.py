@@ -68,7 +68,7 @@ def relay(amqp_url: str, _prefixes: list[str], tmp_path_factory: pytest.TempPath
 @pytest.fixture
 async def here(relay: Relay) -> AsyncIterator[Station]:
     """A station at the shared relay, whose worker is ready. Faults that a test set are gone after it."""
-    async with station(relay.amqp_url, relay.prefix) as opened:
-        await relay.worker.ready()
+    await relay.worker.ready()
+    async with station(relay.amqp_url, relay.prefix, new=False) as opened:
         yield opened
         relay.simulator.heal()

@@ -130,11 +130,15 @@ class Station:
 
 
 @asynccontextmanager
-async def station(url: str, prefix: str) -> AsyncIterator[Station]:
-    """Declares the topology, listens to events from now on, and takes the dead letters off their queue."""
+async def station(url: str, prefix: str, *, new: bool = True) -> AsyncIterator[Station]:
+    """Listens to events from now on, and takes the dead letters off their queue.
+
+    Declares the topology, unless it is there already (not *new*).
+    """
     async with await aio_pika.connect(url) as connection:
         topology = Topology(prefix)
-        await declare(connection, topology)
+        if new:
+            await declare(connection, topology)
         channel = await connection.channel()
         await channel.set_qos(1000)
         exchange = await channel.get_exchange(topology.requests, ensure=False)

@@ -54,6 +54,7 @@ class Working:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("JOBRELAY_")}
         ours = {f"JOBRELAY_{name}": str(value) for name, value in {**QUICK, **settings}.items()}
         self._environment = {**kept, **ours}
+        self._port = 0
         self._command = [sys.executable, "-m", "worker", "run", "--role", roles]
 
     def __enter__(self) -> Self:
@@ -97,9 +98,8 @@ class Working:
         return found
 
     def metric(self, name: str) -> float:
-        """The sum of the metrics whose lines in `/metrics` begin with *name*."""
-        port = self.said("web.listening")[-1]["port"]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        """The sum of the metrics whose lines in `/metrics` begin with *name*; once the worker was ready."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=5) as answer:
             lines = answer.read().decode().splitlines()
         return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
 
@@ -121,16 +121,19 @@ class Working:
         return [json.loads(line) for line in whole if line.startswith("{") and line.endswith("}")]
 
     def _readyz(self) -> dict[str, Any] | None:
-        listening = self.said("web.listening")
-        if not listening:
-            assert self._process.poll() is None, f"the worker has ended\n{self.last_words()}"
+        assert self._process.poll() is None, f"the worker has ended\n{self.last_words()}"
+        if not self._port and not self._find_port():
             return None
-        url = f"http://127.0.0.1:{listening[-1]['port']}/readyz"
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/readyz", timeout=5) as answer:
                 return dict(json.load(answer))
         except urllib.error.HTTPError as not_ready:
             with not_ready:
                 return dict(json.load(not_ready))
         except OSError:
             return None
+
+    def _find_port(self) -> int:
+        for line in self.said("web.listening"):
+            self._port = line["port"]
+        return self._port

@@ -64,8 +64,8 @@ def lab(relay: Relay) -> dict[str, Case]:
 
 async def _struck(relay: Relay, faults: Mapping[str, dict[str, Any]]) -> dict[str, Case]:
     names = {fault: new_id() for fault in faults}
-    async with station(relay.amqp_url, relay.prefix) as here:
-        await relay.worker.ready()
+    await relay.worker.ready()
+    async with station(relay.amqp_url, relay.prefix, new=False) as here:
         rules = [_aimed(rule, names[fault]) for fault, rule in faults.items()]
         relay.simulator.faults(rules)
         for name in sorted(names.values(), key=names["401 once"].__ne__):

@@ -95,8 +95,8 @@ def test_every_request_has_exactly_one_outcome(relay: Relay, bodies: list[bytes]
 
 
 async def _through(relay: Relay, bodies: list[bytes]) -> None:
-    async with station(relay.amqp_url, relay.prefix) as here:
-        await relay.worker.ready()
+    await relay.worker.ready()
+    async with station(relay.amqp_url, relay.prefix, new=False) as here:
         sent = {new_id(): body for body in bodies}
         for mark, body in sent.items():
             await here.send(body, correlation_id=mark)

@@ -8,7 +8,7 @@ from station import station
 from tenant import SEED, key_of
 from working import Working
 
-_REQUESTS, _PROCESSES, _FOLDERS = 600, 20, 3
+_REQUESTS, _PROCESSES, _FOLDERS = 300, 20, 3
 
 
 def _seed() -> dict[str, Any]:
@@ -25,7 +25,7 @@ def _seed() -> dict[str, Any]:
 async def test_names_are_looked_up_once_for_many_requests(
     amqp_url: str, prefix: str, simulator: Simulated, log: Path
 ) -> None:
-    """600 requests for 20 processes in 3 folders: at most 20 release and 3 folder look-ups, one token."""
+    """300 requests for 20 processes in 3 folders: at most 20 release and 3 folder look-ups, one token."""
     simulator.seed(_seed())
     async with station(amqp_url, prefix) as here:
         with Working(

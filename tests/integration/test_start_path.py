@@ -71,9 +71,9 @@ async def test_a_process_is_found_by_name_package_or_key(
 @pytest.mark.parametrize(
     ("folder", "process", "path"),
     [
-        ({"path": MODERN}, "Waits", MODERN),
-        ({"id": FOLDER_IDS[MODERN]}, "Waits", MODERN),
-        ({"key": key_of(MODERN).upper()}, "Waits", MODERN),
+        ({"path": MODERN}, "SupportTriage_QuickstartDemo", MODERN),
+        ({"id": FOLDER_IDS[MODERN]}, "SupportTriage_QuickstartDemo", MODERN),
+        ({"key": key_of(MODERN).upper()}, "SupportTriage_QuickstartDemo", MODERN),
         ({"path": UMLAUT}, "Überprüfung", UMLAUT),
         ({"path": QUOTE}, "Kim's report & more", QUOTE),
     ],
@@ -82,7 +82,7 @@ async def test_a_folder_is_found_by_path_id_or_key(
     relay: Relay, here: Station, folder: dict[str, Any], process: str, path: str
 ) -> None:
     """Every form of a folder leads there, with umlauts and quotes in its name and in the process's."""
-    name = await here.ask(request(process={"name": process}, folder=folder, inputArguments=None))
+    name = await here.ask(request(process={"name": process}, folder=folder))
     created = await here.outcome(name)
     relay.assert_started_once(name, created)
     assert created[0].data["folder"] == {"id": FOLDER_IDS[path], "key": key_of(path), "path": path}
