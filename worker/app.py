@@ -80,8 +80,10 @@ class Worker:
             roles = [tasks.create_task(role) for role in self._role_runs()]
             await self._stopping.wait()
             _log.info("worker.stopping", grace_s=self._settings.grace_s)
-            for inbox in self._inboxes.values():
-                await inbox.close()
+            # In tasks of their own: the library may swallow the cancellation that a second signal is.
+            closing = [tasks.create_task(inbox.close()) for inbox in self._inboxes.values()]
+            if closing:
+                await asyncio.wait(closing)
             _, late = await asyncio.wait(roles, timeout=self._settings.grace_s) if roles else ((), ())
             for inbox in self._inboxes.values():
                 await inbox.flush()
