@@ -44,7 +44,9 @@ def following(job: Job, settings: Settings) -> str | None:
         case "Pending":
             return {"Pending": None, "NotStarted": "Faulted"}.get(job.plan, "Running")
         case "Running":
-            return {"Running": None, "StaysSuspended": "Suspended"}.get(job.plan, job.plan)
+            # A job that somebody nudged out of a plan to stay Pending goes on like any other.
+            nudged = {"Pending": "Successful", "NotStarted": "Successful"}
+            return ({"Running": None, "StaysSuspended": "Suspended"} | nudged).get(job.plan, job.plan)
         case "Suspended":
             return None if job.plan == "StaysSuspended" else "Resumed"
         case "Resumed":

@@ -77,6 +77,14 @@ def test_a_stuck_job_says_why(api: Caller) -> None:
     assert api.job(number)["State"] == "Pending"
 
 
+def test_a_stuck_job_that_is_nudged_goes_on(api: Caller) -> None:
+    """And the clock goes on for all the others."""
+    api.behave({"jobs": {**QUICK["jobs"], "outcomes": {"Pending": 1}}})
+    number = _first(api)
+    api.simulated.tell("PATCH", f"jobs/{number}", {"state": "Running"})
+    api.state(number, "Successful")
+
+
 def _stop(api: Caller, number: int, strategy: str) -> int:
     return api.call("POST", f"/odata/Jobs({number})/{F}StopJob", {"strategy": strategy}, MODERN).status
 
