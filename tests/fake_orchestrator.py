@@ -2,14 +2,14 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 from fakes import Clock
 
-from worker.domain.failures import Code, Failure, OutcomeUnknown, Rejected
+from worker.domain.failures import Code, Failure, Later, OutcomeUnknown, Rejected, Unavailable
 from worker.domain.jobs import Job
 from worker.domain.processes import Folder, Machine, Process, Robot
 from worker.domain.requests import FolderRef
@@ -81,8 +81,12 @@ class Orchestrator:
         await self._called("attach", (folder.id, name, content))
         return "6f1f0c7e-0000-4000-8000-000000000001"
 
-    async def start(self, folder: Folder, start_info: Mapping[str, Any]) -> Sequence[Job]:
-        """Makes jobs, unless the script says otherwise."""
+    async def start(
+        self, folder: Folder, start_info: Mapping[str, Any], *, may_send: Callable[[], bool] | None = None
+    ) -> Sequence[Job]:
+        """Makes jobs, unless the script says otherwise or *may_send* says no."""
+        if may_send is not None and not may_send():
+            raise Unavailable(Later.UNREACHABLE, "not sent")
         met = await self._called("start", dict(start_info))
         count = start_info.get("JobsCount") or len(start_info.get("RobotIds", ())) or 1
         if isinstance(met, Lost):

@@ -67,6 +67,7 @@ class Outbox:
         self.events: list[Event] = []
         self.tracked: list[dict[str, Any]] = []
         self.deferred: list[tuple[Message, int, dict[str, Any]]] = []
+        self.again: list[dict[str, Any]] = []
         self.buried: list[tuple[Message, dict[str, Any]]] = []
         self._gates: dict[str, asyncio.Event] = {}
         self._broken: dict[str, Exception] = {}
@@ -81,10 +82,13 @@ class Outbox:
         await self._confirmed("track")
         self.tracked.append(dict(document))
 
-    async def defer(self, message: Message, seconds: int, headers: Mapping[str, Any]) -> None:
-        """Sends a request round a delay queue."""
+    async def defer(
+        self, message: Message, seconds: int, headers: Mapping[str, Any], again: Mapping[str, Any]
+    ) -> None:
+        """Sends a request round a delay queue. No confirm is lost here, so that *again* is never sent."""
         await self._confirmed("defer")
         self.deferred.append((message, seconds, dict(headers)))
+        self.again.append(dict(again))
 
     async def bury(self, message: Message, headers: Mapping[str, Any]) -> None:
         """Keeps a message in the dead letters."""

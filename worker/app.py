@@ -18,11 +18,11 @@ from worker.domain.failures import Rejected, Unavailable
 from worker.domain.requests import FolderRef
 from worker.ledger.memory import MemoryLedger
 from worker.orchestrator.client import Client
-from worker.pipeline.attempt import Attempts, Rules
+from worker.pipeline.attempt import Attempts
 from worker.pipeline.consume import Consumer
 from worker.pipeline.pauses import Outage, Stopping
 from worker.pipeline.resolve import Resolver
-from worker.pipeline.settle import Settler
+from worker.pipeline.settle import Rules, Settler, Teller
 from worker.pipeline.start import Starter
 from worker.settings import Settings, SettingsError
 from worker.tracking.track import Tracker
@@ -50,6 +50,7 @@ class Worker:
         self._topology = Topology(settings.prefix)
         self._stopping = Stopping()
         self._metrics = Metrics()
+        self._outage = Outage(self._stopping, self._metrics.outage)
         self._health = Health(without=() if self._roles & _TAKING else _NEEDED_TO_TAKE)
         self._client = Client(settings, self._metrics.orchestrator_call)
         self._consuming = self._link("broker-consume")
@@ -117,9 +118,9 @@ class Worker:
             max_attempts=settings.max_attempts,
         )
         starter = Starter(self._client, settings.commit_slack_s, time.time, self._stopping)
-        outage = Outage(self._stopping, self._metrics.outage)
-        attempts = Attempts(Resolver(self._client), starter, outage, rules, time.time)
-        settler = Settler(self._outbox, self._source, socket.gethostname(), settings.max_attempts, time.time)
+        attempts = Attempts(Resolver(self._client), starter, self._outage, rules, time.time)
+        settler = Settler(self._outbox, Teller(self._source, socket.gethostname()), rules, time.time)
+
         return Consumer(attempts, settler, MemoryLedger(), rules, self._metrics, time.time)
 
     def _link(self, name: str) -> Link:
@@ -130,9 +131,10 @@ class Worker:
         """Keeps readiness true to what calls have met with; asks by itself while something is wrong."""
         while True:
             reach = self._client.status()
-            if not (reach.token_ok and reach.reachable):
+            if self._outage or not (reach.token_ok and reach.reachable):
                 try:
                     await self._client.probe()
+                    self._outage.worked()
                 except (Unavailable, Rejected) as why:
                     _log.warning("orchestrator.not_ready", reason=why.detail)
                 reach = self._client.status()

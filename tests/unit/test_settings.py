@@ -52,6 +52,8 @@ def test_a_missing_broker_is_named_with_its_form(monkeypatch: pytest.MonkeyPatch
         ("ORCHESTRATOR_URL", "cloud.example", "JOBRELAY_ORCHESTRATOR_URL: "),
         ("LOG_LEVEL", "loud", "JOBRELAY_LOG_LEVEL: .*info"),
         ("CONCURRENCY", "0", "JOBRELAY_CONCURRENCY: "),
+        ("COMMIT_SLACK_S", "inf", "JOBRELAY_COMMIT_SLACK_S: .*finite"),
+        ("POLL_INTERVAL_S", "nan", "JOBRELAY_POLL_INTERVAL_S: .*finite"),
         ("GRACE_S", "35", "JOBRELAY_GRACE_S must be at least HTTP_TIMEOUT_S . 10 = 40"),
     ],
 )
@@ -63,6 +65,48 @@ def test_a_wrong_setting_is_one_line_that_names_it(
     with pytest.raises(SettingsError, match=f"^{said}") as raised:
         read_settings()
     assert len(str(raised.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["AMQP_URL", "ORCHESTRATOR_URL", "TOKEN_URL", "REDIS_URL"])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "user:PLANTED/pw@host/", "user:PLANTED#pw@host/", "user:PLANTED?pw@host/", "user:77/PLANTED@host/",
+        "user:a@PLANTED/pw@host/", "user:PLANTED[@host/", "[::1", "host:9999999", "host:0", "", "a PLANTED",
+    ],
+)  # fmt: skip
+def test_a_url_that_cannot_be_read_is_told_without_a_word_of_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, rest: str
+) -> None:
+    """A password's special characters make it look like a host, a port or a path: it is not quoted as such."""
+    scheme = {"AMQP_URL": "amqp", "REDIS_URL": "redis"}.get(name, "https")
+    having(monkeypatch, **{"AMQP_URL": URL, name: f"{scheme}://{rest}"})
+    with pytest.raises(SettingsError, match=f"^JOBRELAY_{name}: must be like {scheme}://[^\\n]*$") as raised:
+        read_settings()
+    said = str(raised.value)
+    assert "PLANTED" not in said
+    assert "percent-encoded" in said or "no password" in said
+
+
+def test_a_password_that_is_percent_encoded_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So is the host of a URL without any."""
+    having(monkeypatch, AMQP_URL="amqps://u:a%2Fb%40c@host:5671/v", REDIS_URL="redis://:p%23@[::1]:6379/0")
+    having(monkeypatch, ORCHESTRATOR_URL="https://cloud.example/org/tenant/orchestrator_")
+    assert read_settings().redis_url is not None
+
+
+@pytest.mark.parametrize(
+    "name", ["CLIENT_ID", "CLIENT_SECRET", "ACCESS_TOKEN", "TENANT", "USERNAME", "PASSWORD", "FOLDER"]
+)
+@pytest.mark.parametrize("value", ["planted\r\nX: y", "planted\n", "planted\x1b[2J", "planted\udcff"])
+def test_what_cannot_be_sent_as_text_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """Control characters and bytes that are no text are found at the start, not in a header hours later."""
+    having(monkeypatch, **{"AMQP_URL": URL, name: value})
+    with pytest.raises(SettingsError, match=f"^JOBRELAY_{name}: must (not contain|be UTF-8)") as raised:
+        read_settings()
+    assert "planted" not in str(raised.value)
 
 
 def test_several_wrong_settings_are_several_lines(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,6 +128,16 @@ def test_a_secret_comes_from_a_file_and_the_environment_wins(
     assert settings.client_secret is not None
     assert settings.client_secret.get_secret_value() == "from the file"
     assert settings.prefix == "from-the-environment"
+
+
+def test_a_file_of_a_secret_that_is_no_text_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The line names the folder."""
+    (tmp_path / "jobrelay_client_secret").write_bytes(b"\xff\xfe")
+    having(monkeypatch, AMQP_URL=URL, SECRETS_DIR=str(tmp_path))
+    with pytest.raises(SettingsError, match=r"a file in .* is not UTF-8 text$"):
+        read_settings()
 
 
 def test_a_missing_folder_of_secrets_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -127,3 +181,15 @@ def test_each_way_to_sign_in_names_what_it_lacks(auth: str, missing: list[str]) 
     """The credentials that AUTH needs are named in full."""
     settings = Settings.model_validate({"amqp_url": URL, "auth": auth})
     assert settings.missing_credentials() == [f"JOBRELAY_{name}" for name in missing]
+
+
+def test_what_signing_in_lacks_is_told_line_by_line() -> None:
+    """Each line names the setting, what it is, and what needs it."""
+    settings = Settings.model_validate({"amqp_url": URL, "auth": "access_token"})
+    with pytest.raises(SettingsError) as raised:
+        settings.require_credentials()
+    assert str(raised.value).splitlines() == [
+        "JOBRELAY_ORCHESTRATOR_URL is missing: base URL of Orchestrator: what stands before /odata"
+        " (JOBRELAY_AUTH=access_token needs it)",
+        "JOBRELAY_ACCESS_TOKEN is missing: personal access token (JOBRELAY_AUTH=access_token needs it)",
+    ]

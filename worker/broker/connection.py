@@ -61,6 +61,9 @@ class Link:
                 self._report("topology", False, str(error))
                 self._say("topology differs", error)
             except _LOSSES as error:
+                if _cancelled():
+                    # The library may have turned our end into a loss of its own.
+                    raise asyncio.CancelledError from error
                 self._report(self._name, False, _reason(error))
                 self._say("connection lost", error)
             await asyncio.sleep(self._pause * random.uniform(0.5, 1))  # noqa: S311 - jitter, not a secret
@@ -129,6 +132,11 @@ async def gone(channel: Channel) -> NoReturn:
     await asyncio.wait([closing])
     why = None if closing.cancelled() else closing.exception()
     raise SessionOver(f"channel closed: {_reason(why) if why else 'by the connection'}")
+
+
+def _cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _reason(error: BaseException) -> str:

@@ -66,10 +66,14 @@ class Outbox:
         )
         await self._publish("", self._topology.tracking, orjson.dumps(document), properties)
 
-    async def defer(self, message: Message, seconds: int, headers: Mapping[str, Any]) -> None:
+    async def defer(
+        self, message: Message, seconds: int, headers: Mapping[str, Any], again: Mapping[str, Any]
+    ) -> None:
         """Sends a request round the delay queue of *seconds*; it comes back as a start-job request."""
-        exchange = self._topology.delay(seconds)
-        await self._publish(exchange, START_KEY, message.body, properties_of(message, headers))
+        exchange, body = self._topology.delay(seconds), message.body
+        first = properties_of(message, headers)
+        if not await self._publish_once(exchange, START_KEY, body, first, mandatory=True):
+            await self._publish(exchange, START_KEY, body, properties_of(message, again))
 
     async def bury(self, message: Message, headers: Mapping[str, Any]) -> None:
         """Keeps a message in the dead letters."""

@@ -1,6 +1,6 @@
 """Orchestrator's verbs, as the pipeline knows them. Keeps the promises of `pipeline.ports.Orchestrator`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Self
@@ -88,7 +88,9 @@ class Client:
         """Lists the machine templates of a modern folder."""
         return await self._catalog.machines(folder, fresh=fresh)
 
-    async def start(self, folder: Folder, start_info: Mapping[str, Any]) -> Sequence[Job]:
+    async def start(
+        self, folder: Folder, start_info: Mapping[str, Any], *, may_send: Callable[[], bool] | None = None
+    ) -> Sequence[Job]:
         """Calls StartJobs once: the jobs it made, oldest first, or one of the three kinds of failure.
 
         Sent again only after a 401 (with a new token) and after an empty 400 (over a new connection): both

@@ -1,7 +1,6 @@
 """One attempt at a request: looked up where it must be, understood, started; and what its failure means."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -25,7 +24,7 @@ from worker.domain.requests import FolderRef, StartRequest, jobs_asked
 from worker.pipeline.pauses import Outage
 from worker.pipeline.ports import Clock
 from worker.pipeline.resolve import Resolver
-from worker.pipeline.settle import Case
+from worker.pipeline.settle import Case, Rules
 from worker.pipeline.start import Claim, Starter
 from worker.pipeline.validate import validate
 
@@ -36,19 +35,6 @@ _DOUBTS_KEPT = 100_000
 _CLOCKS_DIFFER_S = 600.0
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What this deployment decides for all requests.
-
-    *window_s* is how long after a redelivery a POST of the message's former owner may still commit.
-    """
-
-    prefix: str
-    default_folder: FolderRef | None
-    window_s: float
-    max_attempts: int
 
 
 class Attempts:
@@ -67,8 +53,12 @@ class Attempts:
     async def outcome(self, case: Case, document: Mapping[str, Any]) -> Outcome:
         """What is to become of the request. In an outage it is held here until Orchestrator is back."""
         claim = self._claim(case)
+        request = self._validated(case, document)
+        if isinstance(request, Rejected) and not claim.look:
+            # Nothing was sent for it, and Orchestrator need not be there to refuse it.
+            return self._bounded(case, claim, Refused(request))
         try:
-            return await self._until_known(case, claim, document)
+            return await self._until_known(case, claim, document, request)
         finally:
             self._doubt(claim)
 
@@ -92,19 +82,23 @@ class Attempts:
             if len(self._doubts) > _DOUBTS_KEPT:
                 del self._doubts[next(iter(self._doubts))]
 
-    async def _until_known(self, case: Case, claim: Claim, document: Mapping[str, Any]) -> Outcome:
+    async def _until_known(
+        self, case: Case, claim: Claim, document: Mapping[str, Any], request: StartRequest | Rejected
+    ) -> Outcome:
         while True:
-            async with self._outage.passage() as stopping:
+            async with self._outage.passage(claim.still_mine) as stopping:
                 if stopping or not claim.still_mine():
                     return Returned()
-                outcome = await self._attempted(case, claim, document)
+                outcome = await self._attempted(case, claim, document, request)
             if outcome is not None:
                 return self._bounded(case, claim, outcome)
 
-    async def _attempted(self, case: Case, claim: Claim, document: Mapping[str, Any]) -> Outcome | None:
+    async def _attempted(
+        self, case: Case, claim: Claim, document: Mapping[str, Any], request: StartRequest | Rejected
+    ) -> Outcome | None:
         """One attempt; None when Orchestrator is away."""
         try:
-            outcome = await self._tried(case, claim, document)
+            outcome = await self._tried(case, claim, document, request)
         except Rejected as why:
             outcome = Refused(why)
         except Unavailable as why:
@@ -126,22 +120,28 @@ class Attempts:
             self._outage.worked()
         return outcome
 
-    async def _tried(self, case: Case, claim: Claim, document: Mapping[str, Any]) -> Outcome:
+    async def _tried(
+        self, case: Case, claim: Claim, document: Mapping[str, Any], request: StartRequest | Rejected
+    ) -> Outcome:
         """Looks the request up if it may have been sent; only then may anything end or start it."""
-        request, target, trouble = await self._understood(case, document)
+        target = await self._resolved(request)
         if claim.look:
-            found = await self._looked_up(claim, document, target)
+            found = await self._looked_up(claim, document, target if isinstance(target, Target) else None)
             if found is not None:
                 return found
-        if trouble is not None:
-            raise trouble
+        if isinstance(request, Rejected):
+            raise request
+        if isinstance(target, Rejected):
+            raise target
         attempts = case.past.attempt - 1 + case.past.deliveries
         if attempts > self._rules.max_attempts:
             raise exhausted(
                 attempts, "it was never settled, not even by a failure: a worker may have died of it"
             )
-        if request is None or target is None:
-            raise TypeError("a request without trouble has a target")
+        return await self._started(claim, request, target)
+
+    async def _started(self, claim: Claim, request: StartRequest, target: Target) -> Outcome:
+        """Starts it; once more with fresh names when Orchestrator no longer knows the cached ones."""
         claim.expires_at = request.expires_at
         try:
             return await self._starter.start(claim, target)
@@ -151,17 +151,21 @@ class Attempts:
         target = await self._resolver.resolve(request, fresh=True)
         return await self._starter.start(claim, target)
 
-    async def _understood(
-        self, case: Case, document: Mapping[str, Any]
-    ) -> tuple[StartRequest | None, Target | None, Rejected | None]:
-        """The request, validated and resolved, or what is wrong with it."""
-        request = None
+    def _validated(self, case: Case, document: Mapping[str, Any]) -> StartRequest | Rejected:
         try:
             request = validate(document, self._rules.default_folder)
             _check_reply_to(case.message, self._rules.prefix)
-            return request, await self._resolver.resolve(request), None
         except Rejected as trouble:
-            return request, None, trouble
+            return trouble
+        return request
+
+    async def _resolved(self, request: StartRequest | Rejected) -> Target | Rejected:
+        if isinstance(request, Rejected):
+            return request
+        try:
+            return await self._resolver.resolve(request)
+        except Rejected as trouble:
+            return trouble
 
     async def _looked_up(
         self, claim: Claim, document: Mapping[str, Any], target: Target | None

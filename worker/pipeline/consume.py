@@ -14,9 +14,9 @@ from worker.domain.failures import Rejected
 from worker.domain.messages import Message, past_of
 from worker.domain.outcomes import Deferred, Duplicate, Outcome, Refused, Repeated, Returned, Started
 from worker.domain.requests import FolderRef
-from worker.pipeline.attempt import Attempts, Rules
+from worker.pipeline.attempt import Attempts
 from worker.pipeline.ports import Clock, Delivery, Ledger, Telemetry
-from worker.pipeline.settle import Case, Settler
+from worker.pipeline.settle import Case, Rules, Settler
 from worker.pipeline.validate import expires_at_of, read, request_id_of, validate
 
 # Given back at once, a message that we fail at would go round as fast as it can.

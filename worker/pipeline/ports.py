@@ -1,6 +1,6 @@
 """What the pipeline needs from outside, in its own words. Adapters keep these promises, unimported."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from worker.domain.events import Event
@@ -41,8 +41,13 @@ class Outbox(Protocol):
     async def track(self, document: Mapping[str, Any]) -> None:
         """Puts a job into the durable set of jobs in flight (`schemas/internal/tracking.v1.json`)."""
 
-    async def defer(self, message: Message, seconds: int, headers: Mapping[str, Any]) -> None:
-        """Sends *message* round the delay queue of *seconds*, with *headers* added to its own."""
+    async def defer(
+        self, message: Message, seconds: int, headers: Mapping[str, Any], again: Mapping[str, Any]
+    ) -> None:
+        """Sends *message* round the delay queue of *seconds*, with *headers* added to its own.
+
+        Where the confirm was lost it may be there already: what is sent then carries *again* instead.
+        """
 
     async def bury(self, message: Message, headers: Mapping[str, Any]) -> None:
         """Keeps *message* in the dead letters, byte for byte, with *headers* added to its own."""
@@ -80,8 +85,14 @@ class Orchestrator(Protocol):
     async def attach(self, folder: Folder, name: str, content: bytes) -> str:
         """Uploads *content* as an attachment and returns its id (API 20 and newer)."""
 
-    async def start(self, folder: Folder, start_info: Mapping[str, Any]) -> Sequence[Job]:
-        """Calls StartJobs once. A lost answer is `OutcomeUnknown`; it is never sent again in here."""
+    async def start(
+        self, folder: Folder, start_info: Mapping[str, Any], *, may_send: Callable[[], bool] | None = None
+    ) -> Sequence[Job]:
+        """Calls StartJobs once. A lost answer is `OutcomeUnknown`; it is never sent again in here.
+
+        *may_send* is asked right before each exchange (there may be waits for a token before), and a no is
+        `Unavailable`.
+        """
 
     async def find(
         self, folder: Folder, reference: str, release_name: str | None, *, since: float | None = None

@@ -20,6 +20,7 @@ from worker.domain.outcomes import (
     Started,
     Unsettled,
 )
+from worker.domain.requests import FolderRef
 from worker.pipeline.ports import Clock, Delivery, Outbox
 
 
@@ -44,14 +45,36 @@ class Case:
         return sha256(self.message.body).hexdigest()
 
 
-class Settler:
-    """Settles cases. *source* is the CloudEvents source of this deployment, *host* names this worker."""
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What this deployment decides for all requests.
 
-    def __init__(self, outbox: Outbox, source: str, host: str, max_attempts: int, clock: Clock) -> None:
+    *window_s* is how long after a redelivery a POST of the message's former owner may still commit.
+    """
+
+    prefix: str
+    default_folder: FolderRef | None
+    window_s: float
+    max_attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """Who speaks: *source* is the CloudEvents source of this deployment, *host* names this worker."""
+
+    source: str
+    host: str
+
+
+class Settler:
+    """Settles cases."""
+
+    def __init__(self, outbox: Outbox, teller: Teller, rules: Rules, clock: Clock) -> None:
         self._outbox = outbox
-        self._source = source
-        self._host = host
-        self._max_attempts = max_attempts
+        self._source = teller.source
+        self._host = teller.host
+        self._max_attempts = rules.max_attempts
+        self._window_s = rules.window_s
         self._clock = clock
 
     async def settle(self, case: Case, outcome: Outcome) -> None:
@@ -127,8 +150,11 @@ class Settler:
             "orchestrator": events.answered(deferred.answer),
         }
         headers = past.after(Attempt(now, deferred.code, deferred.detail), deferred.safe_at)
+        # A second copy of this message has to wait out what the first one may send.
+        twin_is_done = rfc3339(max(deferred.safe_at or 0.0, now + deferred.seconds + self._window_s))
         await self._outbox.announce(events.request_deferred(self._source, case.sender, detail, now))
-        await self._outbox.defer(case.message, deferred.seconds, headers)
+        again = headers | {WINDOW_UNTIL: twin_is_done}
+        await self._outbox.defer(case.message, deferred.seconds, headers, again)
 
     async def _duplicate(self, case: Case, *, body_differs: bool) -> None:
         message = case.message.message_id or case.fingerprint

@@ -91,7 +91,9 @@ class Starter:
             if self._stopping or not claim.still_mine():
                 return Returned()
             try:
-                jobs = await self._orchestrator.start(target.folder, body)
+                jobs = await self._orchestrator.start(
+                    target.folder, body, may_send=lambda: claim.still_mine() and not self._stopping
+                )
                 return _started(target, jobs)
             except OutcomeUnknown:
                 claim.look, claim.safe_at = True, self._clock() + self._commit_slack_s

@@ -10,11 +10,11 @@ from worker.contracts import violations
 from worker.domain.messages import Message
 from worker.domain.requests import FolderRef
 from worker.ledger.memory import MemoryLedger
-from worker.pipeline.attempt import Attempts, Rules
+from worker.pipeline.attempt import Attempts
 from worker.pipeline.consume import Consumer
 from worker.pipeline.pauses import Outage, Stopping
 from worker.pipeline.resolve import Resolver
-from worker.pipeline.settle import Settler
+from worker.pipeline.settle import Rules, Settler, Teller
 from worker.pipeline.start import Starter
 
 SOURCE = "urn:jobrelay:jobrelay"
@@ -39,7 +39,7 @@ class Shop:
         starter = Starter(self.tenant, slack, clock, self.stopping)
         outage = Outage(self.stopping, self.outages.append)
         attempts = Attempts(Resolver(self.tenant), starter, outage, rules, clock)
-        settler = Settler(self.outbox, SOURCE, "host-1", max_attempts, clock)
+        settler = Settler(self.outbox, Teller(SOURCE, "host-1"), rules, clock)
         self.consumer = Consumer(attempts, settler, self.ledger, rules, self.telemetry, clock)
 
     def delivery(

@@ -85,9 +85,9 @@ async def test_a_message_whose_channel_is_gone_is_neither_deferred_nor_rejected(
     first = shop.delivery()
     start = shop.tenant.start
 
-    async def meanwhile(*call: Any) -> Any:
+    async def meanwhile(*call: Any, **options: Any) -> Any:
         first.lose()
-        return await start(*call)
+        return await start(*call, **options)
 
     shop.tenant.start = meanwhile  # type: ignore[method-assign]
     shop.tenant.meets("start", met)

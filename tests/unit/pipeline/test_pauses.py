@@ -38,6 +38,10 @@ async def test_a_stop_ends_pauses_at_once_and_for_good() -> None:
     assert _now() == pytest.approx(1)
 
 
+def _always() -> bool:
+    return True
+
+
 def _outage() -> tuple[Outage, Stopping, list[bool]]:
     stopping, reports = Stopping(), list[bool]()
     return Outage(stopping, reports.append), stopping, reports
@@ -46,7 +50,7 @@ def _outage() -> tuple[Outage, Stopping, list[bool]]:
 async def test_everybody_passes_while_orchestrator_answers() -> None:
     """Side by side, without a wait."""
     outage, _, reports = _outage()
-    async with outage.passage(), outage.passage():
+    async with outage.passage(_always), outage.passage(_always):
         assert _now() == 0
     assert reports == []
 
@@ -59,7 +63,7 @@ async def test_in_an_outage_one_at_a_time_is_let_through_at_growing_distances() 
 
     async def attempt() -> None:
         nonlocal inside
-        async with outage.passage():
+        async with outage.passage(_always):
             inside += 1
             assert inside == 1
             entered.append(_now())
@@ -81,12 +85,12 @@ async def test_the_first_that_works_lets_everybody_go_on() -> None:
     outage, _, reports = _outage()
     for _ in range(8):
         outage.failed()
-        async with outage.passage():
+        async with outage.passage(_always):
             pass
     began, passed = _now(), list[float]()
 
     async def attempt() -> None:
-        async with outage.passage():
+        async with outage.passage(_always):
             outage.worked()
             passed.append(_now())
 
@@ -98,7 +102,7 @@ async def test_the_first_that_works_lets_everybody_go_on() -> None:
     assert reports.count(False) == 1
     outage.failed()
     began = _now()
-    async with outage.passage():
+    async with outage.passage(_always):
         assert _now() - began <= 0.5
 
 
@@ -108,9 +112,40 @@ async def test_a_stop_lets_nobody_wait_for_a_passage() -> None:
     outage.failed()
     stopping.begin()
     for _ in range(20):
-        async with outage.passage() as wish:
+        async with outage.passage(_always) as wish:
             assert wish
     assert _now() == 0
+
+
+async def test_who_is_no_longer_wanted_holds_up_nobody() -> None:
+    """Deliveries whose channel is gone take no turn, however many they are."""
+    outage, _, _ = _outage()
+    outage.failed()
+    for _ in range(100):
+        async with outage.passage(lambda: False):
+            pass
+    assert _now() == 0
+
+
+async def test_a_probe_that_works_ends_the_pauses() -> None:
+    """Whoever finds out, everybody goes on within half a second."""
+    outage, _, _ = _outage()
+    outage.failed()
+    for _ in range(8):
+        async with outage.passage(_always):
+            pass
+
+    async def attempt() -> None:
+        async with outage.passage(_always):
+            pass
+
+    async with asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(attempt())
+        await asyncio.sleep(1)
+        assert not waiting.done()
+        outage.worked()
+        began = _now()
+    assert _now() - began <= 0.5
 
 
 async def test_who_fails_in_the_passage_blocks_nobody() -> None:
@@ -118,9 +153,9 @@ async def test_who_fails_in_the_passage_blocks_nobody() -> None:
     outage, _, _ = _outage()
     outage.failed()
     with pytest.raises(ZeroDivisionError):
-        async with outage.passage():
+        async with outage.passage(_always):
             raise ZeroDivisionError
-    async with asyncio.timeout(60), outage.passage():
+    async with asyncio.timeout(60), outage.passage(_always):
         pass
 
 
@@ -147,13 +182,13 @@ async def test_an_outage_is_asked_about_by_one_request_at_a_time() -> None:
     shop.tenant.meets("start", *[AWAY] * 30)
     start, at_once, most = shop.tenant.start, 0, list[int]()
 
-    async def watched(*call: Any) -> Any:
+    async def watched(*call: Any, **options: Any) -> Any:
         nonlocal at_once
         at_once += 1
         most.append(at_once)
         await asyncio.sleep(0.01)
         at_once -= 1
-        return await start(*call)
+        return await start(*call, **options)
 
     shop.tenant.start = watched  # type: ignore[method-assign]
     await shop.handle(*_many(shop, 10))
@@ -220,3 +255,21 @@ async def test_a_stop_finishes_the_post_that_is_on_its_way() -> None:
         await asyncio.sleep(1)
         going.set()
     assert (sent.settled, waiting.settled, shop.posts) == (["ack"], ["give back"], 1)
+
+
+async def test_what_is_invalid_is_refused_in_an_outage_too() -> None:
+    """It needs no Orchestrator, and takes nobody's turn."""
+    shop = Shop()
+    shop.tenant.meets("processes", *[AWAY] * 1000)
+    held = shop.delivery(REQUEST | {"requestId": "held"})
+    async with asyncio.TaskGroup() as tasks:
+        holding = tasks.create_task(shop.handle(held))
+        await asyncio.sleep(5)
+        began = _now()
+        await shop.handle(
+            *[shop.delivery(REQUEST | {"requestId": f"bad-{n}", "jobsCount": 0}) for n in range(20)]
+        )
+        assert _now() == began
+        assert shop.codes == ["invalid_request"] * 20
+        shop.stopping.begin()
+    assert holding.done()

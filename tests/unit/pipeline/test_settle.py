@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from fake_orchestrator import Lost
 from fakes import NOW, Delivery
-from shop import REQUEST, SOURCE, Shop
+from shop import REQUEST, SOURCE, WINDOW, Shop
 
 from worker.domain.events import event_id, rfc3339
 from worker.domain.failures import Code, Later, Rejected, Unavailable
-from worker.domain.messages import ATTEMPT, FIRST_AT, HISTORY, REPLAYS
+from worker.domain.messages import ATTEMPT, FIRST_AT, HISTORY, REPLAYS, WINDOW_UNTIL
 
 BUSY = Unavailable(Later.BUSY, "busy")
 NO = Rejected(Code.ORCHESTRATOR_REFUSED, "no")
@@ -186,3 +186,13 @@ async def test_an_adopted_start_says_so() -> None:
     shop.tenant.meets("start", Lost(None))
     await shop.handle(_three(shop))
     assert [event.data["adopted"] for event in shop.outbox.events] == [True] * 3
+
+
+async def test_a_second_copy_of_a_deferral_waits_out_the_first() -> None:
+    """Where the confirm was lost there may be two: the second is not started while the first still may be."""
+    shop = Shop()
+    shop.tenant.meets("start", Unavailable(Later.BUSY, "pending jobs"))
+    await shop.handle(shop.delivery())
+    (_, seconds, headers), again = shop.outbox.deferred[0], shop.outbox.again[0]
+    assert WINDOW_UNTIL not in headers
+    assert again == {**headers, WINDOW_UNTIL: rfc3339(NOW + seconds + WINDOW)}

@@ -43,9 +43,9 @@ async def test_no_post_is_sent_when(happens: Callable[[Desk], None], met: list[A
 def _during_the_first_call(desk: Desk, happens: Callable[[Desk], None]) -> None:
     start = desk.tenant.start
 
-    async def meanwhile(*call: Any) -> Any:
+    async def meanwhile(*call: Any, **options: Any) -> Any:
         try:
-            return await start(*call)
+            return await start(*call, **options)
         finally:
             happens(desk)
 
