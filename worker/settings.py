@@ -5,21 +5,72 @@ A wrong or missing setting is one clear line (`SettingsError`); an unknown one w
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as NotRead
 
 _PREFIX = "JOBRELAY_"
 # Read by the program itself or by its scripts, not settings of the worker.
 _BESIDE = frozenset({"SECRETS_DIR", "REQUIRE", "FACTS_DIR"})
 
+_NEEDED_BY = {
+    "client_credentials": ("client_id", "client_secret"),
+    "access_token": ("access_token",),
+    "user_key": ("client_id", "user_key"),
+    "password": ("username", "password"),
+}
+_ENCODED = (
+    "special characters in a password must be percent-encoded, such as %2F for /, %23 for # and %3F for ?"
+)
+
+
+def _is_url(text: str, *schemes: str) -> bool:
+    """Whether *text* names a host, read as its writer meant: what follows the host has no `@`."""
+    try:
+        url = urlsplit(text)
+        named = url.scheme in schemes and url.hostname and url.port != 0
+    except ValueError:  # its text quotes the URL, password and all
+        return False
+    return bool(named) and not re.search(r"\s", text) and "@" not in f"{url.path}{url.query}{url.fragment}"
+
+
+def _open_url(text: str) -> str:
+    if "@" in text or not _is_url(text, "http", "https"):
+        raise ValueError("must be like https://host/path, with no user and no password in it")
+    return text
+
+
+def _broker_url(value: SecretStr) -> SecretStr:
+    if not _is_url(value.get_secret_value(), "amqp", "amqps"):
+        raise ValueError(f"must be like amqp://user:password@host:port/vhost; {_ENCODED}")
+    return value
+
+
+def _redis_url(value: SecretStr) -> SecretStr:
+    if not _is_url(value.get_secret_value(), "redis", "rediss"):
+        raise ValueError(f"must be like redis://user:password@host:port/0; {_ENCODED}")
+    return value
+
+
 Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,27}$")]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
-Positive = Annotated[float, Field(gt=0)]
+Url = Annotated[str, AfterValidator(_open_url)]
+BrokerUrl = Annotated[SecretStr, AfterValidator(_broker_url)]
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class SettingsError(Exception):
@@ -33,7 +84,7 @@ class Settings(BaseSettings):
         env_prefix=_PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
     )
 
-    amqp_url: SecretStr = Field(description="RabbitMQ, as amqp://user:password@host:port/vhost")
+    amqp_url: BrokerUrl = Field(description="RabbitMQ, as amqp://user:password@host:port/vhost")
     prefix: Prefix = Field("jobrelay", description="begins the name of every exchange, queue and Reference")
     orchestrator_url: Url | None = Field(
         None, description="base URL of Orchestrator: what stands before /odata"
@@ -60,7 +111,7 @@ class Settings(BaseSettings):
     http_port: int = Field(8080, ge=0, le=65535, description="port of /livez, /readyz, /metrics; 0 picks one")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
     log_format: Literal["json", "console"] | None = Field(None, description="json, or console on a terminal")
-    redis_url: SecretStr | None = Field(None, description="Redis or Valkey, the ledger shared by replicas")
+    redis_url: RedisUrl | None = Field(None, description="Redis or Valkey, the ledger shared by replicas")
     webhook_secret: SecretStr | None = Field(None, description="secret of Orchestrator's webhook signatures")
     http_timeout_s: Positive = Field(30, description="total time for one call to Orchestrator")
     grace_s: Positive = Field(45, description="time to finish what is in hand at a stop")
@@ -72,12 +123,15 @@ class Settings(BaseSettings):
     poll_budget_per_min: int = Field(60, ge=1, description="list calls a minute, shared by all trackers")
     audit_database_url: SecretStr | None = Field(None, description="database of the searchable audit")
 
-    @field_validator("amqp_url")
+    @field_validator("*", mode="before")
     @classmethod
-    def _name_a_broker(cls, value: SecretStr) -> SecretStr:
-        url = urlsplit(value.get_secret_value())
-        if url.scheme not in ("amqp", "amqps") or not url.hostname or url.port == 0:
-            raise ValueError("must be like amqp://user:password@host:port/vhost")
+    def _be_text(cls, value: Any) -> Any:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if isinstance(text, str):
+            if re.search(r"[\x00-\x1f\x7f-\x9f]", text):
+                raise ValueError("must not contain line breaks or other control characters")
+            if re.search(r"[\ud800-\udfff]", text):
+                raise ValueError("must be UTF-8 text")
         return value
 
     @model_validator(mode="after")
@@ -88,14 +142,15 @@ class Settings(BaseSettings):
 
     def missing_credentials(self) -> list[str]:
         """The settings that AUTH needs and that are absent, by their full names."""
-        needs = {
-            "client_credentials": ("client_id", "client_secret"),
-            "access_token": ("access_token",),
-            "user_key": ("client_id", "user_key"),
-            "password": ("username", "password"),
-        }
-        names = ("orchestrator_url", *needs[self.auth])
-        return [_PREFIX + name.upper() for name in names if not getattr(self, name)]
+        names = ("orchestrator_url", *_NEEDED_BY[self.auth])
+        return [_full(name) for name in names if not getattr(self, name)]
+
+    def require_credentials(self) -> None:
+        """Raises `SettingsError` where AUTH lacks something, a line for each: its name and what it is."""
+        missing = self.missing_credentials()
+        if missing:
+            needed = f"JOBRELAY_AUTH={self.auth} needs it"
+            raise SettingsError("\n".join(f"{_missing(name)} ({needed})" for name in missing))
 
 
 def read_settings() -> Settings:
@@ -107,6 +162,9 @@ def read_settings() -> Settings:
         return Settings(_secrets_dir=folder)  # type: ignore[call-arg]
     except ValidationError as error:
         raise SettingsError("\n".join(_line(problem) for problem in error.errors())) from None
+    except NotRead as error:
+        need = "its file must be UTF-8 text that this user may read"
+        raise SettingsError(f"{_PREFIX}SECRETS_DIR={folder}: {error}; {need}") from None
 
 
 def unknown_settings(environ: Mapping[str, str] = os.environ) -> list[str]:
@@ -122,11 +180,19 @@ def _stranger(name: str, known: list[str]) -> str:
     return f"{_PREFIX}{name} is not a setting of Jobrelay{hint}"
 
 
+def _full(name: str) -> str:
+    return _PREFIX + name.upper()
+
+
+def _missing(full_name: str) -> str:
+    field = Settings.model_fields[full_name.removeprefix(_PREFIX).lower()]
+    return f"{full_name} is missing: {field.description}"
+
+
 def _line(problem: Any) -> str:
     if not problem["loc"]:
         return f"{_PREFIX}{problem['msg'].removeprefix('Value error, ')}"
-    name = _PREFIX + str(problem["loc"][0]).upper()
+    name = _full(str(problem["loc"][0]))
     if problem["type"] == "missing":
-        field = Settings.model_fields[str(problem["loc"][0])]
-        return f"{name} is missing: {field.description}"
+        return _missing(name)
     return f"{name}: {problem['msg'].removeprefix('Value error, ')}"
