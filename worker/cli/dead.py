@@ -7,14 +7,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import orjson
 import typer
 from rich.progress import Progress
 
 from worker.broker.topology import Topology
 from worker.broker.visits.letters import MOST, DeadLetters, Letter, dead_letters
 from worker.broker.visits.visit import NotTaken, sender, visit
-from worker.cli.output import USAGE, AsJson, Failed, Output, as_text, complain, examples, note
+from worker.cli.output import USAGE, AsJson, Failed, Output, complain, examples, note
 from worker.cli.topology import body_of
 from worker.settings import Settings, read_settings
 
@@ -76,10 +75,7 @@ def show(
         if output.as_json:
             output.record(document)
         else:
-            text = orjson.dumps(
-                document, default=as_text, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
-            )
-            output.console.print(text.decode(), markup=False, soft_wrap=True)
+            output.document(document)
 
 
 @app.command(

@@ -6,10 +6,12 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 settings, 4 broker or Orchestrator unreac
 
 import asyncio
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Annotated, Any
 
 import structlog
@@ -20,8 +22,8 @@ from worker import app as worker_app
 from worker import logs
 from worker.broker.topology import TopologyMismatch
 from worker.broker.visits.visit import BrokerAway, NotTaken, NotThere
-from worker.cli import check, dead, demo, follow, start, topology
-from worker.cli.output import FAILED, INTERRUPTED, SETTINGS, UNREACHABLE, Failed, complain, examples
+from worker.cli import check, dead, demo, follow, interrupt, start, topology
+from worker.cli.output import FAILED, INTERRUPTED, SETTINGS, UNREACHABLE, Failed, complain, examples, writing
 from worker.settings import SettingsError, read_settings, unknown_settings
 
 _new_loop: Callable[[], asyncio.AbstractEventLoop]
@@ -44,8 +46,16 @@ _log = structlog.get_logger(__name__)
 class Commands(TyperGroup):
     """Ends a command that fails with its exit code and a line of what to do: never with a traceback."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuses bytes that are no text: nothing that they could be sent as."""
+        for typed in args:
+            if re.search(r"[\udc80-\udcff]", typed):
+                ctx.fail(f"'{os.fsencode(typed).decode(errors='backslashreplace')}' is not UTF-8 text")
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         """Runs the command that was typed."""
+        interrupt.begin()
         try:
             return super().invoke(ctx)
         except Failed as failure:
@@ -56,9 +66,7 @@ class Commands(TyperGroup):
             raise typer.Exit(_CODES[type(failure)]) from None
         except (KeyboardInterrupt, asyncio.CancelledError):
             raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:
-            # The reader has left; a second complaint at the interpreter's end helps nobody.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except BrokenPipeError:  # the reader has left: nobody misses anything
             raise typer.Exit(FAILED) from None
 
 
@@ -83,7 +91,21 @@ def main() -> None:
     """Runs the command line and exits."""
     # The AMQP library says this when a connection could not be made; we have said it better by then.
     warnings.filterwarnings("ignore", message="coroutine 'Connection.close' was never awaited")
-    app(prog_name="jobrelay")
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115 - to the end of the process
+    if sys.stdout is None:
+        complain("stdout is closed; send it to /dev/null if nobody is to read it")
+        sys.exit(FAILED)
+    try:
+        with writing():
+            try:
+                app(prog_name="jobrelay")
+            finally:
+                sys.stdout.flush()
+    except Failed as failure:
+        complain(str(failure))
+        sys.exit(failure.code)
+    except BrokenPipeError:
+        sys.exit(FAILED)
 
 
 def _say_version(wanted: bool) -> None:
@@ -120,6 +142,7 @@ def run(
     """
     roles = _roles(role)
     settings = read_settings()
+    settings.require_credentials()
     logs.configure(settings.log_level, settings.log_format, to=sys.stdout)
     for stranger in unknown_settings():
         _log.warning("settings.unknown", detail=stranger)

@@ -5,7 +5,8 @@ Results go to stdout, everything else to stderr.
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import orjson
@@ -31,6 +32,21 @@ class Failed(Exception):
         self.code = code
 
 
+@contextmanager
+def writing() -> Iterator[None]:
+    """Raises `Failed` where stdout takes no more; a reader that has left is a `BrokenPipeError`, as ever."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None:  # of another file, not of what we write to
+            raise
+        # What is still buffered would be tried, and complained of, once more at the interpreter's end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise Failed(f"the output could not be written: {error.strerror}") from None
+
+
 class Output:
     """Where a command's results go: to a person, or as JSON to a program."""
 
@@ -40,14 +56,22 @@ class Output:
 
     def record(self, document: Mapping[str, Any]) -> None:
         """Writes one JSON object as one line, at once."""
-        sys.stdout.buffer.write(
-            orjson.dumps(document, default=as_text, option=orjson.OPT_NON_STR_KEYS) + b"\n"
-        )
-        sys.stdout.buffer.flush()
+        line = orjson.dumps(document, default=as_text, option=orjson.OPT_NON_STR_KEYS) + b"\n"
+        with writing():
+            sys.stdout.buffer.write(line)
+            sys.stdout.buffer.flush()
+
+    def document(self, document: Mapping[str, Any]) -> None:
+        """Writes one JSON object over many lines, for a person or a file."""
+        options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+        text = orjson.dumps(document, default=as_text, option=options).decode()
+        with writing():
+            self.console.print(text, markup=False, soft_wrap=True)
 
     def line(self, text: str, style: str = "") -> None:
         """Writes a line to a person; square brackets in it are just that."""
-        self.console.print(Text(text, style=style))
+        with writing():
+            self.console.print(Text(text, style=style))
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Writes a table to a person; a cell may be a `Text` of its own colour."""
@@ -56,7 +80,8 @@ class Output:
             table.add_column(column, overflow="fold")
         for row in rows:
             table.add_row(*map(_cell, row))
-        self.console.print(table)
+        with writing():
+            self.console.print(table)
 
 
 def _cell(value: object) -> Text:

@@ -215,4 +215,9 @@ def _pairs(texts: Iterable[str] | None, option: str, *, typed: bool) -> dict[str
 
 
 def _moment(text: str | None) -> str | None:
-    return None if text is None else (datetime.now(UTC) + timedelta(seconds=seconds(text))).isoformat()
+    if text is None:
+        return None
+    try:
+        return (datetime.now(UTC) + timedelta(seconds=seconds(text))).isoformat()
+    except OverflowError:
+        raise typer.BadParameter(f"'{text}' from now is past the year 9999") from None

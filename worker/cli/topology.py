@@ -40,8 +40,7 @@ def declare_topology(as_json: AsJson = False) -> None:
 def export() -> None:
     """Write the same as RabbitMQ definitions (JSON), for those who import them themselves."""
     settings, output = read_settings(), Output()
-    text = orjson.dumps(Topology(settings.prefix).definitions(), option=orjson.OPT_INDENT_2).decode()
-    output.console.print(text, markup=False, soft_wrap=True)
+    output.document(Topology(settings.prefix).definitions())
 
 
 @audit.command(
@@ -128,8 +127,7 @@ def _offset(text: str) -> Offset:
     if text.isdecimal():
         return int(text)
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
         what = f"'{text}' is neither first, next, an offset nor a time such as 2026-01-31T08:00:00Z"
         raise typer.BadParameter(what, param_hint="--from") from None
-    return moment.astimezone()
