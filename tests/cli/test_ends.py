@@ -137,9 +137,15 @@ def test_a_worker_without_its_settings_names_each(no_settings: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    "arguments", [["start", "X", "--expires-in", "99999999d"], ["audit", "tail", "--from", "0001-01-01"]]
+    "arguments",
+    [
+        ["start", "X", "--expires-in", "99999999d"],
+        ["audit", "tail", "--from", "9999-12-31T23:59:59-12:00"],
+        ["dead", "replay", "--all", "--rate", "nan"],
+        ["dead", "replay", "--all", "--rate", "inf"],
+    ],
 )
-def test_a_time_beyond_the_calendar_is_a_mistake_in_usage(bare: Shell, arguments: list[str]) -> None:
+def test_a_number_beyond_all_bounds_is_a_mistake_in_usage(bare: Shell, arguments: list[str]) -> None:
     """It is refused like any other that cannot be meant."""
     said = bare(*arguments)
     assert said.code == 2

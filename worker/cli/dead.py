@@ -1,6 +1,7 @@
 """`jobrelay dead`: what could not be processed: why, what exactly, and back to work or away with it."""
 
 import asyncio
+import math
 import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -100,6 +101,8 @@ def replay(
     Orchestrator before is looked up there first, as always: a replay starts nothing twice.
     """
     choice, output = _choice(id_, code, everything), Output(as_json)
+    if rate is not None and not math.isfinite(rate):
+        raise typer.BadParameter(f"'{rate}' is not so many a second", param_hint="--rate")
     done, failed = asyncio.run(_replay(read_settings(), output, choice, rate, routing_key))
     _say(output, "replayed", done)
     if failed:
