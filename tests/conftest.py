@@ -6,13 +6,60 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import aio_pika
 import pytest
 from simulated import Simulated
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from simulator.rabbitmq import running
 from worker.broker.topology import Topology, remove
+
+# Which tests run in one process, and which begin first; a wrong name here costs time and nothing else.
+_AT_THE_RELAY = (
+    "test_faults", "test_start_path", "test_property", "test_refusals", "test_seed_traps",
+    "test_last_attempts", "test_node",
+)  # fmt: skip
+_LONGEST = (
+    "test_private_broker",
+    "test_a_killed_worker_loses_nothing_and_doubles_nothing",
+    "the relay",
+    "test_an_orchestrator_that_is_away_is_waited_for",
+    "test_the_demo_loses_and_doubles_nothing_and_leaves_nothing",
+    "test_bench",
+    "test_a_request_is_started_waited_for_and_followed",
+    "test_outages",
+)
+
+
+class _Groups(LoadScopeScheduling):  # type: ignore[misc]
+    """Hands out tests by what they share: the relay, or else a module; the longest ones each for itself."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid)
+
+
+def _group(nodeid: str) -> str:
+    path, _, name = nodeid.partition("::")
+    module = Path(path).stem
+    return name if name in _LONGEST else "the relay" if module in _AT_THE_RELAY else module
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Groups:
+    """With several processes (-n), the groups are what they take."""
+    config.option.loadscopereorder = False
+    return _Groups(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest groups begin first: mostly they wait, and the many quick tests fill their pauses."""
+    items.sort(
+        key=lambda item: (
+            _LONGEST.index(group) if (group := _group(item.nodeid)) in _LONGEST else len(_LONGEST)
+        )
+    )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

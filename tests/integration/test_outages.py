@@ -4,7 +4,6 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import aio_pika
 import pytest
 from door import Door
 from relay import starts_of
@@ -12,11 +11,6 @@ from simulated import Simulated
 from station import Station, new_id, station
 from tenant import CLIENT_ID, CLIENT_SECRET, SEED, request
 from working import Working, until
-
-from simulator.rabbitmq import PrivateNode
-from simulator.rabbitmq.node import installed_server
-
-_ANSWERED = 'jobrelay_orchestrator_call_seconds_count{operation="StartJobs"'
 
 
 @pytest.fixture
@@ -56,57 +50,6 @@ async def test_a_broker_that_is_down_at_the_start_is_waited_for(
             await worker.ready()
             (created,) = await here.outcome(name)
             assert created.key == "job.created"
-
-
-@pytest.mark.skipif(installed_server() is None, reason="RabbitMQ is not installed")
-async def test_a_broker_that_dies_in_the_middle_costs_nothing(
-    settings: dict[str, Any], prefix: str, simulator: Simulated, log: Path
-) -> None:
-    """Jobs that were being told when the broker died are told when it is back, each once."""
-    simulator.faults([{"operation": "StartJobs", "do": "commit-then-delay", "seconds": 0.5, "times": 30}])
-    with PrivateNode() as node, Working(log, **{**settings, "AMQP_URL": node.url}) as worker:
-        async with station(node.url, prefix) as here:
-            await worker.ready()
-            await asyncio.to_thread(_await_stream, node)
-            kept = await here.channel.declare_queue("kept", durable=True)
-            await kept.bind(f"{prefix}.events", "job.created")
-            names = [await here.ask(request()) for _ in range(30)]
-            await until(lambda: len(simulator.ledger()["starts"]) == 30, "all are started, none is answered")
-            node.pause()
-            await until(lambda: worker.metric(_ANSWERED) >= 30, "all are answered, no event is confirmed")
-            node.kill()
-        await worker.health(lambda it: not it["conditions"]["broker-publish"]["ok"])
-        await asyncio.to_thread(node.restart)
-        await worker.ready()
-        told = await _all_told(node.url, names)
-    for name in names:
-        (start,) = starts_of(simulator, f"{prefix}:{name}")
-        # A confirm may have been lost with the broker; the same event may then be there twice.
-        assert {body for request, body in told if request == name} == {_only(told, name)}
-        assert str(start["jobIds"][0]).encode() in _only(told, name)
-
-
-def _await_stream(node: PrivateNode) -> None:
-    """RabbitMQ 3.10 loses a stream for good when it is killed in the moment after the stream's creation."""
-    while ".audit\trunning" not in node.ctl("list_queues", "name", "state"):
-        pass
-
-
-async def _all_told(url: str, names: list[str]) -> list[tuple[str, bytes]]:
-    """Every `job-created` that was kept, once there is one for each of *names*."""
-    told: list[tuple[str, bytes]] = []
-    async with asyncio.timeout(30), await aio_pika.connect(url) as connection:
-        kept = await (await connection.channel()).get_queue("kept", ensure=False)
-        async with kept.iterator(no_ack=True) as messages:
-            async for message in messages:
-                told.append((message.correlation_id or "", message.body))
-                if {request for request, _ in told} == set(names):
-                    break
-    return told
-
-
-def _only(told: list[tuple[str, bytes]], name: str) -> bytes:
-    return next(body for request, body in told if request == name)
 
 
 async def test_an_orchestrator_that_is_away_is_waited_for(
