@@ -7,6 +7,7 @@ from typing import Any
 
 import aio_pika
 import pytest
+import wire
 from aio_pika.abc import AbstractChannel
 from conftest import Shell
 
@@ -83,6 +84,31 @@ def test_what_no_queue_took_says_so(letters: Shell) -> None:
     assert letter["routingKey"] == "job.begin"
     assert "job.begin" in letter["detail"]
     assert letter["body"] == "lost"
+
+
+def test_letters_that_say_anything_at_all_are_looked_at_and_sent_again(
+    jobrelay: Shell, amqp_url: str, prefix: str
+) -> None:
+    """What no queue took has its sender's headers and properties: of any kind, in no known text."""
+    odd = (b"jobrelay-code", b"jobrelay-detail", b"jobrelay-exchange", b"jobrelay-replays", b"x-death")
+    listed = [
+        wire.headers(*((name, b"S" + wire.sized(b"\xff")) for name in odd)),
+        wire.headers(*((name, wire.nested(20)) for name in odd)),
+        wire.properties(wire.CONTENT_TYPE | wire.TIMESTAMP, wire.short(b"\xff"), b"\xff" * 8),
+    ]
+
+    async def send() -> None:
+        async with await aio_pika.connect(amqp_url) as connection:
+            await wire.send(
+                connection, (f"{prefix}.requests", "job.begin"), *((b"{}", one) for one in listed)
+            )
+
+    asyncio.run(send())
+    (group,) = jobrelay("dead", "list").lines
+    assert (group["code"], group["count"]) == ("unknown_routing_key", len(listed))
+    assert len(jobrelay("dead", "show", "--all").lines) == len(listed)
+    said = jobrelay("dead", "replay", "--all", "--routing-key", "job.start")
+    assert said.lines == [{"replayed": len(listed)}], said
 
 
 def test_a_replay_sends_the_letter_back_to_where_it_was_published(

@@ -15,6 +15,7 @@ from aiormq.channel import Channel
 
 from worker.broker.acks import Acks
 from worker.broker.connection import SessionOver, channel_on, gone, together
+from worker.broker.properties import message_of
 from worker.domain.messages import Message
 
 _TIMEOUT_S = 10.0
@@ -122,25 +123,3 @@ class Inbox:
             delivery.give_back()
         else:
             self._waiting.put_nowait(delivery)
-
-
-def message_of(delivered: DeliveredMessage) -> Message:
-    """The library's message in our words."""
-    properties = delivered.header.properties
-    return Message(
-        body=delivered.body,
-        headers=properties.headers or {},
-        content_type=properties.content_type,
-        content_encoding=properties.content_encoding,
-        correlation_id=properties.correlation_id,
-        reply_to=properties.reply_to,
-        message_id=properties.message_id,
-        user_id=properties.user_id,
-        type=properties.message_type,
-        app_id=properties.app_id,
-        priority=properties.priority,
-        timestamp=properties.timestamp,
-        exchange=delivered.exchange or "",
-        routing_key=delivered.routing_key or "",
-        redelivered=bool(delivered.redelivered),
-    )

@@ -9,10 +9,10 @@ import structlog
 from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import DeliveryError, PublishError
 from pamqp.commands import Basic
-from pamqp.encode import field_table
 
 from worker.broker.confirms import Publisher
 from worker.broker.connection import SessionOver, channel_on, gone, together
+from worker.broker.properties import PERSISTENT, properties_of, properties_of_event, short
 from worker.broker.topology import START_KEY, Topology
 from worker.domain.events import Event
 from worker.domain.messages import Message
@@ -21,12 +21,6 @@ from worker.domain.messages import Message
 _CONFIRM_TIMEOUT_S = 30.0
 _REFUSED_PAUSE_S = 1.0
 _REPLIES_WAITING = 10_000
-_OF_THE_BROKER = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
-_PERSISTENT = 2
-# A frame holds 131,072 bytes: the headers, the other properties and what surrounds them.
-_HEADERS_MOST = 120_000
-LEFT_OUT = "jobrelay-headers-left-out"
-USER_ID = "jobrelay-user-id"
 
 _log = structlog.get_logger(__name__)
 
@@ -49,8 +43,10 @@ class Outbox:
     async def announce(self, event: Event) -> None:
         """Publishes an event, and queues it for its request's `reply_to`."""
         body = orjson.dumps(event.document())
-        await self._publish(self._topology.events, event.routing_key, body, _of_event(event), mandatory=False)
-        reply_to = event.sender.reply_to
+        await self._publish(
+            self._topology.events, event.routing_key, body, properties_of_event(event), mandatory=False
+        )
+        reply_to = short(event.sender.reply_to)
         if reply_to:
             try:
                 self._replies.put_nowait((reply_to, body, event))
@@ -61,8 +57,8 @@ class Outbox:
         """Puts a job into the set of jobs in flight."""
         properties = Basic.Properties(
             content_type="application/json",
-            delivery_mode=_PERSISTENT,
-            correlation_id=document["correlationId"],
+            delivery_mode=PERSISTENT,
+            correlation_id=short(document["correlationId"]),
         )
         await self._publish("", self._topology.tracking, orjson.dumps(document), properties)
 
@@ -137,64 +133,7 @@ class Outbox:
         if publisher is None:
             return False
         try:
-            await publisher.publish("", queue, body, _of_event(event), mandatory=False)
+            await publisher.publish("", queue, body, properties_of_event(event), mandatory=False)
         except (SessionOver, DeliveryError):
             return False
         return True
-
-
-def _of_event(event: Event) -> Basic.Properties:
-    headers: dict[str, Any] = {
-        "cloudEvents_specversion": "1.0",
-        "cloudEvents_id": event.id,
-        "cloudEvents_type": event.type,
-        "cloudEvents_source": event.source,
-        "cloudEvents_time": event.time,
-    }
-    if event.subject:
-        headers["cloudEvents_subject"] = event.subject
-    if event.sender.traceparent:
-        headers["traceparent"] = event.sender.traceparent
-    return Basic.Properties(
-        content_type="application/cloudevents+json",
-        delivery_mode=_PERSISTENT,
-        correlation_id=event.sender.correlation_id,
-        headers=headers,
-        app_id="jobrelay",
-    )
-
-
-def _fitting(theirs: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
-    """Both, but of *theirs* only the smallest where all would not fit into one frame.
-
-    For a larger one the broker closes the connection, and would do so each time anew.
-    """
-    room = _HEADERS_MOST - len(field_table(ours))
-    if len(field_table(theirs)) <= room:
-        return {**theirs, **ours}
-    kept: dict[str, Any] = {}
-    for size, name in sorted((len(field_table({name: value})), name) for name, value in theirs.items()):
-        room -= size
-        if room > 0:
-            kept[name] = theirs[name]
-    return {**kept, **ours, LEFT_OUT: len(theirs) - len(kept)}
-
-
-def properties_of(message: Message, headers: Mapping[str, Any]) -> Basic.Properties:
-    """What *message* is sent on with: its own properties, and *headers* over its own headers."""
-    kept = {name: value for name, value in message.headers.items() if not name.startswith(_OF_THE_BROKER)}
-    # The broker refuses a user id that is not the connection's own.
-    sent_by = {USER_ID: message.user_id} if message.user_id else {}
-    return Basic.Properties(
-        content_type=message.content_type,
-        content_encoding=message.content_encoding,
-        headers=_fitting(kept, {**sent_by, **headers}),
-        delivery_mode=_PERSISTENT,
-        priority=message.priority,
-        correlation_id=message.correlation_id,
-        reply_to=message.reply_to,
-        message_id=message.message_id,
-        timestamp=message.timestamp,
-        message_type=message.type,
-        app_id=message.app_id,
-    )

@@ -5,9 +5,10 @@ Whoever looks holds the letters for a moment; they return to their places when t
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from aio_pika.abc import AbstractConnection
 from aiormq.channel import Channel
@@ -43,19 +44,19 @@ class Letter:
     @classmethod
     def of(cls, message: Message) -> "Letter":
         """Reads a letter's headers. Without ours it came by the broker's hand."""
-        get = message.headers.get
         exchange, key = _origin(message)
+        sent_at = message.timestamp.isoformat() if message.timestamp else None
         return cls(
-            id=get("jobrelay-dead-letter-id") or _fingerprint(message),
-            code=get("jobrelay-code") or _death(message),
-            detail=get("jobrelay-detail") or _unburied(message),
-            exchange=get("jobrelay-exchange", exchange),
-            routing_key=get("jobrelay-routing-key", key),
-            attempt=get(ATTEMPT, 0),
-            replays=get(REPLAYS, 0),
-            first_at=get(FIRST_AT) or (message.timestamp.isoformat() if message.timestamp else None),
-            last_at=get("jobrelay-last-at"),
-            host=get("jobrelay-host"),
+            id=_text(message, "jobrelay-dead-letter-id") or _fingerprint(message),
+            code=_text(message, "jobrelay-code") or _death(message),
+            detail=_text(message, "jobrelay-detail") or _unburied(message),
+            exchange=exchange if (own := _text(message, "jobrelay-exchange")) is None else own,
+            routing_key=key if (own := _text(message, "jobrelay-routing-key")) is None else own,
+            attempt=_number(message, ATTEMPT),
+            replays=_number(message, REPLAYS),
+            first_at=_text(message, FIRST_AT) or sent_at,
+            last_at=_text(message, "jobrelay-last-at"),
+            host=_text(message, "jobrelay-host"),
             message=message,
         )
 
@@ -111,24 +112,42 @@ async def _count(channel: Channel, queue: str) -> int:
     return found.message_count or 0
 
 
+def _text(message: Message, header: str) -> str | None:
+    """A header's text. What no queue took has its sender's headers, so there may be anything else."""
+    value = message.headers.get(header)
+    return value if isinstance(value, str) else None
+
+
+def _number(message: Message, header: str) -> int:
+    value = message.headers.get(header)
+    return value if isinstance(value, int) else 0
+
+
+def _last_death(message: Message) -> Mapping[str, Any]:
+    deaths = message.headers.get("x-death")
+    last = deaths[0] if isinstance(deaths, list) and deaths else {}
+    return last if isinstance(last, dict) else {}
+
+
 def _origin(message: Message) -> tuple[str, str]:
     """Where it was published before the broker took it out of its queue."""
-    deaths = message.headers.get("x-death")
-    if not deaths:
+    death = _last_death(message)
+    if not death:
         return message.exchange, message.routing_key
-    return deaths[0].get("exchange", ""), next(iter(deaths[0].get("routing-keys", ())), message.routing_key)
+    keys = death.get("routing-keys")
+    key = keys[0] if isinstance(keys, list) and keys else message.routing_key
+    return str(death.get("exchange", "")), str(key)
 
 
 def _death(message: Message) -> str:
-    deaths = message.headers.get("x-death")
-    if deaths:
-        return f"broker_{deaths[0].get('reason', 'unknown')}"
-    return Code.UNKNOWN_ROUTING_KEY
+    death = _last_death(message)
+    return f"broker_{death.get('reason', 'unknown')}" if death else Code.UNKNOWN_ROUTING_KEY
 
 
 def _unburied(message: Message) -> str | None:
-    if message.headers.get("x-death"):
-        return f"RabbitMQ itself took it out of queue {message.headers['x-death'][0].get('queue')}"
+    death = _last_death(message)
+    if death:
+        return f"RabbitMQ itself took it out of queue {death.get('queue')}"
     return f"nothing is bound to '{message.exchange}' for routing key '{message.routing_key}'"
 
 

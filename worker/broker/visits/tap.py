@@ -12,7 +12,7 @@ from aiormq.channel import Channel
 from aiormq.exceptions import ChannelInvalidStateError
 
 from worker.broker.connection import channel_on
-from worker.broker.inbox import message_of
+from worker.broker.properties import message_of
 from worker.broker.topology import Topology
 from worker.domain.messages import Message
 from worker.domain.outcomes import DELAYS

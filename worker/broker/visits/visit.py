@@ -19,7 +19,7 @@ from aiormq.exceptions import (
 from yarl import URL
 
 from worker.broker.connection import channel_on, connect
-from worker.broker.outbox import properties_of
+from worker.broker.properties import properties_of
 from worker.broker.topology import Topology
 from worker.domain.messages import Message
 
