@@ -24,7 +24,7 @@ from worker.pipeline.pauses import Outage, Stopping
 from worker.pipeline.resolve import Resolver
 from worker.pipeline.settle import Rules, Settler, Teller
 from worker.pipeline.start import Starter
-from worker.settings import Settings, SettingsError
+from worker.settings import Settings
 from worker.tracking.track import Tracker
 from worker.web.health import Health
 from worker.web.metrics import Metrics
@@ -155,9 +155,7 @@ class Worker:
 
 async def run(settings: Settings, roles: Collection[str] = ROLES) -> int:
     """Runs a worker to its end and returns its exit code. Raises `SettingsError` where it cannot begin."""
-    missing = settings.missing_credentials()
-    if missing:
-        raise SettingsError(f"{', '.join(missing)} missing: JOBRELAY_AUTH={settings.auth} needs it")
+    settings.require_credentials()
     # What is loaded now stays: not to be looked through at every collection.
     gc.collect()
     gc.freeze()

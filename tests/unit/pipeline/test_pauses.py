@@ -1,17 +1,10 @@
-"""An outage holds requests without counting attempts; a stop ends every pause (invariants 7 and 11)."""
+"""A pause ends with a stop, an outage lets one at a time through (invariants 7 and 11)."""
 
 import asyncio
-from typing import Any
 
 import pytest
-from fakes import Delivery
-from shop import REQUEST, Shop
 
-from worker.domain.failures import Answer, Code, Later, Rejected, Unavailable
-from worker.domain.messages import ATTEMPT
 from worker.pipeline.pauses import Outage, Stopping
-
-AWAY = Unavailable(Later.UNREACHABLE, "away", outage=True)
 
 
 def _now() -> float:
@@ -157,119 +150,3 @@ async def test_who_fails_in_the_passage_blocks_nobody() -> None:
             raise ZeroDivisionError
     async with asyncio.timeout(60), outage.passage(_always):
         pass
-
-
-def _many(shop: Shop, count: int) -> list[Delivery]:
-    return [shop.delivery(REQUEST | {"requestId": f"r-{n}"}) for n in range(count)]
-
-
-async def test_an_outage_holds_requests_and_counts_no_attempt() -> None:
-    """An hour away, then back: nothing was deferred or rejected, and all are started once."""
-    shop = Shop(max_attempts=1)
-    deliveries = _many(shop, 20)
-    shop.tenant.meets("processes", *[AWAY] * 140)
-    await shop.handle(*deliveries)
-    assert shop.clock() - shop.clock.now > 1000
-    assert shop.outbox.keys() == ["job.created"] * 20
-    assert {event.data["attempt"] for event in shop.outbox.events} == {1}
-    assert (shop.posts, len(shop.tenant.jobs)) == (20, 20)
-    assert (shop.outages[0], shop.outages[-1], shop.outages.count(False)) == (True, False, 1)
-
-
-async def test_an_outage_is_asked_about_by_one_request_at_a_time() -> None:
-    """Once it is known; whatever the prefetch."""
-    shop = Shop()
-    shop.tenant.meets("start", *[AWAY] * 30)
-    start, at_once, most = shop.tenant.start, 0, list[int]()
-
-    async def watched(*call: Any, **options: Any) -> Any:
-        nonlocal at_once
-        at_once += 1
-        most.append(at_once)
-        await asyncio.sleep(0.01)
-        at_once -= 1
-        return await start(*call, **options)
-
-    shop.tenant.start = watched  # type: ignore[method-assign]
-    await shop.handle(*_many(shop, 10))
-    assert most[:10] == list(range(1, 11))
-    assert set(most[10:31]) == {1}
-    assert len(shop.tenant.jobs) == 10
-
-
-@pytest.mark.parametrize(
-    "answered",
-    [
-        None,
-        Rejected(Code.ORCHESTRATOR_REFUSED, "no", answer=Answer(409, 1671)),
-        Unavailable(Later.BUSY, "busy", answer=Answer(409, 1678)),
-        Unavailable(Later.THROTTLED, "slow", retry_after=60, answer=Answer(429)),
-    ],
-    ids=["a start", "a refusal", "pending jobs", "a 429"],
-)
-async def test_an_outage_ends_with(answered: Any) -> None:
-    """Whatever Orchestrator answers as Orchestrator does."""
-    shop = Shop()
-    shop.tenant.meets("start", AWAY, answered)
-    await shop.handle(shop.delivery())
-    assert shop.outages == [True, False]
-
-
-async def test_a_request_in_doubt_stays_in_doubt_through_an_outage() -> None:
-    """It is held, looked up when Orchestrator is back, and found: one POST."""
-    shop = Shop()
-    shop.tenant.meets("find", *[AWAY] * 9)
-    shop.tenant.commit(shop.tenant.folders[0], "jobrelay:inc-1")
-    await shop.handle(shop.delivery(headers={ATTEMPT: 1}))
-    assert (shop.posts, shop.outbox.keys()) == (0, ["job.created"])
-
-
-@pytest.mark.parametrize("verb", ["start", "processes"])
-async def test_a_stop_gives_back_what_is_held_in_an_outage(verb: str) -> None:
-    """Invariant 11: no call, no deferral, every message back to the broker, at once."""
-    shop = Shop()
-    shop.tenant.meets(verb, *[AWAY] * 99)
-    deliveries = _many(shop, 20)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(shop.handle(*deliveries))
-        await asyncio.sleep(100)
-        calls, shop.clock.now = len(shop.tenant.calls), -_now()
-        shop.stopping.begin()
-    assert shop.clock() < 1
-    assert len(shop.tenant.calls) == calls
-    assert all(delivery.settled == ["give back"] for delivery in deliveries)
-    assert set(shop.journal) == {"give back"}
-
-
-async def test_a_stop_finishes_the_post_that_is_on_its_way() -> None:
-    """What has been sent is told; what has not been is given back."""
-    shop = Shop()
-    going = asyncio.Event()
-    shop.tenant.meets("start", going)
-    sent, waiting = shop.delivery(), shop.delivery(REQUEST | {"requestId": "inc-2"})
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(shop.handle(sent))
-        await asyncio.sleep(1)
-        shop.stopping.begin()
-        tasks.create_task(shop.handle(waiting))
-        await asyncio.sleep(1)
-        going.set()
-    assert (sent.settled, waiting.settled, shop.posts) == (["ack"], ["give back"], 1)
-
-
-async def test_what_is_invalid_is_refused_in_an_outage_too() -> None:
-    """It needs no Orchestrator, and takes nobody's turn."""
-    shop = Shop()
-    shop.tenant.meets("processes", *[AWAY] * 1000)
-    held = shop.delivery(REQUEST | {"requestId": "held"})
-    async with asyncio.TaskGroup() as tasks:
-        holding = tasks.create_task(shop.handle(held))
-        await asyncio.sleep(5)
-        began = _now()
-        await shop.handle(
-            *[shop.delivery(REQUEST | {"requestId": f"bad-{n}", "jobsCount": 0}) for n in range(20)]
-        )
-        assert _now() == began
-        assert shop.codes == ["invalid_request"] * 20
-        shop.stopping.begin()
-    assert holding.done()
