@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from stub_server import Server, page, resets, says, settings
+from stub_server import JOB, Server, page, resets, says, settings
 
 from worker.domain.failures import Later, Unavailable
 from worker.domain.processes import Folder
@@ -96,7 +96,7 @@ async def test_a_personal_access_token_is_sent_as_it_is(
     assert "JOBRELAY_ACCESS_TOKEN" in raised.value.detail
     assert "rt_secret" not in raised.value.detail
     assert server.calls == {"StartJobs": 2}
-    server.on("StartJobs", says({"value": [{"Id": 1, "Key": "k", "State": "Pending"}]}, 201))
+    server.on("StartJobs", says({"value": [JOB]}, 201))
     await client.start(folder, {})
     assert client.status().token_ok
 

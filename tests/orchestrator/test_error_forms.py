@@ -63,6 +63,8 @@ def reply(document: Any, status: int = 400, **headers: str) -> Reply:
         pytest.param(b"", None, None, id="nothing"),
         pytest.param([1, 2], None, None, id="list"),
         pytest.param({"message": {"odd": 1}, "errors": 7}, None, None, id="strange types"),
+        pytest.param(b'{"errors":' * 900 + b'"x"' + b"}" * 900, None, None, id="deep"),
+        pytest.param({"message": "Odd.", "errorCode": 1e300}, None, "Odd.", id="code beyond bounds"),
     ],
 )
 def test_every_form_of_error_is_read(document: Any, code: int | None, message: str | None) -> None:
@@ -73,11 +75,11 @@ def test_every_form_of_error_is_read(document: Any, code: int | None, message: s
     assert answer_of(reply(document, 409)) == expected
 
 
-def test_a_message_without_end_is_cut() -> None:
+def test_a_text_without_end_is_cut() -> None:
     """What goes into events and dead letters has a bound."""
-    message = answer_of(reply({"message": "x" * 5000})).message
-    assert message is not None
-    assert len(message) == 1000
+    answer = answer_of(reply({"message": "x" * 5000, "traceId": "y" * 5000}))
+    assert (answer.message, answer.trace_id) == ("x" * 1000, "y" * 128)
+    assert answer_of(reply({"traceId": ["odd"]})).trace_id is None
 
 
 @pytest.mark.parametrize(
@@ -90,6 +92,10 @@ def test_a_message_without_end_is_cut() -> None:
         ("Sat, 21 Nov 2026 11:00:00 GMT", b"", 0),
         ("Sat, 21 Nov 2036 11:00:00 GMT", b"", 3600),
         ("nan", b"", None),
+        ("Mon, 20 Nov 99999999999999999999 10:00:00 GMT", b"", None),
+        ("Mon, 20 Nov 2026 10:00:00 +99999999999999", b"", None),
+        ("9" * 5000, b"", 3600),
+        (None, {"retry_after": {"odd": 1}}, None),
         ("tomorrow", b"", None),
         (None, {"retry_after": 4}, 4),
         (None, b"", None),

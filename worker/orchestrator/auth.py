@@ -45,7 +45,6 @@ class Grant:
     url: str
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
-    secret: str = field(repr=False)
     settings: str
     token_field: str = "access_token"  # noqa: S105 - a name
 
@@ -81,24 +80,23 @@ def _client_credentials(settings: Settings, url: str) -> Grant:
         "scope": settings.scope,
     }
     body = "&".join(f"{name}={quote_plus(value)}" for name, value in form.items()).encode()
-    return Grant(url, _FORM, body, form["client_secret"], "JOBRELAY_CLIENT_ID and JOBRELAY_CLIENT_SECRET")
+    return Grant(url, _FORM, body, "JOBRELAY_CLIENT_ID and JOBRELAY_CLIENT_SECRET")
 
 
 def _user_key(settings: Settings, url: str) -> Grant:
     key = _secret(settings.user_key)
     document = {"grant_type": "refresh_token", "client_id": settings.client_id, "refresh_token": key}
-    return Grant(url, _JSON, orjson.dumps(document), key, "JOBRELAY_CLIENT_ID and JOBRELAY_USER_KEY")
+    return Grant(url, _JSON, orjson.dumps(document), "JOBRELAY_CLIENT_ID and JOBRELAY_USER_KEY")
 
 
 def _password(settings: Settings, url: str) -> Grant:
-    password = _secret(settings.password)
     document = {
         "tenancyName": settings.tenant or "Default",
         "usernameOrEmailAddress": settings.username,
-        "password": password,
+        "password": _secret(settings.password),
     }
     names = "JOBRELAY_USERNAME, JOBRELAY_PASSWORD and JOBRELAY_TENANT"
-    return Grant(url, _JSON, orjson.dumps(document), password, names, "result")
+    return Grant(url, _JSON, orjson.dumps(document), names, "result")
 
 
 def _secret(value: SecretStr | None) -> str:
@@ -197,6 +195,8 @@ def token_of(grant: Grant, reply: Reply, now: float) -> Token:
     text = document.get(grant.token_field)
     if not reply.ok or not isinstance(text, str) or not text:
         raise _why_no_token(grant, reply, document)
+    if not text.isprintable():
+        raise _refusal(f"the token endpoint {grant.url} gave a token that no HTTP header can carry")
     life = document.get("expires_in")
     life = float(life) if isinstance(life, int | float) and life > 0 else ASSUMED_LIFE_S
     return Token(text, renew_at=now + life - min(300.0, life / 5), expires_at=now + life)
@@ -205,7 +205,6 @@ def token_of(grant: Grant, reply: Reply, now: float) -> Token:
 def _why_no_token(grant: Grant, reply: Reply, document: Mapping[str, Any]) -> Unavailable:
     answer = refusals.answer_of(reply)
     said = refusals.said(f"the token endpoint {grant.url}", answer)
-    said = said.replace(grant.secret, "***") if grant.secret else said  # an endpoint may echo what it got
     if reply.status == 429:
         return Unavailable(
             Later.THROTTLED, said, outage=True, retry_after=refusals.retry_after(reply), answer=answer

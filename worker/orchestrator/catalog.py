@@ -12,7 +12,7 @@ from worker.domain.processes import Folder, Machine, Process, Robot
 from worker.domain.requests import FolderRef
 from worker.orchestrator import wire
 from worker.orchestrator.cache import Cache
-from worker.orchestrator.transport import Transport
+from worker.orchestrator.http.transport import Transport
 
 T = TypeVar("T")
 _NOT_OFFERED = frozenset({404, 405})

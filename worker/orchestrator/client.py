@@ -15,8 +15,10 @@ from worker.domain.requests import FolderRef
 from worker.orchestrator import refusals, wire
 from worker.orchestrator.auth import Auth
 from worker.orchestrator.catalog import Catalog
+from worker.orchestrator.http.connection import Connection, OnCall
+from worker.orchestrator.http.transport import Transport
+from worker.orchestrator.jobs import job_of
 from worker.orchestrator.lookup import Lookup
-from worker.orchestrator.transport import Connection, OnCall, Transport
 from worker.orchestrator.wire import Call
 from worker.settings import Settings
 
@@ -89,16 +91,21 @@ class Client:
         return await self._catalog.machines(folder, fresh=fresh)
 
     async def start(
-        self, folder: Folder, start_info: Mapping[str, Any], *, may_send: Callable[[], bool] | None = None
+        self,
+        folder: Folder,
+        start_info: Mapping[str, Any],
+        *,
+        may_send: Callable[[], bool] | None = None,
     ) -> Sequence[Job]:
         """Calls StartJobs once: the jobs it made, oldest first, or one of the three kinds of failure.
 
         Sent again only after a 401 (with a new token) and after an empty 400 (over a new connection): both
-        are refusals from before Orchestrator looks at the request.
+        are refusals from before Orchestrator looks at the request. *may_send* is asked right before each
+        sending, once the token is there; its no is `Unavailable`.
         """
         body = orjson.dumps({"startInfo": dict(start_info)})
-        reply = await self._transport.post(self._start, folder.id, body)
-        jobs = _jobs_in(reply)
+        reply = await self._transport.post(self._start, folder.id, body, may_send=may_send)
+        jobs = _jobs_in(reply, start_info.get("Reference"))
         if jobs:
             return jobs
         raise refusals.why_not_started(reply)
@@ -117,14 +124,11 @@ class Client:
         """One job by id with its output; None when it is not there."""
         call = self._call("JobById", f"/odata/Jobs({job_id})", expand="Robot")
         try:
-            (job,) = await self._transport.get(
-                call, lambda row: wire.each(wire.job_of, [wire.mapping(row)]), folder_id
-            )
+            return await self._transport.get(call, lambda row: _the_job(job_id, row), folder_id)
         except Rejected as refusal:
             if refusal.answer and refusal.answer.status == 404:
                 return None
             raise
-        return job
 
     async def attach(self, folder: Folder, name: str, content: bytes) -> str:
         """Uploads *content* as an attachment and returns its id (API 20 and newer).
@@ -134,19 +138,30 @@ class Client:
         body = orjson.dumps({"Name": name})
         reply = await self._transport.post(self._attach, folder.id, body, safe=True)
         upload = self._transport.read(self._attach, reply, wire.upload_of)
-        call = Call("AttachmentContent", upload.verb, URL(upload.url, encoded=True))
-        await self._transport.upload(call, upload, content)
+        call = Call("AttachmentContent", upload.verb, upload.url)
+        own = upload.url.origin() == URL(self._base).origin()
+        await self._transport.upload(call, upload, content, own=own)
         return upload.id
 
     def _call(self, operation: str, path: str, method: str = "GET", **options: str | int) -> Call:
         return Call(operation, method, wire.url(self._base, path, **options))
 
 
-def _jobs_in(reply: wire.Reply) -> Sequence[Job]:
-    """The jobs that an answer to StartJobs names; none when it names none or cannot be read."""
+def _jobs_in(reply: wire.Reply, reference: str | None) -> Sequence[Job]:
+    """The jobs that an answer to StartJobs names; none when it names none or cannot be believed."""
     if not reply.ok:
         return ()
     try:
-        return wire.each(wire.job_of, wire.page_of(orjson.loads(reply.body)).rows)
+        jobs = wire.each(job_of, wire.page_of(orjson.loads(reply.body)).rows)
     except ValueError:
         return ()
+    repeated = len({job.id for job in jobs}) < len(jobs)
+    strange = reference is not None and any(job.reference not in ("", reference) for job in jobs)
+    return () if repeated or strange else jobs
+
+
+def _the_job(job_id: int, row: Any) -> Job:
+    job = job_of(wire.mapping(row))
+    if job.id != job_id:
+        raise ValueError("another job came than was asked for")
+    return job

@@ -6,6 +6,7 @@ else happens is `Unavailable`.
 
 import asyncio
 import time
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -15,8 +16,9 @@ from worker.domain.failures import Answer, Later, Rejected, Unavailable
 from worker.domain.jobs import Job
 from worker.orchestrator import wire
 from worker.orchestrator.cache import Flight
+from worker.orchestrator.http.transport import Transport
+from worker.orchestrator.jobs import job_of
 from worker.orchestrator.refusals import FOLDER_GONE
-from worker.orchestrator.transport import Transport
 
 MOMENT_S = 0.02
 """How long a look-up waits for others of its folder, in seconds."""
@@ -92,38 +94,41 @@ class Lookup:
             found.setdefault(job.reference, []).append(job)
         return found
 
-    async def _jobs(self, folder_id: int, batch: _Batch) -> tuple[Job, ...]:
+    async def _jobs(self, folder_id: int, batch: _Batch) -> Iterable[Job]:
         for means in Means:
             if means < self._means:
                 continue
             try:
-                rows = [
-                    row
+                jobs = [
+                    job
                     for condition in conditions(means, batch.wanted, batch.since, self._room)
-                    for row in await self._rows(folder_id, condition)
+                    for job in await self._rows(folder_id, condition)
                 ]
             except Rejected as refusal:
                 if means is Means.SCAN or not _refuses_filter(refusal.answer):
                     raise _not_sure(refusal.detail, refusal.answer) from refusal
                 continue
+            if means is not Means.SCAN:
+                _check_filtered(jobs, batch.wanted)
             self._means = means
-            return _comparable(rows)
+            return _each_once(jobs)
         raise AssertionError("the last means returns or raises")
 
-    async def _rows(self, folder_id: int, condition: str) -> list[dict[str, Any]]:
+    async def _rows(self, folder_id: int, condition: str) -> list[Job]:
         """Every page, by key: rows that vanish meanwhile cannot hide others."""
-        rows: list[dict[str, Any]] = []
+        jobs: list[Job] = []
         last = -1
         while True:
             here = condition if last < 0 else f"({condition}) and Id gt {last}"
             call = wire.Call("JobsList", "GET", self._url(here))
             page = await self._transport.get(call, wire.page_of, folder_id)
-            rows += page.rows
-            if len(page.rows) >= page.count if page.count is not None else len(page.rows) < wire.PAGE:
-                return rows
-            newest = max((row.get("Id", -1) for row in page.rows), default=-1)
+            more = _comparable(page.rows)
+            jobs += more
+            if len(more) >= page.count if page.count is not None else len(more) < wire.PAGE:
+                return jobs
+            newest = max((job.id for job in more), default=-1)
             if newest <= last:
-                raise _not_sure(f"the list of jobs was cut after {len(rows)} rows")
+                raise _not_sure(f"the list of jobs was cut after {len(jobs)} rows")
             last = newest
 
     def _url(self, condition: str) -> Any:
@@ -175,9 +180,31 @@ def _comparable(rows: Sequence[dict[str, Any]]) -> tuple[Job, ...]:
     if not all("Reference" in row for row in rows):
         raise _not_sure("this Orchestrator's jobs carry no Reference (API 11 brought it)")
     try:
-        return wire.each(wire.job_of, rows)
+        return wire.each(job_of, rows)
     except ValueError as error:
         raise _not_sure(str(error)) from error
+
+
+def _check_filtered(jobs: Iterable[Job], wanted: Iterable[str]) -> None:
+    """A row that nobody asked for: the server has no heed of the filter, so what is missing may be there."""
+    asked = {_as_collated(reference) for reference in wanted}
+    if not all(_as_collated(job.reference) in asked for job in jobs):
+        raise _not_sure("the server gave jobs of other References than it was asked for")
+
+
+def _as_collated(reference: str) -> str:
+    """Alike for what databases take for equal: they disregard case, width and blanks at the end."""
+    return unicodedata.normalize("NFKC", reference).casefold().rstrip()
+
+
+def _each_once(jobs: Iterable[Job]) -> Iterable[Job]:
+    """The jobs without those that came twice, as rows do that move between pages."""
+    once: dict[int, Job] = {}
+    for job in jobs:
+        first = once.setdefault(job.id, job)
+        if (first.key, first.reference) != (job.key, job.reference):
+            raise _not_sure(f"the server gave two different jobs of Id {job.id}")
+    return once.values()
 
 
 def _not_sure(why: str, answer: Answer | None = None) -> Unavailable:

@@ -21,6 +21,12 @@ LONGEST_PAUSE_S = 5.0
 LONGEST_WAIT_S = 3600.0
 """No Retry-After is believed beyond this, in seconds."""
 
+LONGEST_MESSAGE = 1000
+LONGEST_ID = 128
+"""Characters of a trace's id, a date or an address."""
+_DEEPEST = 20
+_LARGEST_CODE = 2**31
+
 _WORTH_ANOTHER_TRY = frozenset({408, 429, *range(500, 600)})
 TRANSIENT = frozenset({1670, 1678, 1691})
 FOLDER_GONE = frozenset({1100, 1101, 1103})
@@ -100,7 +106,9 @@ def why_not_read(operation: str, reply: Reply, problem: str = "") -> Failure:
         return wrong_base(operation, reply)
     if reply.ok:
         return Unavailable(
-            Later.FAILING, f"{operation} gave an answer that cannot be read: {problem}", outage=True
+            Later.FAILING,
+            f"{operation} gave an answer that cannot be read: {reply.conceal(problem)[:LONGEST_ID]}",
+            outage=True,
         )
     return refused(operation, answer)
 
@@ -117,7 +125,7 @@ def throttled(operation: str, reply: Reply) -> Unavailable:
 
 def wrong_base(operation: str, reply: Reply) -> Unavailable:
     """Somebody else than Orchestrator's API answers at this address."""
-    target = reply.headers.get("Location", "").partition("?")[0]
+    target = reply.conceal(reply.headers.get("Location", "").partition("?")[0])[:LONGEST_ID]
     detail = f"{operation} (status {reply.status}{f', sent on to {target}' if target else ''}): {WRONG_BASE}"
     return Unavailable(Later.UNREACHABLE, detail, outage=True, answer=Answer(reply.status))
 
@@ -172,22 +180,26 @@ def retry_after(reply: Reply, now: datetime | None = None) -> float | None:
 
 def _until(date: str, now: datetime) -> float:
     try:
-        moment = parsedate_to_datetime(date)
-    except ValueError:
+        moment = parsedate_to_datetime(date[:LONGEST_ID])
+        return (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()
+    except (ValueError, OverflowError, TypeError):  # a year or a zone beyond all calendars
         return float("nan")
-    return (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()
 
 
 def answer_of(reply: Reply) -> Answer:
-    """Reads every error form: plain, ABP-wrapped, RFC 7807, OData's and OAuth's, `errors` lists."""
+    """Reads every error form: plain, ABP-wrapped, RFC 7807, OData's and OAuth's, `errors` lists.
+
+    Its texts have bounds and none of our secrets in them: they go into events and dead letters.
+    """
     document = _document(reply.body)
     inner = document.get("error")
     error = inner if isinstance(inner, dict) else {}
     code = document.get("errorCode") or error.get("code") or error.get("errorCode")
     messages = list(dict.fromkeys(text for text in _messages(document, error) if text))
-    return Answer(
-        reply.status, _number(code), document.get("traceId") or None, "; ".join(messages)[:1000] or None
-    )
+    trace = document.get("traceId")
+    trace = reply.conceal(trace)[:LONGEST_ID] if isinstance(trace, str) else None
+    message = reply.conceal("; ".join(messages))[:LONGEST_MESSAGE]
+    return Answer(reply.status, _number(code), trace or None, message or None)
 
 
 def _messages(document: Mapping[str, Any], error: Mapping[str, Any]) -> Iterator[str]:
@@ -200,22 +212,20 @@ def _messages(document: Mapping[str, Any], error: Mapping[str, Any]) -> Iterator
         yield text if isinstance(text, str) else ""
     if isinstance(document.get("error"), str):
         yield f"{document['error']} {document.get('error_description') or ''}".strip()
-    yield from _listed(document.get("errors"), "")
-    yield from _listed(error.get("validationErrors"), "")
+    yield from _listed(document.get("errors"), "", _DEEPEST)
+    yield from _listed(error.get("validationErrors"), "", _DEEPEST)
 
 
-def _listed(errors: Any, field: str) -> Iterator[str]:
+def _listed(errors: Any, field: str, room: int) -> Iterator[str]:
     """The texts inside `errors`, which is a list, an object of lists, or a mixture."""
     if isinstance(errors, str):
         yield f"{field}: {errors}" if field else errors
-    elif isinstance(errors, list):
-        for each in errors:
-            yield from _listed(each, field)
     elif isinstance(errors, dict) and isinstance(errors.get("message"), str):
-        yield from _listed(errors["message"], field)
-    elif isinstance(errors, dict):
-        for name, each in errors.items():
-            yield from _listed(each, str(name))
+        yield from _listed(errors["message"], field, room)
+    elif isinstance(errors, list | dict) and room:
+        named = errors.items() if isinstance(errors, dict) else ((field, each) for each in errors)
+        for name, each in named:
+            yield from _listed(each, name, room - 1)
 
 
 def _document(body: bytes) -> dict[str, Any]:
@@ -228,6 +238,7 @@ def _document(body: bytes) -> dict[str, Any]:
 
 def _number(code: Any) -> int | None:
     try:
-        return int(code) or None
-    except (TypeError, ValueError):
+        number = int(code)
+    except (TypeError, ValueError, OverflowError):
         return None
+    return number if 0 < abs(number) < _LARGEST_CODE else None

@@ -5,14 +5,13 @@ Sources of names and forms: Orchestrator's OpenAPI 20.0 and the Swagger files ba
 
 import base64
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import orjson
 from yarl import URL
 
-from worker.domain.jobs import Job
 from worker.domain.processes import Argument, Folder, Machine, Process, Robot
 
 T = TypeVar("T")
@@ -32,11 +31,15 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back from one exchange. *headers* are looked up without regard to case."""
+    """What came back from one exchange. *headers* are looked up without regard to case.
+
+    *conceal* masks our secrets: no text of an answer is shown without it.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    conceal: Callable[[str], str] = field(default=str, repr=False)
 
     @property
     def ok(self) -> bool:
@@ -68,7 +71,7 @@ class Upload:
     """Where an attachment's content goes, often to a storage that is not Orchestrator's."""
 
     id: str
-    url: str
+    url: URL
     verb: str
     headers: Mapping[str, str]
     requires_auth: bool
@@ -161,59 +164,20 @@ def machine_of(row: Mapping[str, Any]) -> Machine:
     return Machine(int(row["Id"]), row["Name"])
 
 
-def job_of(row: Mapping[str, Any]) -> Job:
-    """A JobDto of any version since 2018.1; what its version lacks is None."""
-    robot = row.get("Robot") or {}
-    return Job(
-        id=int(row["Id"]),
-        key=row["Key"],
-        batch_execution_key=row.get("BatchExecutionKey") or "",
-        state=row["State"],
-        reference=row.get("Reference") or "",
-        created_at=row.get("CreationTime"),
-        release_name=row.get("ReleaseName"),
-        folder_id=row.get("OrganizationUnitId"),
-        folder_path=row.get("OrganizationUnitFullyQualifiedName"),
-        robot_id=robot.get("Id"),
-        robot_name=robot.get("Name"),
-        started_at=row.get("StartTime"),
-        ended_at=row.get("EndTime"),
-        sub_state=row.get("SubState"),
-        resume_version=row.get("ResumeVersion") or 0,
-        host_machine=row.get("HostMachineName"),
-        info=row.get("Info"),
-        output=_output(row.get("OutputArguments")),
-        output_file=row.get("OutputFile"),
-        error=_error(row.get("JobError")),
-    )
-
-
-def _output(text: Any) -> Any:
-    """OutputArguments is JSON inside a string; what is no JSON is given as it came."""
-    try:
-        return orjson.loads(text) if isinstance(text, str) and text else (text or None)
-    except ValueError:
-        return text
-
-
-def _error(error: Any) -> dict[str, Any] | None:
-    if not isinstance(error, dict):
-        return None
-    lower = {name.lower(): value for name, value in error.items()}
-    return {name: lower.get(name) for name in ("code", "title", "detail", "category", "status")}
-
-
 def upload_of(document: Any) -> Upload:
     """A new attachment with its BlobFileAccess, whose headers come as two parallel lists."""
     row = mapping(document)
     access = mapping(row.get("BlobFileAccess"))
-    headers = access.get("Headers") or {}
-    if not isinstance(row.get("Id"), str) or not isinstance(access.get("Uri"), str):
-        raise ValueError("the attachment has no Id or no Uri")  # noqa: TRY004
+    headers, verb = mapping(access.get("Headers") or {}), access.get("Verb") or "PUT"
+    if not all(isinstance(text, str) for text in (row.get("Id"), access.get("Uri"), verb)):
+        raise ValueError("the attachment has no Id, no Uri or no Verb")
+    target, names, values = URL(access["Uri"], encoded=True), headers.get("Keys"), headers.get("Values")
+    if not target.absolute or not all(isinstance(items or [], list) for items in (names, values)):
+        raise ValueError("the attachment's Uri or Headers do not fit")
     return Upload(
         id=row["Id"],
-        url=access["Uri"],
-        verb=(access.get("Verb") or "PUT").upper(),
-        headers=dict(zip(headers.get("Keys") or (), headers.get("Values") or (), strict=False)),
+        url=target,
+        verb=verb.upper(),
+        headers={str(name): str(value) for name, value in zip(names or (), values or (), strict=False)},
         requires_auth=bool(access.get("RequiresAuth")),
     )

@@ -21,6 +21,8 @@ from worker.pipeline.pauses import Stopping
 from worker.pipeline.ports import Clock, Delivery, Orchestrator, Outbox, Telemetry
 
 _READS_AT_ONCE = 16
+# Given back at once, a message that we fail at would go round as fast as it can.
+_AFTER_DEFECT_S = 5.0
 
 _log = structlog.get_logger(__name__)
 
@@ -51,6 +53,15 @@ class Tracker:
                 tasks.create_task(self._follow(delivery, source, interval_s))
 
     async def _follow(self, delivery: Delivery, source: str, interval_s: float) -> None:
+        """Sees one job to its next news. A defect of ours costs this job a delay, nobody else."""
+        try:
+            await self._follow_on(delivery, source, interval_s)
+        except Exception:  # noqa: BLE001 - whatever it is, the other jobs must not pay for it
+            _log.exception("job.unsettled", message_id=delivery.message.message_id)
+            await self._stopping.pause(_AFTER_DEFECT_S)
+            delivery.give_back()
+
+    async def _follow_on(self, delivery: Delivery, source: str, interval_s: float) -> None:
         known = await self._read(delivery)
         if known is None:
             return

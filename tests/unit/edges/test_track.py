@@ -172,6 +172,21 @@ async def test_what_is_no_tracking_message_is_a_dead_letter(body: bytes) -> None
     assert post.outbox.keys() == ["job.state.stopped"]
 
 
+async def test_a_job_that_cannot_be_told_never_takes_the_others() -> None:
+    """It is given back after a moment; its neighbours are followed to their end, and so is it then."""
+    post = Post()
+    post.tenant.meets("job", post.row("Stopped"), post.row("Stopped"))
+    post.outbox.break_next("announce", TypeError("Recursion limit reached"))
+    one, other = post.delivery(), post.delivery()
+    began = asyncio.get_running_loop().time()
+    await post.follow(one, other)
+    assert sorted(one.settled + other.settled) == ["ack", "give back"]
+    assert post.journal == ["announce", "ack", "give back"]
+    assert asyncio.get_running_loop().time() >= began + 5
+    assert post.outbox.keys() == ["job.state.stopped"]
+    assert post.telemetry.jobs_tracked[-1] == 0
+
+
 async def test_what_is_tracked_here_is_counted() -> None:
     """Up and down again."""
     post = Post()

@@ -1,0 +1,152 @@
+"""One HTTP exchange at a time, each of known fate: answered, certainly not sent, or lost on the way.
+
+No cookie is kept or sent, no redirect followed (a 307 would repeat a POST), no proxy variable read.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from typing import Self
+
+import aiohttp
+
+from worker.domain.failures import Later, OutcomeUnknown, Unavailable
+from worker.orchestrator import refusals
+from worker.orchestrator.http.content import Unreadable, content_of
+from worker.orchestrator.http.secrets import Secrets
+from worker.orchestrator.wire import Call, Reply
+from worker.settings import Settings
+
+OnCall = Callable[[str, str, float], None]
+"""Told of every exchange: the operation, what came of it (a status, `unsent` or `lost`), and seconds."""
+
+CONNECT_TIMEOUT_S = 5.0
+
+
+def _version() -> str:
+    try:
+        return metadata.version("jobrelay")
+    except metadata.PackageNotFoundError:
+        return "0"
+
+
+_HEADERS = {
+    "User-Agent": f"jobrelay/{_version()}",
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip",
+}
+
+
+class Connection:
+    """The session and its timeouts. Knows nothing of tokens."""
+
+    def __init__(self, settings: Settings, on_call: OnCall | None = None) -> None:
+        total = settings.http_timeout_s
+        connect = min(CONNECT_TIMEOUT_S, total / 2)
+        self._budget = total
+        self._timeout = aiohttp.ClientTimeout(total=total, connect=connect)
+        # Half of the time each, so that a call that hangs has its second chance within the time.
+        self._safe_timeout = aiohttp.ClientTimeout(total=total / 2, connect=connect / 2)
+        self._limit = math.ceil(settings.concurrency * 1.25) + 16  # beside the starts: look-ups
+        self._renewal_interval = max(60.0, 2 * total)
+        self._renewed_at = -math.inf
+        self._on_call = on_call
+        self.secrets = Secrets(settings)
+        self._retired: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = self._new_session()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        for session in (self._retired, self._session):
+            if session is not None:
+                await session.close()
+
+    def _new_session(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._limit),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=_HEADERS,
+            auto_decompress=False,  # it would unpack without a bound
+            trust_env=False,
+        )
+
+    async def renew(self) -> None:
+        """Goes on over fresh connections, at most once in a while; calls under way keep theirs.
+
+        The interval is longer than any call, so the session that retired last time is idle by now.
+        """
+        now = time.monotonic()
+        if now - self._renewed_at < self._renewal_interval:
+            return
+        self._renewed_at = now
+        retired, self._retired, self._session = self._retired, self._session, self._new_session()
+        if retired is not None:
+            await retired.close()
+
+    async def once(self, call: Call, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
+        """Sends once. Raises `Unavailable` when nothing was sent, `OutcomeUnknown` when no answer came."""
+        return await self._exchange(call, headers, body, self._timeout)
+
+    async def safely(self, call: Call, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
+        """For calls that may be repeated: tries up to four times within HTTP_TIMEOUT_S, with full jitter.
+
+        Gives the last answer, or raises `Unavailable`. A Retry-After is obeyed where it fits the time.
+        """
+        deadline = time.monotonic() + self._budget
+        for attempt in range(refusals.TRIES):
+            outcome = await self._attempt(call, headers, body)
+            pause = refusals.pause_after(outcome, attempt)
+            if pause is None or time.monotonic() + pause > deadline:
+                break
+            await asyncio.sleep(pause)
+        if isinstance(outcome, Unavailable):
+            raise outcome
+        return outcome
+
+    async def _attempt(
+        self, call: Call, headers: Mapping[str, str], body: bytes | None
+    ) -> Reply | Unavailable:
+        try:
+            return await self._exchange(call, headers, body, self._safe_timeout)
+        except Unavailable as unsent:
+            return unsent
+        except OutcomeUnknown as lost:
+            return Unavailable(Later.UNREACHABLE, lost.detail, outage=True)
+
+    async def _exchange(
+        self, call: Call, headers: Mapping[str, str], body: bytes | None, limits: aiohttp.ClientTimeout
+    ) -> Reply:
+        started, outcome = time.perf_counter(), "lost"
+        try:
+            async with self._session.request(
+                call.method, call.url, headers=headers, data=body, timeout=limits, allow_redirects=False
+            ) as response:
+                content = await content_of(response)
+            reply = Reply(response.status, response.headers, content, self.secrets.masked)
+            outcome = str(reply.status)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
+            outcome = "unsent"
+            raise _unsent(call, error) from error
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise _lost(call, error, time.perf_counter() - started) from error
+        finally:
+            if self._on_call is not None:
+                self._on_call(call.operation, outcome, time.perf_counter() - started)
+        return reply
+
+
+def _unsent(call: Call, error: Exception) -> Unavailable:
+    why = "it took too long" if isinstance(error, TimeoutError) else str(error)
+    where = f"{call.url.host}:{call.url.port}"
+    detail = f"{call.operation} was not sent: no connection to {where}: {why}"
+    return Unavailable(Later.UNREACHABLE, detail, outage=True)
+
+
+def _lost(call: Call, error: Exception, seconds: float) -> OutcomeUnknown:
+    why = str(error) if isinstance(error, Unreadable) else type(error).__name__
+    why = "no answer in time" if isinstance(error, TimeoutError) else why
+    return OutcomeUnknown(f"the answer to {call.operation} was lost after {seconds:.1f} s: {why}")

@@ -1,0 +1,130 @@
+"""A job's row, to the domain: what must be there is checked, what may be there is kept where it fits.
+
+A row is also what a process has put into it: no output and no text of its may harm those who pass it on.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from worker.domain.jobs import Job
+
+LONGEST_NAME = 1_000
+LONGEST_TEXT = 32_768
+"""Characters of a message or a stack that are passed on."""
+DEEPEST = 64
+"""How deep an output may nest, to be passed on as JSON: readers and writers of JSON have limits of theirs."""
+_LARGEST_ID = 2**63 - 1
+_GUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_MOMENT = re.compile(
+    r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)"
+)
+
+
+def job_of(row: Mapping[str, Any]) -> Job:
+    """A JobDto of any version since 2018.1; what its version lacks, or what is no such value, is None.
+
+    Raises `ValueError` where it is no job's row: Id, Key and State have to fit, and Reference,
+    BatchExecutionKey and CreationTime may be missing but not be of another type.
+    """
+    robot = row.get("Robot")
+    robot = robot if isinstance(robot, dict) else {}
+    batch = _text_or_nothing(row, "BatchExecutionKey")
+    return Job(
+        id=_id(row.get("Id")),
+        key=_key(row.get("Key")),
+        batch_execution_key=batch if _GUID.fullmatch(batch) else "",
+        state=_state(row.get("State")),
+        reference=_text_or_nothing(row, "Reference"),
+        created_at=_moment(_text_or_nothing(row, "CreationTime")),
+        release_name=_text(row.get("ReleaseName")),
+        folder_id=_number(row.get("OrganizationUnitId")),
+        folder_path=_text(row.get("OrganizationUnitFullyQualifiedName")),
+        robot_id=_number(robot.get("Id")),
+        robot_name=_text(robot.get("Name")),
+        started_at=_moment(row.get("StartTime")),
+        ended_at=_moment(row.get("EndTime")),
+        sub_state=_text(row.get("SubState")),
+        resume_version=_number(row.get("ResumeVersion")) or 0,
+        host_machine=_text(row.get("HostMachineName")),
+        info=_text(row.get("Info"), LONGEST_TEXT),
+        output=_output(row.get("OutputArguments")),
+        output_file=_text(row.get("OutputFile")),
+        error=_error(row.get("JobError")),
+    )
+
+
+def _id(value: Any) -> int:
+    number = _number(value)
+    if not number:
+        raise ValueError("a job's Id is no positive number")
+    return number
+
+
+def _key(value: Any) -> str:
+    if not isinstance(value, str) or not _GUID.fullmatch(value):
+        raise ValueError("a job's Key is no GUID")
+    return value
+
+
+def _state(value: Any) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= 64:
+        raise ValueError("a job's State is no word")
+    return value
+
+
+def _text_or_nothing(row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name)
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"a job's {name} is no text")
+    return value or ""
+
+
+def _text(value: Any, longest: int = LONGEST_NAME) -> str | None:
+    return value[:longest] if isinstance(value, str) else None
+
+
+def _number(value: Any) -> int | None:
+    return value if type(value) is int and 0 <= value <= _LARGEST_ID else None
+
+
+def _moment(value: Any) -> str | None:
+    """RFC 3339, as our events promise it; with more it could be anything, and of any length."""
+    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+        return None
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return value
+
+
+def _output(text: Any) -> Any:
+    """OutputArguments is JSON inside a string; what is none, or nests too deep, is given as it came."""
+    if not isinstance(text, str):
+        return text or None if _nests_within(text, DEEPEST) else None
+    try:
+        value = orjson.loads(text) if text else None
+    except ValueError:
+        return text
+    shallow = text.count("[") + text.count("{") <= DEEPEST
+    return value if shallow or _nests_within(value, DEEPEST) else text
+
+
+def _nests_within(value: Any, room: int) -> bool:
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return True
+    return room > 0 and all(_nests_within(each, room - 1) for each in value)
+
+
+def _error(error: Any) -> dict[str, Any] | None:
+    if not isinstance(error, dict):
+        return None
+    lower = {name.lower(): value for name, value in error.items()}
+    texts = {name: _text(lower.get(name), LONGEST_TEXT) for name in ("code", "title", "detail", "category")}
+    return texts | {"status": _number(lower.get("status"))}
