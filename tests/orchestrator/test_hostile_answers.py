@@ -1,6 +1,7 @@
 """Answers without an end, with our secrets in them, with numbers beyond all bounds: none does harm."""
 
 import gzip
+import tracemalloc
 import zlib
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -13,6 +14,7 @@ from stub_server import JOB, START_INFO, Answer, Server, failure_of, says
 from worker.domain.failures import OutcomeUnknown, Unavailable
 from worker.domain.processes import Folder
 from worker.orchestrator import Client
+from worker.orchestrator.http import content
 from worker.orchestrator.http.content import MOST_BYTES
 
 Connect = Callable[..., Awaitable[Client]]
@@ -70,6 +72,19 @@ async def test_an_answer_without_end_is_an_unknown_outcome(
     assert endless.sent < 2 * MOST_BYTES
 
 
+def test_no_more_is_unpacked_than_may_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The memory goes with the bound, not with the bomb."""
+    monkeypatch.setattr(content, "MOST_BYTES", 2**20)
+    bomb = gzip.compress(bytes(16 * 2**20), 1)
+    tracemalloc.start()
+    try:
+        with pytest.raises(content.Unreadable):
+            content.unpacked(bomb, "gzip")
+        assert tracemalloc.get_traced_memory()[1] < 4 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize("packing", ["gzip", "deflate", "identity"])
 async def test_a_packed_answer_is_read(
     connect: Connect, server: Server, folder: Folder, packing: str
@@ -100,7 +115,8 @@ async def test_no_secret_that_a_server_echoes_is_passed_on(
     connect: Connect, server: Server, folder: Folder, status: int
 ) -> None:
     """Neither the token nor a configured secret, in no field, not cut in two, in no detail."""
-    echo = f"bad header 'Authorization: Bearer a-token', {SECRET}, " + "x" * 920 + " a-token-and-more"
+    echo = f"bad header 'Authorization: Bearer a-token', {SECRET}, "
+    echo = echo.ljust(995, "x") + "a-token-and-more"  # a cut at 1,000 would leave most of it
     server.on("StartJobs", says({"message": echo, "traceId": f"a-token-{SECRET}" + "x" * 200}, status))
     failure = await failure_of(await connect(), folder)
     assert "Bearer ***', ***," in failure.detail
