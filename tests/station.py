@@ -1,5 +1,6 @@
 """Both ends of the broker as a test sees them: requests go out, events and dead letters come in."""
 
+import asyncio
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -107,6 +108,14 @@ class Station:
             settled, lambda: f"{len(open_)} open; {self._story(next(iter(open_)), 'outcome')}", within
         )
         return {request: self._ends(request) for request in waiting}
+
+    async def until_waiting(self, queue: str, count: int) -> None:
+        """Returns once *count* messages are in one of the prefix's queues, and in nobody's hands."""
+        seen = -1
+        async with asyncio.timeout(WITHIN_S):
+            while seen != count:
+                found = await self.channel.declare_queue(f"{self.prefix}.{queue}", passive=True)
+                seen = found.declaration_result.message_count or 0
 
     async def letter(self, request: str) -> Heard:
         """The one dead letter with this correlation id."""

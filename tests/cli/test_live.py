@@ -30,7 +30,7 @@ class Running:
 
     def first(self, stream: str = "stdout") -> str:
         """The first line it writes there."""
-        return getattr(self._process, stream).readline()
+        return str(getattr(self._process, stream).readline())
 
     def interrupt(self) -> int:
         """Its exit code after Ctrl-C."""

@@ -200,6 +200,8 @@ async def test_a_job_in_flight_is_a_message_that_goes_with_its_end(
             name = await here.ask(request(folder=None))
             (created,) = await here.outcome(name)
             assert created.data["folder"]["path"] == MODERN
+            # The event is told before the message is there; a worker killed between the two would leave none.
+            await here.until_waiting("tracking", 1)
         tracking = await here.channel.get_queue(f"{prefix}.tracking")
         message = await tracking.get(timeout=10)
         assert message is not None
