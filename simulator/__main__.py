@@ -63,7 +63,7 @@ async def _serve(simulator: Simulator, arguments: argparse.Namespace) -> int:
         runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=0)
         await runner.setup()
         try:
-            await web.TCPSite(runner, arguments.host, arguments.port).start()
+            await _listen(runner, arguments)
             simulator.url = f"http://{arguments.host}:{runner.addresses[0][1]}"
             simulator.begin(tasks)
             _announce(simulator)
@@ -71,6 +71,15 @@ async def _serve(simulator: Simulator, arguments: argparse.Namespace) -> int:
         finally:
             await simulator.end()
             await runner.cleanup()
+
+
+async def _listen(runner: web.ServerRunner, arguments: argparse.Namespace) -> None:
+    try:
+        await web.TCPSite(runner, arguments.host, arguments.port).start()
+    except OSError as error:
+        where = f"{arguments.host}:{arguments.port}"
+        _say(f"simulator: cannot listen on {where}: {os.strerror(error.errno or 0)}; choose another --port", sys.stderr)
+        raise SystemExit(1) from None
 
 
 def _end(ended: asyncio.Future[int], code: int) -> None:
@@ -93,13 +102,21 @@ def _announce(simulator: Simulator) -> None:
     cloud = f"{simulator.url}/{identity['organization']}/{identity['tenant']}/orchestrator_"
     if sys.stdout.isatty():
         _say(
-            f"Simulated Orchestrator, Ctrl-C ends it\n  on-prem  {simulator.url}\n  cloud    {cloud}",
+            f"Simulated Orchestrator, Ctrl-C ends it\n  on-prem  {simulator.url}\n  cloud    {cloud}\n"
+            f"  control  {simulator.url}/_sim/ledger\n{_invitation(simulator)}",
             sys.stdout,
         )
-        _say(f"  control  {simulator.url}/_sim/ledger", sys.stdout)
         return
     shown = {"url": simulator.url, "cloud": cloud, "onprem": simulator.url, "pid": os.getpid()}
     _say(orjson.dumps(shown).decode(), sys.stdout)
+
+
+def _invitation(simulator: Simulator) -> str:
+    """What a worker needs to work with it; nothing here is secret, it is all made up."""
+    lines = [f"export JOBRELAY_ORCHESTRATOR_URL={simulator.url}"]
+    for client in simulator.world.identity["clients"][:1]:
+        lines += [f"export JOBRELAY_CLIENT_ID={client['id']} JOBRELAY_CLIENT_SECRET={client['secret']}"]
+    return "\n".join(("for a worker:", *(f"  {line}" for line in lines)))
 
 
 def _say(text: str, stream: Any) -> None:

@@ -24,7 +24,7 @@ from worker.pipeline.pauses import Outage, Stopping
 from worker.pipeline.resolve import Resolver
 from worker.pipeline.settle import Rules, Settler, Teller
 from worker.pipeline.start import Starter
-from worker.settings import Settings
+from worker.settings import NOT_USED_YET, Settings
 from worker.tracking.track import Tracker
 from worker.web.health import Health
 from worker.web.metrics import Metrics
@@ -156,6 +156,8 @@ class Worker:
 async def run(settings: Settings, roles: Collection[str] = ROLES) -> int:
     """Runs a worker to its end and returns its exit code. Raises `SettingsError` where it cannot begin."""
     settings.require_credentials()
+    for name in settings.model_fields_set & NOT_USED_YET:
+        _log.warning("settings.not_used_yet", name=f"JOBRELAY_{name.upper()}")
     # What is loaded now stays: not to be looked through at every collection.
     gc.collect()
     gc.freeze()

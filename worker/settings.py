@@ -66,6 +66,9 @@ def _redis_url(value: SecretStr) -> SecretStr:
     return value
 
 
+# Fixed already, so that deployments can be written; nothing reads them so far.
+NOT_USED_YET = frozenset({"redis_url", "webhook_secret", "audit_database_url", "poll_budget_per_min"})
+
 Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,27}$")]
 Url = Annotated[str, AfterValidator(_open_url)]
 BrokerUrl = Annotated[SecretStr, AfterValidator(_broker_url)]
@@ -84,7 +87,7 @@ class Settings(BaseSettings):
         env_prefix=_PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
     )
 
-    amqp_url: BrokerUrl = Field(description="RabbitMQ, as amqp://user:password@host:port/vhost")
+    amqp_url: BrokerUrl = Field(description="RabbitMQ, such as amqp://localhost:5672/ with user and password in it")
     prefix: Prefix = Field("jobrelay", description="begins the name of every exchange, queue and Reference")
     orchestrator_url: Url | None = Field(
         None, description="base URL of Orchestrator: what stands before /odata"
@@ -111,8 +114,10 @@ class Settings(BaseSettings):
     http_port: int = Field(8080, ge=0, le=65535, description="port of /livez, /readyz, /metrics; 0 picks one")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
     log_format: Literal["json", "console"] | None = Field(None, description="json, or console on a terminal")
-    redis_url: RedisUrl | None = Field(None, description="Redis or Valkey, the ledger shared by replicas")
-    webhook_secret: SecretStr | None = Field(None, description="secret of Orchestrator's webhook signatures")
+    redis_url: RedisUrl | None = Field(
+        None, description="Redis or Valkey, a ledger for all replicas (not used yet)"
+    )
+    webhook_secret: SecretStr | None = Field(None, description="secret of webhook signatures (not used yet)")
     http_timeout_s: Positive = Field(30, description="total time for one call to Orchestrator")
     grace_s: Positive = Field(45, description="time to finish what is in hand at a stop")
     heartbeat_s: int = Field(5, ge=1, le=60, description="AMQP heartbeat")
@@ -120,8 +125,12 @@ class Settings(BaseSettings):
     max_attempts: int = Field(10, ge=1, le=1000, description="deferrals before a request is rejected")
     cache_ttl_s: Positive = Field(300, description="how long folders, processes and robots are remembered")
     poll_interval_s: Positive = Field(10, description="time between two looks at a job in flight")
-    poll_budget_per_min: int = Field(60, ge=1, description="list calls a minute, shared by all trackers")
-    audit_database_url: SecretStr | None = Field(None, description="database of the searchable audit")
+    poll_budget_per_min: int = Field(
+        60, ge=1, description="list calls a minute of all trackers (not used yet)"
+    )
+    audit_database_url: SecretStr | None = Field(
+        None, description="database of the searchable audit (not used yet)"
+    )
 
     @field_validator("*", mode="before")
     @classmethod

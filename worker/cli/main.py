@@ -157,7 +157,7 @@ def run(
     raise typer.Exit(code)
 
 
-@app.command(epilog=examples("jobrelay simulate", "jobrelay simulate --port 8080 --seed my-seed.json"))
+@app.command(epilog=examples("jobrelay simulate", "jobrelay simulate --port 8090 --seed my-seed.json"))
 def simulate(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks one.", min=0, max=65535)] = 0,
     seed: Annotated[

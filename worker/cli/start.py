@@ -27,7 +27,7 @@ from worker.domain.requests import FolderRef, ProcessRef
 from worker.settings import Settings, read_settings
 
 EXAMPLES = examples(
-    "jobrelay start SupportTriage --folder Shared --arg IncidentId=INC-1 --wait",
+    "jobrelay start SupportTriage --folder Operations --arg IncidentId=INC-1 --wait",
     "jobrelay start Triage --folder id:101 --environment Demo --strategy Specific --robot porter-1",
     "jobrelay start 99587436-4ce5-480d-988c-6d7f43787a2c --count 3 --arg 'limit:=100' --expires-in 10m",
 )
@@ -52,7 +52,7 @@ def start(  # noqa: PLR0913 - each of the command's options is a parameter
     ] = None,
     robot: Annotated[list[str] | None, typer.Option(help="Robot by name or id. May be repeated.")] = None,
     request_id: Annotated[
-        str | None, typer.Option(help="The request's id: the same one never starts twice. Else a new one.")
+        str | None, typer.Option(help="The request's id: the same one again is a duplicate. Else a new one.")
     ] = None,
     metadata: Annotated[
         list[str] | None, typer.Option(help="name=text that every event repeats. May be repeated.")

@@ -1,4 +1,7 @@
-"""The ledger in this process: bounded, gone with it. The look-up by Reference stands behind it."""
+"""The ledger in this process: bounded, and gone with it.
+
+It knows publishers' duplicates; redeliveries of one message are settled by the look-up, with it or without.
+"""
 
 from collections import OrderedDict
 

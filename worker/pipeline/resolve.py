@@ -190,7 +190,7 @@ def _arguments(request: StartRequest, process: Process) -> str | None:
     if wrong:
         raise Rejected(
             Code.ARGUMENTS_INVALID,
-            f"the input arguments do not fit process '{process.name}': {wrong[0].message}",
+            f"the input arguments do not fit process '{process.name}': {wrong[0].pointer} {wrong[0].message}",
             "mend what the violations point at; the process declares its arguments in Orchestrator",
             violations=wrong,
         )

@@ -16,7 +16,7 @@ from worker.settings import Settings, read_settings, unknown_settings
 
 EXAMPLES = examples(
     "jobrelay check",
-    "jobrelay check SupportTriage --folder Shared",
+    "jobrelay check SupportTriage --folder Operations",
     "jobrelay check SupportTriage --folder Classic --environment QuickstartDemo --robot porter-1",
 )
 
