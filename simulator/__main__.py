@@ -78,7 +78,10 @@ async def _listen(runner: web.ServerRunner, arguments: argparse.Namespace) -> No
         await web.TCPSite(runner, arguments.host, arguments.port).start()
     except OSError as error:
         where = f"{arguments.host}:{arguments.port}"
-        _say(f"simulator: cannot listen on {where}: {os.strerror(error.errno or 0)}; choose another --port", sys.stderr)
+        _say(
+            f"simulator: cannot listen on {where}: {os.strerror(error.errno or 0)}; choose another --port",
+            sys.stderr,
+        )
         raise SystemExit(1) from None
 
 

@@ -87,7 +87,9 @@ class Settings(BaseSettings):
         env_prefix=_PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
     )
 
-    amqp_url: BrokerUrl = Field(description="RabbitMQ, such as amqp://localhost:5672/ with user and password in it")
+    amqp_url: BrokerUrl = Field(
+        description="RabbitMQ, such as amqp://localhost:5672/ with user and password in it"
+    )
     prefix: Prefix = Field("jobrelay", description="begins the name of every exchange, queue and Reference")
     orchestrator_url: Url | None = Field(
         None, description="base URL of Orchestrator: what stands before /odata"
