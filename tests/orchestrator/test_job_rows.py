@@ -67,7 +67,14 @@ def test_a_value_that_does_not_fit_is_left_out(name: str, value: Any, field: str
 
 def test_an_error_is_texts_and_a_number() -> None:
     """Whatever else a process puts there."""
-    error = {"Code": ["x"], "Title": "t", "Detail": "d" * 200_000, "Category": None, "Status": "500", "X": {}}
+    error: dict[str, Any] = {
+        "Code": ["x"],
+        "Title": "t",
+        "Detail": "d" * 200_000,
+        "Category": None,
+        "Status": "500",
+        "X": {},
+    }
     found = job_of(JOB | {"JobError": error}).error
     assert found == {
         "code": None, "title": "t", "detail": "d" * LONGEST_TEXT, "category": None, "status": None,

@@ -71,6 +71,11 @@ async def test_who_may_send_is_asked_once_for_a_good_start(
 ) -> None:
     """Once for each exchange."""
     asked: list[int] = []
+
+    def may_send() -> bool:
+        asked.append(1)
+        return True
+
     client = await connect()
-    assert await client.start(folder, START_INFO, may_send=lambda: not asked.append(1))
+    assert await client.start(folder, START_INFO, may_send=may_send)
     assert asked == [1]
