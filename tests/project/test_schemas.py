@@ -48,8 +48,9 @@ def _nodes(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def _data(name: str) -> dict[str, Any]:
-    properties = schema(name)["properties"]
-    return properties["data"]["properties"] if "data" in properties else properties
+    properties: dict[str, Any] = schema(name)["properties"]
+    inner: dict[str, Any] = properties["data"]["properties"] if "data" in properties else properties
+    return inner
 
 
 @pytest.mark.parametrize("file", VALID, ids=_name)
