@@ -1,6 +1,7 @@
 """What tests share: a RabbitMQ, a prefix of their own, an Orchestrator simulator; and nothing is left."""
 
 import asyncio
+import gc
 import os
 import secrets
 import shutil
@@ -60,6 +61,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             _LONGEST.index(group) if (group := _group(item.nodeid)) in _LONGEST else len(_LONGEST)
         )
     )
+
+
+gc.disable()  # until all is imported and collected: there is no garbage in it, and much to look through
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays to the end; garbage is looked for among what the tests make."""
+    gc.freeze()
+    gc.enable()
+    gc.set_threshold(10_000, 50, 100)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

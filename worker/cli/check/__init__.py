@@ -7,11 +7,9 @@ from typing import Annotated
 import typer
 
 from worker.cli.check.broker import broker
-from worker.cli.check.finding import Finding
-from worker.cli.check.orchestrator import Question, Visit
+from worker.cli.check.finding import Finding, Question
 from worker.cli.output import FAILED, OK, AsJson, Output, examples
 from worker.domain.requests import FolderRef
-from worker.orchestrator.client import Client
 from worker.settings import Settings, read_settings, unknown_settings
 
 EXAMPLES = examples(
@@ -45,6 +43,10 @@ def check(
 
 
 async def _examined(settings: Settings, question: Question) -> list[Finding]:
+    # The other commands begin sooner without a client of Orchestrator.
+    from worker.cli.check.orchestrator import Visit  # noqa: PLC0415
+    from worker.orchestrator.client import Client  # noqa: PLC0415
+
     findings = settings_of(settings)
     findings += await broker(settings)
     if settings.missing_credentials():

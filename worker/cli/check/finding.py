@@ -1,10 +1,23 @@
-"""What a look at one thing found, and how to mend it."""
+"""What was asked, what a look at one thing found, and how to mend it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
 
+from worker.domain.requests import FolderRef
+
 _STATES = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "skipped": ("-", "dim")}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was asked beyond the settings."""
+
+    process: str | None
+    environment: str | None
+    folder: FolderRef | None
+    robots: Sequence[str | int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,30 +2,18 @@
 
 import difflib
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 
-from worker.cli.check.finding import Finding
+from worker.cli.check.finding import Finding, Question
 from worker.cli.start import process_ref
 from worker.domain.failures import Failure, Rejected
 from worker.domain.processes import Folder, Process, choose_named, choose_process
-from worker.domain.requests import FolderRef
 from worker.orchestrator.client import Client
 from worker.settings import Settings
 
 # What a worker does needs these; a wider one, without the ending, holds it too.
 _SCOPES = ("OR.Jobs", "OR.Execution.Read", "OR.Folders.Read", "OR.Robots.Read", "OR.Machines.Read")
 _ASSEMBLY = re.compile(r",|\[\[")
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What was asked beyond the settings."""
-
-    process: str | None
-    environment: str | None
-    folder: FolderRef | None
-    robots: Sequence[str | int]
 
 
 class Visit:

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.demo.screen import tell
-from worker.cli.demo.show import Plan, Show
+from worker.cli.demo.plan import Plan
 from worker.cli.output import FAILED, OK, AsJson, Output, examples
 
 EXAMPLES = examples("jobrelay demo", "jobrelay demo --kill", "jobrelay demo --requests 2000 | jq .lost")
@@ -32,6 +31,10 @@ def demo(
     plan = Plan(requests, kill, secrets.randbelow(10_000) if seed is None else seed, keep)
     if not os.environ.get(_BROKER):
         _again_with_a_broker(plan, as_json)
+    # What a demonstration needs, the other commands begin sooner without.
+    from worker.cli.demo.screen import tell  # noqa: PLC0415
+    from worker.cli.demo.show import Show  # noqa: PLC0415
+
     output = Output(as_json)
     report = asyncio.run(Show(plan, output).run())
     tell(report, output)

@@ -9,7 +9,6 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from worker.broker.visits.tap import burials, events, waiting
 from worker.broker.visits.visit import Connection, Sender, broker_version, sender, visit
 from worker.cli.demo import stage
 from worker.cli.demo.load import Asked, mixed_load
+from worker.cli.demo.plan import Plan
 from worker.cli.demo.screen import Report, Screen
 from worker.cli.demo.verdict import Tally, judge
 from worker.cli.follow import documents
@@ -44,16 +44,6 @@ _FAULTS: list[dict[str, Any]] = [
     {"operation": "StartJobs", "do": "delay", "seconds": 0.1},
     {"operation": "JobsList", "do": "status", "status": 503, "times": 2},
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What the command was told."""
-
-    requests: int
-    kill: bool
-    seed: int
-    keep: bool
 
 
 class Show:
