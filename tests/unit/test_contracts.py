@@ -1,5 +1,7 @@
 """A document that breaks its schema is told everything, in words that help."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ JSON = st.recursive(
     max_leaves=5,
 )
 
-WORDS = [
+WORDS: list[tuple[dict[str, Any], str, str]] = [
     ({"requestId": None}, "/requestId", "must be text, not null: use 1 to 100"),
     ({"requestId": "a b"}, "/requestId", "use 1 to 100 of the letters"),
     ({"requestId": "a\n"}, "/requestId", "use 1 to 100 of the letters"),
@@ -54,7 +56,9 @@ WORDS = [
 
 
 @pytest.mark.parametrize(("change", "place", "words"), WORDS)
-def test_a_violation_says_what_is_wrong_and_how_to_mend_it(change: dict, place: str, words: str) -> None:
+def test_a_violation_says_what_is_wrong_and_how_to_mend_it(
+    change: dict[str, Any], place: str, words: str
+) -> None:
     """One change to a good request, one violation, at its place."""
     found = violations("start-job.v1", {**REQUEST, **change})
     assert [violation.pointer for violation in found] == [place]

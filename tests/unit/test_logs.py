@@ -22,7 +22,7 @@ class Output(io.TextIOWrapper):
 
     @property
     def text(self) -> str:
-        return self.buffer.getvalue().decode()  # type: ignore[attr-defined]
+        return str(self.buffer.getvalue().decode())  # type: ignore[attr-defined]
 
     @property
     def lines(self) -> list[dict[str, Any]]:

@@ -88,6 +88,7 @@ def test_a_whole_number_written_with_a_point_is_sent_without() -> None:
     """2.0 is a whole number in JSON Schema and none in Orchestrator; arguments stay as they are."""
     points = {"jobsCount": 2.0, "priority": 8e1, "robots": [7.0, "x"], "inputArguments": {"x": 1.0}}
     request = validate({**REQUEST, **points, "folder": {"id": 101.0}})
+    assert request.folder is not None
     whole = [request.folder.id, request.jobs_count, request.priority, request.robots, request.input_arguments]
     assert orjson.dumps(whole) == b'[101,2,80,[7,"x"],{"x":1.0}]'
 

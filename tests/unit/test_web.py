@@ -1,7 +1,8 @@
 """What the worker says of itself over HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import cast
 
 import aiohttp
 import pytest
@@ -117,14 +118,14 @@ class LateLoop:
     def time(self) -> float:
         return self.now
 
-    def call_at(self, when: float, callback: object) -> asyncio.TimerHandle:
+    def call_at(self, when: float, callback: Callable[..., object]) -> asyncio.TimerHandle:
         return asyncio.TimerHandle(when, callback, (), asyncio.get_running_loop())
 
 
 async def test_a_loop_that_is_late_is_noticed_before_and_after_its_beat() -> None:
     """The lag counts while the timer is still overdue, and is remembered until the next one."""
     loop = LateLoop()
-    pulse = Pulse(loop)
+    pulse = Pulse(cast("asyncio.AbstractEventLoop", loop))
     assert pulse.lag == 0
     loop.now = 33.0
     assert pulse.lag == 32

@@ -23,13 +23,13 @@ PASTS = {
     "tried too often": ({ATTEMPT: 99}, False),
     "delivered too often": ({"x-delivery-count": 99}, True),
 }
-TROUBLES = {
+TROUBLES: dict[str, dict[str, Any]] = {
     "fine": {},
     "invalid": {"jobsCount": 0},
     "expired": {"expiresAt": "2020-01-01T00:00:00Z"},
     "of an unknown process": {"process": {"name": "Nobody"}},
 }
-UNCOUNTED = {
+UNCOUNTED: dict[str, dict[str, Any]] = {
     "of an unknown robot": {"robots": ["nobody"]},
     "of a strategy not offered": {"strategy": "All"},
 }

@@ -49,7 +49,7 @@ def _during_the_first_call(desk: Desk, happens: Callable[[Desk], None]) -> None:
         finally:
             happens(desk)
 
-    desk.tenant.start = meanwhile  # type: ignore[method-assign,assignment]
+    desk.tenant.start = meanwhile  # type: ignore[method-assign]
 
 
 async def test_a_lost_start_that_is_found_is_told_even_while_stopping() -> None:
