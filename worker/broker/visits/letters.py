@@ -22,6 +22,7 @@ from worker.domain.messages import ATTEMPT, FIRST_AT, REPLAYS, Message
 
 MOST = 65_535  # a prefetch has 16 bits
 _QUIET_S = 1.0
+_ASKED_AGAIN, _ASKED_MOST, _AGAIN_AFTER_S = 3, 20, 0.1
 _TIMEOUT_S = 10.0
 
 
@@ -108,8 +109,15 @@ async def dead_letters(connection: AbstractConnection, topology: Topology) -> As
 
 
 async def _count(channel: Channel, queue: str) -> int:
-    found = await channel.queue_declare(queue, passive=True, timeout=_TIMEOUT_S)
-    return found.message_count or 0
+    """How many there are, once the broker says the same thrice: what a look returned comes back by and by."""
+    said: list[int] = []
+    for _ in range(_ASKED_MOST):
+        found = await channel.queue_declare(queue, passive=True, timeout=_TIMEOUT_S)
+        said.append(found.message_count or 0)
+        if said[-_ASKED_AGAIN:] == [said[-1]] * _ASKED_AGAIN:
+            break
+        await asyncio.sleep(_AGAIN_AFTER_S)
+    return said[-1]
 
 
 def _text(message: Message, header: str) -> str | None:
