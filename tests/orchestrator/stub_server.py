@@ -69,6 +69,19 @@ async def hangs(request: web.Request) -> web.StreamResponse:
     raise AssertionError("somebody waited for a minute")
 
 
+class Held:
+    """An answer that waits: `arrived` tells that it was asked for, `go_on` lets it go."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.arrived, self.go_on = asyncio.Event(), asyncio.Event()
+        self._answer = answer
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        self.arrived.set()
+        await self.go_on.wait()
+        return await self._answer(request)
+
+
 async def resets(request: web.Request) -> web.StreamResponse:
     """The connection ends without an answer."""
     assert request.transport is not None

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 from aiohttp import web
-from stub_server import JOB, Answer, Server, breaks_off, page, resets, rows, says
+from stub_server import JOB, Answer, Held, Server, breaks_off, page, resets, rows, says
 
 from worker.domain.failures import Unavailable
 from worker.domain.processes import Folder
@@ -209,19 +209,13 @@ async def test_a_cancelled_caller_leaves_the_look_up_to_the_others(
     connect: Connect, server: Server, folder: Folder
 ) -> None:
     """It is asked once more for them."""
-    arrived, go_on = asyncio.Event(), asyncio.Event()
-
-    async def waits(request: Any) -> Any:
-        arrived.set()
-        await go_on.wait()
-        return await rows()(request)
-
-    server.on("JobsList", waits, rows(job(2, "r:2")))
+    held = Held(rows())
+    server.on("JobsList", held, rows(job(2, "r:2")))
     client = await connect()
     one = asyncio.ensure_future(client.find(folder, "r:1", None))  # noqa: TID251 - cancelled below
     two = asyncio.ensure_future(client.find(folder, "r:2", None))  # noqa: TID251
-    await asyncio.wait_for(arrived.wait(), 5)
+    await asyncio.wait_for(held.arrived.wait(), 5)
     one.cancel()
     found = await asyncio.wait_for(two, 5)
     assert [each.id for each in found] == [2]
-    go_on.set()
+    held.go_on.set()

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from stub_server import JOB, START_INFO, Server, failure_of, says
+from stub_server import JOB, START_INFO, Held, Server, failure_of, says
 
 from worker.domain.failures import Later, Rejected, Unavailable
 from worker.domain.processes import Folder
@@ -68,20 +68,14 @@ async def test_renewing_the_connection_leaves_calls_under_way_alone(
     connect: Connect, server: Server, folder: Folder
 ) -> None:
     """Another's empty 400 does not cut a start that waits for its answer."""
-    arrived, go_on = asyncio.Event(), asyncio.Event()
-
-    async def waits(request: Any) -> Any:
-        arrived.set()
-        await go_on.wait()
-        return await OK(request)
-
-    server.on("StartJobs", waits, says(None, 400), OK)
+    held = Held(OK)
+    server.on("StartJobs", held, says(None, 400), OK)
     client = await connect()
     async with asyncio.TaskGroup() as group:
         waiting = group.create_task(client.start(folder, START_INFO))
-        await asyncio.wait_for(arrived.wait(), 5)
+        await asyncio.wait_for(held.arrived.wait(), 5)
         await client.start(folder, START_INFO)
-        go_on.set()
+        held.go_on.set()
     assert len(waiting.result()) == 1
 
 
