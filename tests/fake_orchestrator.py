@@ -111,6 +111,15 @@ class Orchestrator:
             self.jobs = [(at, where, met if job.id == job_id else job) for at, where, job in self.jobs]
         return next((job for _, where, job in self.jobs if job.id == job_id and where == folder_id), None)
 
+    async def stop(self, folder: Folder, job_ids: Sequence[int]) -> None:
+        """Stops what is Pending."""
+        await self._called("stop", (folder.id, list(job_ids)))
+        stopped = [
+            row if row[2].id not in job_ids else (*row[:2], replace(row[2], state="Stopped"))
+            for row in self.jobs
+        ]
+        self.jobs = stopped
+
     def commit(self, folder: Folder, reference: str, count: int = 1, late: float = 0.0) -> list[Job]:
         """Makes *count* jobs, visible *late* seconds from now."""
         first = len(self.jobs) + 1

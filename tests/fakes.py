@@ -130,6 +130,7 @@ class Telemetry:
         self.ages: list[float | None] = []
         self.deferrals: list[str] = []
         self.most_in_hand = 0
+        self.surplus_jobs = 0
         self.jobs_tracked: list[int] = []
 
     def settled(self, outcome: str, code: str, seconds_since_published: float | None) -> None:
@@ -144,6 +145,10 @@ class Telemetry:
     def in_hand(self, count: int) -> None:
         """How many requests are in hand now."""
         self.most_in_hand = max(self.most_in_hand, count)
+
+    def duplicates(self, jobs: int) -> None:
+        """A request has *jobs* more than it should."""
+        self.surplus_jobs += jobs
 
     def tracked(self, count: int) -> None:
         """How many jobs are tracked here now."""

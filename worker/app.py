@@ -20,10 +20,11 @@ from worker.ledger.memory import MemoryLedger
 from worker.orchestrator.client import Client
 from worker.pipeline.attempt import Attempts
 from worker.pipeline.consume import Consumer
+from worker.pipeline.once.claim import Claims
+from worker.pipeline.once.start import Starter
 from worker.pipeline.pauses import Outage, Stopping
 from worker.pipeline.resolve import Resolver
 from worker.pipeline.settle import Rules, Settler, Teller
-from worker.pipeline.start import Starter
 from worker.settings import NOT_USED_YET, Settings
 from worker.tracking.track import Tracker
 from worker.web.health import Health
@@ -53,6 +54,7 @@ class Worker:
         self._outage = Outage(self._stopping, self._metrics.outage)
         self._health = Health(without=() if self._roles & _TAKING else _NEEDED_TO_TAKE)
         self._client = Client(settings, self._metrics.orchestrator_call)
+        self._ledger = MemoryLedger()
         self._consuming = self._link("broker-consume")
         self._publishing = self._link("broker-publish")
         self._outbox = Outbox(self._topology, self._publishing.up, self._metrics.reply_lost)
@@ -114,14 +116,17 @@ class Worker:
         rules = Rules(
             prefix=settings.prefix,
             default_folder=FolderRef.parse(settings.folder) if settings.folder else None,
-            window_s=settings.http_timeout_s + 3 * (settings.heartbeat_s + 1) + settings.commit_slack_s,
             max_attempts=settings.max_attempts,
+            http_timeout_s=settings.http_timeout_s,
+            commit_slack_s=settings.commit_slack_s,
+            window_s=settings.http_timeout_s + 3 * (settings.heartbeat_s + 1) + settings.commit_slack_s,
         )
-        starter = Starter(self._client, settings.commit_slack_s, time.time, self._stopping)
-        attempts = Attempts(Resolver(self._client), starter, self._outage, rules, time.time)
-        settler = Settler(self._outbox, Teller(self._source, socket.gethostname()), rules, time.time)
-
-        return Consumer(attempts, settler, MemoryLedger(), rules, self._metrics, time.time)
+        teller = Teller(self._source, socket.gethostname())
+        claims = Claims(self._ledger, rules, self._stopping, time.time)
+        starter = Starter(self._client, claims, settings.commit_slack_s, time.time, self._stopping)
+        attempts = Attempts(Resolver(self._client), starter, claims, self._outage, rules, time.time)
+        settler = Settler(self._outbox, self._ledger, teller, rules, time.time)
+        return Consumer(attempts, settler, rules, self._metrics, time.time)
 
     def _link(self, name: str) -> Link:
         url = self._settings.amqp_url.get_secret_value()

@@ -115,6 +115,20 @@ def job_state(source: str, tracking: Mapping[str, Any], seen: Job, now: float) -
     return Event(schema, f"job.state.{word}", event_id(schema, source, fact), source, key, time, data, sender)
 
 
+def job_duplicate(source: str, kept: Mapping[str, Any], surplus: Job, now: float) -> Event:
+    """A request has one job too many; *kept* is the tracking document of the first of its own."""
+    schema, key = "job-duplicate.v1", surplus.key
+    shared = ("requestId", "correlationId", "metadata", "process", "folder", "reference")
+    data = {name: kept[name] for name in shared} | {
+        "job": _ids(surplus),
+        "kept": kept["job"],
+        "state": surplus.state,
+        "createdAt": surplus.created_at or rfc3339(now),
+    }
+    identity, sender = event_id(schema, source, key), sender_of(kept)
+    return Event(schema, "job.duplicate", identity, source, key, rfc3339(now), data, sender)
+
+
 def request_rejected(
     source: str, sender: Sender, why: Rejected, burial: Mapping[str, Any], now: float
 ) -> Event:
@@ -203,11 +217,15 @@ def tracking_documents(
 
 def _of_job(job: Job, index: int, now: float) -> dict[str, Any]:
     return {
-        "job": {"id": job.id, "key": job.key, "batchExecutionKey": job.batch_execution_key or None},
+        "job": _ids(job),
         "robot": {"id": job.robot_id, "name": job.robot_name},
         "index": index,
         "createdAt": job.created_at or rfc3339(now),
     }
+
+
+def _ids(job: Job) -> dict[str, Any]:
+    return {"id": job.id, "key": job.key, "batchExecutionKey": job.batch_execution_key or None}
 
 
 def _request(sender: Sender) -> dict[str, Any]:

@@ -55,6 +55,11 @@ class Message:
         """
         return not self.redelivered and not any(sign in self.headers for sign in _SIGNS_OF_A_PAST)
 
+    @property
+    def comes_again(self) -> bool:
+        """True when the broker or our delay queues bring again what was published once. A replay is new."""
+        return (self.redelivered or ATTEMPT in self.headers) and REPLAYS not in self.headers
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from worker.domain.failures import Answer, Code, Later, Rejected
 from worker.domain.jobs import Job
 from worker.domain.processes import Folder, Process
+from worker.domain.requests import Entry
 
 DELAYS = (5, 30, 120, 600, 1800)
 HOLD_S = 5.0
@@ -14,7 +15,10 @@ _VISIBLE_AFTER = 3
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The request's jobs exist. *adopted* ones were found by their Reference instead of being answered."""
+    """The request's jobs exist. *adopted* ones were found by their Reference instead of being answered.
+
+    *surplus* jobs exist as well, of a second start that should not have happened.
+    """
 
     folder: Folder
     process: Process
@@ -22,6 +26,7 @@ class Started:
     jobs: Sequence[Job]
     requested: int
     adopted: bool
+    surplus: Sequence[Job] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,29 @@ class Wait:
     """A POST may still commit: look again after *seconds*."""
 
     seconds: float
+
+
+def told_before(stands: Entry | None, mine: Entry, *, copy: bool) -> Duplicate | Repeated | None:
+    """What a message is of which the ledger says *stands*; None while its jobs are not started and told.
+
+    *copy* is true for what the broker delivers again or our own delay queues bring back: with the body and
+    the message id that were settled it is that same message. All else is a publisher's duplicate.
+    """
+    if stands is None or not stands.settled:
+        return None
+    same_body = stands.fingerprint == mine.fingerprint
+    if copy and same_body and stands.message_id == mine.message_id:
+        return Repeated()
+    return Duplicate(body_differs=not same_body)
+
+
+def own_and_surplus(jobs: Sequence[Job]) -> tuple[Sequence[Job], Sequence[Job]]:
+    """Parts the jobs of one Reference, oldest first, into the first start's and those of any later one.
+
+    One StartJobs gives all its jobs one BatchExecutionKey; a second key is a second start.
+    """
+    own = [job for job in jobs if job.batch_execution_key == jobs[0].batch_execution_key]
+    return own, [job for job in jobs if job not in own] if len(own) < len(jobs) else ()
 
 
 def next_step(found: int, asked: int | None, now: float, safe_at: float | None) -> Adopt | Post | Wait:

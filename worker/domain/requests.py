@@ -129,3 +129,23 @@ def jobs_asked(document: Mapping[str, Any]) -> int | None:
 
 def _strategy(name: str) -> Strategy:
     return Strategy.JOBS_COUNT if name == "RobotCount" else Strategy(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a ledger knows of a request id: a POST may be under way for it, or its jobs are started and told.
+
+    *owner* names the attempt that entered it, *fingerprint* is the SHA-256 of its message's body, in hex.
+    *safe_at* (epoch seconds) is the moment from which no POST of that attempt can commit any more; it means
+    nothing once *settled*: then the jobs exist, and all that is to be said of them is confirmed.
+    """
+
+    owner: str
+    fingerprint: str
+    message_id: str | None
+    settled: bool
+    safe_at: float
+
+    def gives_way_to(self, mine: "Entry", over: str | None) -> bool:
+        """True where *mine* may take its place: the same owner's, or one who has disproved *over*'s."""
+        return not self.settled and self.owner in (mine.owner, over)

@@ -4,24 +4,44 @@ It knows publishers' duplicates; redeliveries of one message are settled by the 
 """
 
 from collections import OrderedDict
+from dataclasses import replace
+
+from worker.domain.requests import Entry
 
 _MOST = 200_000
 
 
 class MemoryLedger:
-    """Remembers the last requests that were started here; see `pipeline.ports.Ledger` for its promises."""
+    """Remembers the last requests that were in doubt or started here; see `pipeline.ports.Ledger`."""
 
     def __init__(self, most: int = _MOST) -> None:
         self._most = most
-        self._started: OrderedDict[str, tuple[str, str | None]] = OrderedDict()
+        self._entries: OrderedDict[str, Entry] = OrderedDict()
 
-    async def started(self, request_id: str) -> tuple[str, str | None] | None:
-        """Fingerprint and message id of the message that was started, None when it is not remembered."""
-        return self._started.get(request_id)
+    async def known(self, request_id: str) -> Entry | None:
+        """What is known of a request, None where that is nothing."""
+        return self._entries.get(request_id)
 
-    async def remember(self, request_id: str, fingerprint: str, message_id: str | None) -> None:
-        """Remembers a start, and forgets the oldest beyond the bound."""
-        self._started[request_id] = (fingerprint, message_id)
-        self._started.move_to_end(request_id)
-        if len(self._started) > self._most:
-            self._started.popitem(last=False)
+    async def claim(self, request_id: str, mine: Entry, *, over: str | None) -> Entry | None:
+        """Enters that a POST may be under way, or returns the entry that stands in the way."""
+        stands = self._entries.get(request_id)
+        if stands is not None and not stands.gives_way_to(mine, over):
+            return stands
+        self._enter(request_id, mine)
+        return None
+
+    async def settle(self, request_id: str, mine: Entry) -> None:
+        """Remembers for good that a request's jobs are started and told."""
+        self._enter(request_id, replace(mine, settled=True))
+
+    async def release(self, request_id: str, owner: str) -> None:
+        """Forgets an unsettled entry of *owner*: nothing was sent."""
+        stands = self._entries.get(request_id)
+        if stands is not None and stands.owner == owner and not stands.settled:
+            del self._entries[request_id]
+
+    def _enter(self, request_id: str, entry: Entry) -> None:
+        self._entries[request_id] = entry
+        self._entries.move_to_end(request_id)
+        if len(self._entries) > self._most:
+            self._entries.popitem(last=False)

@@ -44,6 +44,7 @@ class Client:
         self._catalog = Catalog(self._transport, self._base, settings.cache_ttl_s)
         self._lookup = Lookup(self._transport, self._base)
         self._start = self._call("StartJobs", f"/odata/Jobs/{wire.ODATA}.StartJobs", "POST")
+        self._stop = self._call("StopJobs", f"/odata/Jobs/{wire.ODATA}.StopJobs", "POST")
         self._attach = self._call("Attachments", "/odata/Attachments", "POST")
         self._stack = AsyncExitStack()
 
@@ -129,6 +130,13 @@ class Client:
             if refusal.answer and refusal.answer.status == 404:
                 return None
             raise
+
+    async def stop(self, folder: Folder, job_ids: Sequence[int]) -> None:
+        """Asks jobs to stop (SoftStop): those that are Pending never run. May be repeated."""
+        body = orjson.dumps({"jobIds": list(job_ids), "strategy": "SoftStop"})
+        reply = await self._transport.post(self._stop, folder.id, body, safe=True)
+        if not reply.ok:
+            raise refusals.why_not_read("StopJobs", reply)
 
     async def attach(self, folder: Folder, name: str, content: bytes) -> str:
         """Uploads *content* as an attachment and returns its id (API 20 and newer).

@@ -1,6 +1,7 @@
 """One attempt at a request: looked up where it must be, understood, started; and what its failure means."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -21,84 +22,82 @@ from worker.domain.outcomes import (
 )
 from worker.domain.processes import Target
 from worker.domain.requests import FolderRef, StartRequest, jobs_asked
+from worker.pipeline.once.claim import Claim, Claims
+from worker.pipeline.once.start import Starter
 from worker.pipeline.pauses import Outage
 from worker.pipeline.ports import Clock
 from worker.pipeline.resolve import Resolver
 from worker.pipeline.settle import Case, Rules
-from worker.pipeline.start import Claim, Starter
 from worker.pipeline.validate import validate
 
 _UNKNOWN_NAMES = (Code.PROCESS_UNKNOWN, Code.FOLDER_UNKNOWN, Code.ROBOT_UNKNOWN, Code.MACHINE_UNKNOWN)
 # Orchestrator no longer knows the folder, the process or its key: what was cached of them is out of date.
 _STALE = (1002, 1100, 1674)
-_DOUBTS_KEPT = 100_000
-_CLOCKS_DIFFER_S = 600.0
+_DEFECT = Unavailable(Later.INTERNAL_ERROR, "Jobrelay failed at this request; its log has the reason")
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One attempt's matter. *request* is what *document* asks for, or why it asks for nothing that can be."""
+
+    case: Case
+    claim: Claim
+    document: Mapping[str, Any]
+    request: StartRequest | Rejected
+
+    @property
+    def folder(self) -> FolderRef | None:
+        """The folder that the document names, however little else in it is right."""
+        folder = self.document.get("folder")
+        try:
+            return FolderRef.of(folder) if folder else None
+        except (AttributeError, TypeError):
+            return None
 
 
 class Attempts:
     """Makes attempts at requests until each has an outcome."""
 
     def __init__(
-        self, resolver: Resolver, starter: Starter, outage: Outage, rules: Rules, clock: Clock
+        self, resolver: Resolver, starter: Starter, claims: Claims, outage: Outage, rules: Rules, clock: Clock
     ) -> None:
         self._resolver = resolver
         self._starter = starter
+        self._claims = claims
         self._outage = outage
         self._rules = rules
         self._clock = clock
-        self._doubts: dict[str, float] = {}
 
     async def outcome(self, case: Case, document: Mapping[str, Any]) -> Outcome:
         """What is to become of the request. In an outage it is held here until Orchestrator is back."""
-        claim = self._claim(case)
-        request = self._validated(case, document)
-        if isinstance(request, Rejected) and not claim.look:
-            # Nothing was sent for it, and Orchestrator need not be there to refuse it.
-            return self._bounded(case, claim, Refused(request))
+        claim = await self._claims.open(case)
+        if not isinstance(claim, Claim):
+            return claim
+        outcome = None
         try:
-            return await self._until_known(case, claim, document, request)
+            outcome = await self._outcome(Try(case, claim, document, self._validated(case, document)))
+            return outcome
         finally:
-            self._doubt(claim)
+            await self._claims.close(claim, outcome)
 
-    def _claim(self, case: Case) -> Claim:
-        """A publisher's duplicate is as doubtful as its twin, whose POST may still commit."""
-        doubt = self._doubts.get(case.reference)
-        moments = [moment for moment in (case.past.safe_at, doubt) if moment is not None]
-        return Claim(
-            reference=case.reference,
-            since=case.past.first_at - _CLOCKS_DIFFER_S,
-            safe_at=max(moments, default=None),
-            look=doubt is not None or not case.message.fresh,
-            still_mine=lambda: case.delivery.is_open,
-        )
-
-    def _doubt(self, claim: Claim) -> None:
-        """Keeps in mind what may have been sent, until a look-up has settled it."""
-        self._doubts.pop(claim.reference, None)
-        if claim.look and claim.safe_at is not None:
-            self._doubts[claim.reference] = claim.safe_at
-            if len(self._doubts) > _DOUBTS_KEPT:
-                del self._doubts[next(iter(self._doubts))]
-
-    async def _until_known(
-        self, case: Case, claim: Claim, document: Mapping[str, Any], request: StartRequest | Rejected
-    ) -> Outcome:
+    async def _outcome(self, this: Try) -> Outcome:
+        if isinstance(this.request, Rejected) and not this.claim.look:
+            # Nothing was sent for it, and Orchestrator need not be there to refuse it.
+            return self._bounded(this, Refused(this.request))
         while True:
-            async with self._outage.passage(claim.still_mine) as stopping:
-                if stopping or not claim.still_mine():
+            async with self._outage.passage(this.claim.still_mine) as stopping:
+                if stopping or not this.claim.still_mine():
                     return Returned()
-                outcome = await self._attempted(case, claim, document, request)
+                outcome = await self._attempted(this)
             if outcome is not None:
-                return self._bounded(case, claim, outcome)
+                return self._bounded(this, outcome)
 
-    async def _attempted(
-        self, case: Case, claim: Claim, document: Mapping[str, Any], request: StartRequest | Rejected
-    ) -> Outcome | None:
+    async def _attempted(self, this: Try) -> Outcome | None:
         """One attempt; None when Orchestrator is away."""
         try:
-            outcome = await self._tried(case, claim, document, request)
+            outcome = await self._tried(this)
         except Rejected as why:
             outcome = Refused(why)
         except Unavailable as why:
@@ -107,38 +106,31 @@ class Attempts:
                 return None
             if why.answer is not None:
                 self._outage.worked()
-            # What could not be looked up may have been sent, whatever stood in the way.
-            code = Later.OUTCOME_UNKNOWN if claim.look else why.code
-            seconds = delay_of(why.code, case.past.attempt, why.retry_after)
-            return Deferred(code, why.detail, seconds, claim.safe_at, why.answer)
+            return _deferred(this, why)
         except Exception:  # noqa: BLE001 - a defect must cost this request a delay, not the others
-            _log.exception("request.failed", request_id=case.sender.request_id)
-            seconds = delay_of(Later.INTERNAL_ERROR, case.past.attempt, None)
-            detail = "Jobrelay failed at this request; its log has the reason"
-            return Deferred(Later.INTERNAL_ERROR, detail, seconds, claim.safe_at)
+            _log.exception("request.failed", request_id=this.case.sender.request_id)
+            return _deferred(this, _DEFECT)
         if isinstance(outcome, Started) or (isinstance(outcome, Refused) and outcome.why.answer):
             self._outage.worked()
         return outcome
 
-    async def _tried(
-        self, case: Case, claim: Claim, document: Mapping[str, Any], request: StartRequest | Rejected
-    ) -> Outcome:
+    async def _tried(self, this: Try) -> Outcome:
         """Looks the request up if it may have been sent; only then may anything end or start it."""
-        target = await self._resolved(request)
-        if claim.look:
-            found = await self._looked_up(claim, document, target if isinstance(target, Target) else None)
+        target = await self._resolved(this.request)
+        if this.claim.look:
+            found = await self._looked_up(this, target if isinstance(target, Target) else None)
             if found is not None:
                 return found
-        if isinstance(request, Rejected):
-            raise request
+        if isinstance(this.request, Rejected):
+            raise this.request
         if isinstance(target, Rejected):
             raise target
-        attempts = case.past.attempt - 1 + case.past.deliveries
+        attempts = this.case.past.attempt - 1 + this.case.past.deliveries
         if attempts > self._rules.max_attempts:
             raise exhausted(
                 attempts, "it was never settled, not even by a failure: a worker may have died of it"
             )
-        return await self._started(claim, request, target)
+        return await self._started(this.claim, this.request, target)
 
     async def _started(self, claim: Claim, request: StartRequest, target: Target) -> Outcome:
         """Starts it; once more with fresh names when Orchestrator no longer knows the cached ones."""
@@ -167,10 +159,8 @@ class Attempts:
         except Rejected as trouble:
             return trouble
 
-    async def _looked_up(
-        self, claim: Claim, document: Mapping[str, Any], target: Target | None
-    ) -> Outcome | None:
-        ref = _folder_of(document) or self._rules.default_folder
+    async def _looked_up(self, this: Try, target: Target | None) -> Outcome | None:
+        ref, claim = this.folder or self._rules.default_folder, this.claim
         try:
             folder = target.folder if target else await self._resolver.folder(ref) if ref else None
         except Rejected as why:
@@ -181,21 +171,29 @@ class Attempts:
         # No folder, none ever: nothing can have been sent.
         if folder is None:
             return None
-        asked = target.asked if target else jobs_asked(document)
+        asked = target.asked if target else jobs_asked(this.document)
         return await self._starter.look_up(claim, folder, target, asked)
 
-    def _bounded(self, case: Case, claim: Claim, outcome: Outcome) -> Outcome:
+    def _bounded(self, this: Try, outcome: Outcome) -> Outcome:
         """Turns a rejection that may be premature into a deferral, and a deferral too many into an end."""
-        past = case.past
+        case, past = this.case, this.case.past
         if isinstance(outcome, Refused) and _premature(outcome.why, case):
             seconds = delay_of(Later.NOT_YET_VISIBLE, _unseen(case) + 1, None)
-            outcome = Deferred(Later.NOT_YET_VISIBLE, outcome.why.detail, seconds, claim.safe_at)
+            outcome = Deferred(Later.NOT_YET_VISIBLE, outcome.why.detail, seconds, this.claim.safe_at)
         if isinstance(outcome, Deferred):
             attempts = past.attempt + past.deliveries
             outcome = last_straw(outcome, attempts, self._rules.max_attempts, self._clock())
         lost = not case.delivery.is_open and isinstance(outcome, (Deferred, Refused, Unsettled))
         # Somebody else has the message: to defer it as well would make two of it.
         return Returned() if lost else outcome
+
+
+def _deferred(this: Try, why: Unavailable) -> Deferred:
+    """What could not be looked up may have been sent, whatever stood in the way."""
+    doubtful = this.claim.look and why is not _DEFECT
+    code = Later.OUTCOME_UNKNOWN if doubtful else why.code
+    seconds = delay_of(why.code, this.case.past.attempt, why.retry_after)
+    return Deferred(code, why.detail, seconds, this.claim.safe_at, why.answer)
 
 
 def _premature(why: Rejected, case: Case) -> bool:
@@ -215,11 +213,3 @@ def _check_reply_to(message: Message, prefix: str) -> None:
             "name a queue of your own, or leave reply_to out",
             violations=(Violation("", "the AMQP property reply_to names a queue of Jobrelay"),),
         )
-
-
-def _folder_of(document: Mapping[str, Any]) -> FolderRef | None:
-    folder = document.get("folder")
-    try:
-        return FolderRef.of(folder) if folder else None
-    except (AttributeError, TypeError):
-        return None

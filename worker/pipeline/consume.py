@@ -12,10 +12,10 @@ import structlog
 from worker.domain.events import Sender
 from worker.domain.failures import Rejected
 from worker.domain.messages import Message, past_of
-from worker.domain.outcomes import Deferred, Duplicate, Outcome, Refused, Repeated, Returned, Started
+from worker.domain.outcomes import Deferred, Outcome, Refused, Repeated, Returned, Started
 from worker.domain.requests import FolderRef
 from worker.pipeline.attempt import Attempts
-from worker.pipeline.ports import Clock, Delivery, Ledger, Telemetry
+from worker.pipeline.ports import Clock, Delivery, Telemetry
 from worker.pipeline.settle import Case, Rules, Settler
 from worker.pipeline.validate import expires_at_of, read, request_id_of, validate
 
@@ -40,14 +40,12 @@ class Consumer:
         self,
         attempts: Attempts,
         settler: Settler,
-        ledger: Ledger,
         rules: Rules,
         telemetry: Telemetry,
         clock: Clock,
     ) -> None:
         self._attempts = attempts
         self._settler = settler
-        self._ledger = ledger
         self._rules = rules
         self._telemetry = telemetry
         self._clock = clock
@@ -111,22 +109,14 @@ class Consumer:
         self._telemetry.in_hand(len(self._in_hand))
         outcome = Returned()
         try:
-            decided = await self._decided(case, document)
+            decided = await self._attempts.outcome(case, document)
             await self._settler.settle(case, decided)
             # Only now: whoever joined would else acknowledge what has not been said.
             outcome = decided
-            if isinstance(outcome, Started):
-                await self._ledger.remember(request_id, case.fingerprint, case.message.message_id)
         finally:
             del self._in_hand[request_id]
             running.ended.set_result(outcome)
         return outcome
-
-    async def _decided(self, case: Case, document: Mapping[str, Any]) -> Outcome:
-        known = await self._ledger.started(str(case.sender.request_id))
-        if known is not None:
-            return _started_before(case, *known)
-        return await self._attempts.outcome(case, document)
 
     def _told(self, case: Case, outcome: Outcome, seconds: float) -> None:
         """One line and one count for each request."""
@@ -136,6 +126,8 @@ class Consumer:
         self._telemetry.settled(name, code, age)
         if isinstance(outcome, Deferred):
             self._telemetry.deferred(code)
+        if isinstance(outcome, Started) and outcome.surplus:
+            self._telemetry.duplicates(len(outcome.surplus))
         _log.info(
             "request.settled",
             request_id=case.sender.request_id,
@@ -175,13 +167,6 @@ def _invalid(document: Mapping[str, Any], default_folder: FolderRef | None) -> R
     except Rejected as why:
         return why
     raise TypeError("a document without a requestId keeps to the schema")
-
-
-def _started_before(case: Case, fingerprint: str, message_id: str | None) -> Duplicate | Repeated:
-    same = case.fingerprint == fingerprint
-    if case.message.redelivered and same and case.message.message_id == message_id:
-        return Repeated()
-    return Duplicate(body_differs=not same)
 
 
 def _words(outcome: Outcome) -> tuple[str, str]:

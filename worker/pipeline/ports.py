@@ -7,7 +7,7 @@ from worker.domain.events import Event
 from worker.domain.jobs import Job
 from worker.domain.messages import Message
 from worker.domain.processes import Folder, Machine, Process, Robot
-from worker.domain.requests import FolderRef
+from worker.domain.requests import Entry, FolderRef
 
 
 class Delivery(Protocol):
@@ -106,15 +106,32 @@ class Orchestrator(Protocol):
     async def job(self, folder_id: int, job_id: int) -> Job | None:
         """One job by id with its output; None when it is not there."""
 
+    async def stop(self, folder: Folder, job_ids: Sequence[int]) -> None:
+        """Asks jobs to stop (SoftStop): those that are Pending never run. May be repeated."""
+
 
 class Ledger(Protocol):
-    """Which requests have been started. Only that is final: rejected and expired ids may be sent again."""
+    """Which requests are being started, and which have been. Only the latter is final.
 
-    async def started(self, request_id: str) -> tuple[str, str | None] | None:
-        """The body's SHA-256 and the message id that *request_id* was started with, if it was."""
+    No method raises, none waits longer than a moment. A ledger may forget: the look-up by Reference stands
+    behind it for all copies of one message, and for a publisher's duplicates nothing does.
+    """
 
-    async def remember(self, request_id: str, fingerprint: str, message_id: str | None) -> None:
-        """Remembers that *request_id* has been started, and by which message."""
+    async def known(self, request_id: str) -> Entry | None:
+        """What is known of *request_id*; None where that is nothing."""
+
+    async def claim(self, request_id: str, mine: Entry, *, over: str | None) -> Entry | None:
+        """Enters, before every POST, that one may be under way until `mine.safe_at`. None: granted.
+
+        Granted where nothing is entered or where the entry gives way (`Entry.gives_way_to`); else the entry
+        that stands in the way is returned, unchanged. Of several that claim at once one is granted.
+        """
+
+    async def settle(self, request_id: str, mine: Entry) -> None:
+        """Remembers for good, whatever is entered, that the jobs of *request_id* are started and told."""
+
+    async def release(self, request_id: str, owner: str) -> None:
+        """Forgets the unsettled entry of *owner*, and nobody else's: nothing was sent."""
 
 
 class Telemetry(Protocol):
@@ -128,6 +145,9 @@ class Telemetry(Protocol):
 
     def in_hand(self, count: int) -> None:
         """How many requests are in hand now."""
+
+    def duplicates(self, jobs: int) -> None:
+        """A request was found to have *jobs* more than it should: a second start had happened."""
 
     def tracked(self, count: int) -> None:
         """How many jobs are tracked here now."""

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, assert_never
+from uuid import uuid4
 
 from worker.domain import events
 from worker.domain.events import Sender, rfc3339
@@ -20,8 +21,8 @@ from worker.domain.outcomes import (
     Started,
     Unsettled,
 )
-from worker.domain.requests import FolderRef
-from worker.pipeline.ports import Clock, Delivery, Outbox
+from worker.domain.requests import Entry, FolderRef
+from worker.pipeline.ports import Clock, Delivery, Ledger, Outbox
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class Case:
     sender: Sender
     reference: str = ""
     expires_at: str | None = None
+    owner: str = field(default_factory=lambda: uuid4().hex)
 
     @property
     def message(self) -> Message:
@@ -44,18 +46,25 @@ class Case:
         """The SHA-256 of the body: what tells two bodies of one request id apart."""
         return sha256(self.message.body).hexdigest()
 
+    def entry(self) -> Entry:
+        """What the ledger is to know of this attempt."""
+        return Entry(self.owner, self.fingerprint, self.message.message_id, settled=False, safe_at=0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What this deployment decides for all requests.
 
-    *window_s* is how long after a redelivery a POST of the message's former owner may still commit.
+    *commit_slack_s* is how long a POST whose answer was lost may still commit, *window_s* how long after a
+    redelivery one of the message's former owner may.
     """
 
     prefix: str
     default_folder: FolderRef | None
-    window_s: float
     max_attempts: int
+    http_timeout_s: float
+    commit_slack_s: float
+    window_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +78,9 @@ class Teller:
 class Settler:
     """Settles cases."""
 
-    def __init__(self, outbox: Outbox, teller: Teller, rules: Rules, clock: Clock) -> None:
+    def __init__(self, outbox: Outbox, ledger: Ledger, teller: Teller, rules: Rules, clock: Clock) -> None:
         self._outbox = outbox
+        self._ledger = ledger
         self._source = teller.source
         self._host = teller.host
         self._max_attempts = rules.max_attempts
@@ -115,8 +125,11 @@ class Settler:
             events.job_created(self._source, case.sender, document, job, now)
             for document, job in zip(documents, started.jobs, strict=True)
         ]
-        await _all(self._outbox.announce(event) for event in created)
+        surplus = [events.job_duplicate(self._source, documents[0], job, now) for job in started.surplus]
+        await _all(self._outbox.announce(event) for event in (*created, *surplus))
         await _all(self._outbox.track(document) for document in documents)
+        # Not before: a copy that reads it is acknowledged without a word.
+        await self._ledger.settle(str(case.sender.request_id), case.entry())
 
     async def _refused(self, case: Case, why: Rejected) -> None:
         now, past = self._clock(), case.past

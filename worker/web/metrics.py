@@ -63,6 +63,9 @@ class Metrics:
         )
         self._in_hand = Gauge("jobrelay_requests_in_hand", "Requests in work now", registry=registry)
         self._tracked = Gauge("jobrelay_jobs_tracked", "Jobs in flight that are followed", registry=registry)
+        self._duplicates = Counter(
+            "jobrelay_duplicate_jobs", "Jobs found that a request has too many", registry=registry
+        )
         self._replies_lost = Counter(
             "jobrelay_replies_lost", "Events that a request's reply_to did not get", registry=registry
         )
@@ -89,6 +92,10 @@ class Metrics:
     def in_hand(self, n: int) -> None:
         """How many requests are in work now."""
         self._in_hand.set(n)
+
+    def duplicates(self, jobs: int) -> None:
+        """A request has *jobs* more than it should."""
+        self._duplicates.inc(jobs)
 
     def tracked(self, n: int) -> None:
         """How many jobs are followed now."""

@@ -1,16 +1,21 @@
 """The decisions about a request's end, as tables."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.domain.failures import Answer, Code, Later
+from worker.domain.jobs import Job
 from worker.domain.outcomes import (
     DELAYS,
     Adopt,
     Deferred,
+    Duplicate,
     Post,
     Refused,
+    Repeated,
     Unsettled,
     Wait,
     delay_beyond,
@@ -19,7 +24,10 @@ from worker.domain.outcomes import (
     last_straw,
     may_still_appear,
     next_step,
+    own_and_surplus,
+    told_before,
 )
+from worker.domain.requests import Entry
 
 NOW = 1000.0
 BEFORE, AT, AFTER = NOW + 7, NOW, NOW - 7  # the window ends in 7 s, now, 7 s ago
@@ -53,6 +61,53 @@ def test_the_next_step(
 ) -> None:
     """What follows from a look-up, for every combination."""
     assert next_step(found, asked, NOW, safe_at) == step
+
+
+MINE = Entry("me", "sha", "m-1", settled=True, safe_at=0.0)
+
+
+@pytest.mark.parametrize(
+    ("stands", "copy", "told"),
+    [
+        pytest.param(None, False, None, id="nothing is known: go on"),
+        pytest.param(None, True, None, id="a copy of which nothing is known: go on"),
+        pytest.param(replace(MINE, settled=False), False, None, id="not settled: go on, in doubt"),
+        pytest.param(replace(MINE, settled=False), True, None, id="a copy, not settled: go on, in doubt"),
+        pytest.param(MINE, True, Repeated(), id="a copy of what was settled"),
+        pytest.param(MINE, False, Duplicate(body_differs=False), id="published twice with one message id"),
+        pytest.param(replace(MINE, message_id="m-2"), True, Duplicate(body_differs=False), id="another"),
+        pytest.param(replace(MINE, fingerprint="x"), True, Duplicate(body_differs=True), id="another body"),
+        pytest.param(replace(MINE, owner="x", safe_at=9e9), True, Repeated(), id="whoever settled it"),
+    ],
+)
+def test_what_the_ledger_makes_of_a_message(
+    stands: Entry | None, copy: bool, told: Duplicate | Repeated | None
+) -> None:
+    """Only what is settled ends a message, and only its own copies end without a word."""
+    assert told_before(stands, MINE, copy=copy) == told
+
+
+def _job(number: int, batch: str) -> Job:
+    return Job(number, str(number), batch, "Pending")
+
+
+@pytest.mark.parametrize(
+    ("batches", "own", "surplus"),
+    [
+        ("", [], []),
+        ("a", [1], []),
+        ("aaa", [1, 2, 3], []),
+        ("ab", [1], [2]),
+        ("aabb", [1, 2], [3, 4]),
+        ("aba", [1, 3], [2]),
+        ("abc", [1], [2, 3]),
+    ],
+)
+def test_a_second_start_is_told_by_its_batch(batches: str, own: list[int], surplus: list[int]) -> None:
+    """The oldest job's start is the request's own; several jobs of one start are no duplicates."""
+    jobs = [_job(number, batch) for number, batch in enumerate(batches, 1)]
+    parts = own_and_surplus(jobs)
+    assert [[job.id for job in part] for part in parts] == [own, surplus]
 
 
 moments = st.floats(0, 4e9)

@@ -12,10 +12,11 @@ from worker.domain.requests import FolderRef
 from worker.ledger.memory import MemoryLedger
 from worker.pipeline.attempt import Attempts
 from worker.pipeline.consume import Consumer
+from worker.pipeline.once.claim import Claims
+from worker.pipeline.once.start import Starter
 from worker.pipeline.pauses import Outage, Stopping
 from worker.pipeline.resolve import Resolver
 from worker.pipeline.settle import Rules, Settler, Teller
-from worker.pipeline.start import Starter
 
 SOURCE = "urn:jobrelay:jobrelay"
 WINDOW = 88.0
@@ -23,24 +24,35 @@ REQUEST = {"requestId": "inc-1", "process": {"name": TRIAGE.name}, "folder": {"p
 
 
 class Shop:
-    """A worker's pipeline: `handle` lets it handle deliveries to their end, in virtual time."""
+    """A worker's pipeline: `handle` lets it handle deliveries to their end, in virtual time.
 
-    def __init__(self, *, max_attempts: int = 10, slack: float = 40.0, folder: str | None = None) -> None:
+    One *beside* another is a second replica: it shares the tenant, and the ledger as with a common store.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_attempts: int = 10,
+        slack: float = 40.0,
+        folder: str | None = None,
+        beside: "Shop | None" = None,
+    ) -> None:
         self.journal: list[str] = []
         self.outbox = Outbox(self.journal)
-        self.tenant = Orchestrator()
+        self.tenant: Orchestrator = beside.tenant if beside else Orchestrator()
         self.telemetry = Telemetry()
-        self.ledger = MemoryLedger()
+        self.ledger: MemoryLedger = beside.ledger if beside else MemoryLedger()
         self.stopping = Stopping()
         self.outages: list[bool] = []
         clock = self.clock = self.tenant.clock
         default = FolderRef.parse(folder) if folder else None
-        rules = Rules("jobrelay", default, WINDOW, max_attempts)
-        starter = Starter(self.tenant, slack, clock, self.stopping)
+        rules = Rules("jobrelay", default, max_attempts, 30.0, slack, WINDOW)
+        claims = Claims(self.ledger, rules, self.stopping, clock)
+        starter = Starter(self.tenant, claims, slack, clock, self.stopping)
         outage = Outage(self.stopping, self.outages.append)
-        attempts = Attempts(Resolver(self.tenant), starter, outage, rules, clock)
-        settler = Settler(self.outbox, Teller(SOURCE, "host-1"), rules, clock)
-        self.consumer = Consumer(attempts, settler, self.ledger, rules, self.telemetry, clock)
+        attempts = Attempts(Resolver(self.tenant), starter, claims, outage, rules, clock)
+        settler = Settler(self.outbox, self.ledger, Teller(SOURCE, "host-1"), rules, clock)
+        self.consumer = Consumer(attempts, settler, rules, self.telemetry, clock)
 
     def delivery(
         self, body: dict[str, Any] | bytes | None = None, headers: Any = None, **more: Any

@@ -3,13 +3,17 @@
 from typing import Any
 
 from fake_orchestrator import MODERN, TRIAGE, Orchestrator
+from fakes import NOW
 
 from worker.domain.failures import Failure, Later, Unavailable
 from worker.domain.outcomes import Outcome
 from worker.domain.processes import Target
-from worker.domain.requests import Strategy
+from worker.domain.requests import Entry, Strategy
+from worker.ledger.memory import MemoryLedger
+from worker.pipeline.once.claim import Claim, Claims
+from worker.pipeline.once.start import Starter
 from worker.pipeline.pauses import Stopping
-from worker.pipeline.start import Claim, Starter
+from worker.pipeline.settle import Rules
 
 REFERENCE = "jobrelay:inc-1"
 SLACK = 3.0  # short enough to be waited for in hand
@@ -21,6 +25,7 @@ TARGET = Target(
     None,
     asked=2,
 )
+MINE = Entry("me", "sha", "m-1", settled=False, safe_at=0.0)
 SLOWER = Unavailable(Later.THROTTLED, "slow", retry_after=4.0)
 
 
@@ -31,9 +36,20 @@ class Desk:
         self.stopping = Stopping()
         self.tenant = Orchestrator()
         self.mine = True
-        defaults: dict[str, Any] = {"safe_at": None, "look": False}
-        self.claim = Claim(reference=REFERENCE, still_mine=lambda: self.mine, **defaults | claim)
-        self.starter = Starter(self.tenant, slack, self.tenant.clock, self.stopping)
+        clock = self.tenant.clock
+        self.ledger = MemoryLedger()
+        self.claim = Claim(
+            request_id="inc-1",
+            reference=REFERENCE,
+            mine=MINE,
+            comes_again=False,
+            since=NOW,
+            still_mine=lambda: self.mine,
+            **claim,
+        )
+        rules = Rules("jobrelay", None, 10, 30.0, slack, 88.0)
+        claims = Claims(self.ledger, rules, self.stopping, clock)
+        self.starter = Starter(self.tenant, claims, slack, clock, self.stopping)
 
     async def start(self, target: Target = TARGET) -> Outcome | Failure:
         """How the start ends, a failure included."""

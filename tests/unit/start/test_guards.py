@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from desk import SLOWER, TARGET, Desk
+from desk import SLACK, SLOWER, TARGET, Desk
 from fake_orchestrator import CLASSIC, MODERN, Lost
 from fakes import NOW
 
@@ -116,3 +116,34 @@ async def test_a_classic_folder_takes_no_attachment() -> None:
     """Its server is asked as an old one."""
     ended = await Desk().start(replace(TARGET, folder=CLASSIC, arguments=LONG + " "))
     assert isinstance(ended, Rejected)
+
+
+@pytest.mark.parametrize(("held_s", "claims"), [(1.0, 1), (31.0, 2)], ids=["in time", "out of date"])
+async def test_no_post_leaves_on_a_claim_that_is_out_of_date(held_s: float, claims: int) -> None:
+    """Others may take over once its time is up: after a long wait for a token it is entered anew."""
+    desk = Desk()
+    start, may_have_waited = desk.tenant.start, [held_s]
+    claimed: list[float] = []
+    enter = desk.ledger.claim
+
+    async def entered(request_id: str, mine: Any, *, over: str | None) -> Any:
+        claimed.append(mine.safe_at)
+        return await enter(request_id, mine, over=over)
+
+    async def after_a_wait(*call: Any, **options: Any) -> Any:
+        desk.tenant.clock.now += may_have_waited.pop() if may_have_waited else 0
+        return await start(*call, **options)
+
+    desk.tenant.start = after_a_wait  # type: ignore[method-assign]
+    desk.ledger.claim = entered  # type: ignore[method-assign]
+    assert isinstance(await desk.start(), Started)
+    assert (desk.tenant.count("start"), len(claimed)) == (1, claims)
+
+
+async def test_a_post_that_is_torn_off_leaves_its_claim_in_doubt() -> None:
+    """Whatever ends the attempt: it may have been sent, until something has proved that it was not."""
+    desk = Desk()
+    desk.tenant.meets("start", ZeroDivisionError("a defect"))
+    with pytest.raises(ZeroDivisionError):
+        await desk.start()
+    assert (desk.claim.look, desk.claim.safe_at) == (True, NOW + 60 + SLACK)

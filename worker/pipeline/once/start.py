@@ -5,58 +5,54 @@ Reference first, and absence counts only after the last moment at which that POS
 """
 
 import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+
+import structlog
 
 from worker.domain import arguments
 from worker.domain.events import rfc3339
 from worker.domain.failures import Code, Later, OutcomeUnknown, Rejected, Unavailable
-from worker.domain.jobs import Job
+from worker.domain.jobs import Job, JobState
 from worker.domain.outcomes import (
     HOLD_S,
     Adopt,
     Deferred,
+    Duplicate,
     Post,
+    Repeated,
     Returned,
     Started,
     Wait,
     delay_within,
     next_step,
+    own_and_surplus,
 )
 from worker.domain.processes import Folder, Process, Target
+from worker.pipeline.once.claim import Claim, Claims
 from worker.pipeline.pauses import Stopping
 from worker.pipeline.ports import Clock, Orchestrator
 
 _HELD_TRIES = 3
 _ATTACHMENT_API = 20
 
-
-@dataclass(slots=True, kw_only=True)
-class Claim:
-    """One request's right to be started, in this worker's hands.
-
-    *since* is when it was first in hand, as far as known. *safe_at* is the moment from which no earlier POST
-    can commit any more, None when there was none. *look* is true while a look-up must come before any POST.
-    *still_mine* tells whether the broker sees it so too.
-    """
-
-    reference: str
-    since: float | None = None
-    safe_at: float | None
-    look: bool
-    still_mine: Callable[[], bool]
-    expires_at: datetime | None = None
+_log = structlog.get_logger(__name__)
 
 
 class Starter:
     """Starts jobs once. *commit_slack_s* is how long a POST whose answer was lost may still commit."""
 
     def __init__(
-        self, orchestrator: Orchestrator, commit_slack_s: float, clock: Clock, stopping: Stopping
+        self,
+        orchestrator: Orchestrator,
+        claims: Claims,
+        commit_slack_s: float,
+        clock: Clock,
+        stopping: Stopping,
     ) -> None:
         self._orchestrator = orchestrator
+        self._claims = claims
         self._commit_slack_s = commit_slack_s
         self._clock = clock
         self._stopping = stopping
@@ -68,12 +64,14 @@ class Starter:
         name = target.process.name if target else None
         while True:
             jobs = await self._orchestrator.find(folder, claim.reference, name, since=claim.since)
-            match next_step(len(jobs), asked, self._clock(), claim.safe_at):
+            own, surplus = own_and_surplus(jobs)
+            match next_step(len(own), asked, self._clock(), claim.safe_at):
                 case Adopt():
-                    claim.look, claim.safe_at = False, None
-                    return _adopted(folder, target, jobs)
+                    claim.disproved()
+                    await self._call_off(folder, surplus)
+                    return _adopted(folder, target, own, surplus)
                 case Post():
-                    claim.look, claim.safe_at = False, None
+                    claim.disproved()
                     return None
                 case Wait(seconds) if seconds > HOLD_S:
                     return self._come_back(claim, seconds)
@@ -82,7 +80,9 @@ class Starter:
             if self._stopping:
                 return Returned()
 
-    async def start(self, claim: Claim, target: Target) -> Started | Deferred | Returned:
+    async def start(
+        self, claim: Claim, target: Target
+    ) -> Started | Deferred | Returned | Duplicate | Repeated:
         """Sends the POST, and settles a lost answer by looking up."""
         body = await self._body(claim, target)
         tries = 0
@@ -91,21 +91,70 @@ class Starter:
             if self._stopping or not claim.still_mine():
                 return Returned()
             try:
-                jobs = await self._orchestrator.start(
-                    target.folder, body, may_send=lambda: claim.still_mine() and not self._stopping
-                )
-                return _started(target, jobs)
-            except OutcomeUnknown:
-                claim.look, claim.safe_at = True, self._clock() + self._commit_slack_s
-                outcome = await self.look_up(claim, target.folder, target, target.asked)
-                if outcome is not None:
-                    return outcome
+                outcome = await self._claimed_and_sent(claim, target, body)
             except Unavailable as why:
                 tries += 1
-                if not _worth_holding(why, tries):
+                if claim.look or not _worth_holding(why, tries):
                     raise
                 pause = why.retry_after or random.uniform(0, 2**tries / 4)  # noqa: S311 - jitter
                 await self._stopping.pause(pause)
+            else:
+                if outcome is not None:
+                    return outcome
+
+    async def _claimed_and_sent(
+        self, claim: Claim, target: Target, body: Mapping[str, Any]
+    ) -> Started | Deferred | Returned | Duplicate | Repeated | None:
+        """One POST, if the ledger grants it; None when nothing came of it, or of the one in its way."""
+        told = await self._claims.enter(claim)
+        if told is not None:
+            return told
+        if not claim.look:
+            started = await self._sent(claim, target, body)
+            if started is not None:
+                return await self._still_alone(claim, started)
+        return await self.look_up(claim, target.folder, target, target.asked)
+
+    async def _sent(self, claim: Claim, target: Target, body: Mapping[str, Any]) -> Started | None:
+        """Sends one POST; None when its answer was lost. While it is under way the claim is in doubt."""
+        claim.doubt(claim.mine.safe_at)
+        try:
+            jobs = await self._orchestrator.start(target.folder, body, may_send=lambda: self._may_send(claim))
+        except OutcomeUnknown:
+            claim.doubt(self._clock() + self._commit_slack_s)
+            return None
+        except (Rejected, Unavailable):
+            claim.disproved()
+            raise
+        claim.disproved()
+        return _started(target, jobs)
+
+    def _may_send(self, claim: Claim) -> bool:
+        return claim.still_mine() and not self._stopping and self._clock() <= claim.send_by
+
+    async def _still_alone(self, claim: Claim, started: Started) -> Started:
+        """Looks for a second start, where somebody else may have made it while this answer was on its way."""
+        if claim.still_mine():
+            return started
+        try:
+            jobs = await self._orchestrator.find(
+                started.folder, claim.reference, started.process.name, since=claim.since
+            )
+        except Unavailable:
+            return started
+        own, surplus = own_and_surplus(jobs)
+        await self._call_off(started.folder, surplus)
+        return replace(started, jobs=own, surplus=surplus) if surplus else started
+
+    async def _call_off(self, folder: Folder, surplus: Sequence[Job]) -> None:
+        """Stops what never should have been started, as far as it has not begun."""
+        pending = [job.id for job in surplus if job.state == JobState.PENDING]
+        if not pending:
+            return
+        try:
+            await self._orchestrator.stop(folder, pending)
+        except (Rejected, Unavailable) as why:
+            _log.warning("job.duplicate_not_stopped", jobs=pending, reason=why.detail)
 
     async def _body(self, claim: Claim, target: Target) -> Mapping[str, Any]:
         body = {**target.start_info, "Reference": claim.reference}
@@ -154,10 +203,10 @@ def _started(target: Target, jobs: Sequence[Job]) -> Started:
     return Started(target.folder, target.process, str(target.strategy), jobs, requested, adopted=False)
 
 
-def _adopted(folder: Folder, target: Target | None, jobs: Sequence[Job]) -> Started:
+def _adopted(folder: Folder, target: Target | None, jobs: Sequence[Job], surplus: Sequence[Job]) -> Started:
     if target is not None:
-        requested = max(target.asked or 0, len(jobs))
-        return Started(folder, target.process, str(target.strategy), jobs, requested, adopted=True)
+        strategy, requested = str(target.strategy), max(target.asked or 0, len(jobs))
+        return Started(folder, target.process, strategy, jobs, requested, adopted=True, surplus=surplus)
     name = jobs[0].release_name or ""
     process = Process(id=0, name=name, package_id="", version="", release_key="")
-    return Started(folder, process, "", jobs, len(jobs), adopted=True)
+    return Started(folder, process, "", jobs, len(jobs), adopted=True, surplus=surplus)

@@ -1,0 +1,1 @@
+"""Once: the claim on a request, and the start that it allows."""

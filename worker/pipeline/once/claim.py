@@ -1,0 +1,121 @@
+"""A request's claim to be started: what may have been sent for it before, and what is entered before we send.
+
+Two sources say that an earlier POST may still commit: the message's own past, for its copies, and the ledger,
+for other messages of one request id. Both become one doubt, which only a look-up after its end removes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from worker.domain.outcomes import HOLD_S, Duplicate, Outcome, Repeated, Started, told_before
+from worker.domain.requests import Entry
+from worker.pipeline.pauses import Stopping
+from worker.pipeline.ports import Clock, Ledger
+from worker.pipeline.settle import Case, Rules
+
+_CLOCKS_DIFFER_S = 600.0
+_GLANCE_S = 0.1
+
+
+@dataclass(slots=True, kw_only=True)
+class Claim:
+    """One request's right to be started, in this worker's hands.
+
+    *since* is when it was first in hand, as far as known. *safe_at* is the moment from which no earlier POST
+    can commit any more, None when there was none. *look* is true while a look-up must come before any POST.
+    *other* owns the ledger's entry that the doubt comes from, and *over* owned one that a look-up has
+    disproved. No POST leaves after *send_by*. *still_mine* tells whether the broker sees it so too.
+    """
+
+    request_id: str
+    reference: str
+    mine: Entry
+    comes_again: bool
+    since: float
+    still_mine: Callable[[], bool]
+    safe_at: float | None = None
+    look: bool = False
+    other: str | None = None
+    over: str | None = None
+    entered: bool = False
+    send_by: float = 0.0
+    expires_at: datetime | None = None
+
+    def doubt(self, safe_at: float) -> None:
+        """A POST may commit until *safe_at*."""
+        self.look, self.safe_at = True, safe_at
+
+    def disproved(self) -> None:
+        """No earlier POST has happened, or can happen any more."""
+        self.look, self.safe_at, self.over = False, None, self.other
+
+
+class Claims:
+    """Opens, enters and closes claims; keeps what the ledger knows true to them."""
+
+    def __init__(self, ledger: Ledger, rules: Rules, stopping: Stopping, clock: Clock) -> None:
+        self._ledger = ledger
+        self._rules = rules
+        self._stopping = stopping
+        self._clock = clock
+
+    async def open(self, case: Case) -> Claim | Duplicate | Repeated:
+        """The claim of a request in hand, or what it is when its jobs are started and told already."""
+        message, past = case.message, case.past
+        claim = Claim(
+            request_id=str(case.sender.request_id),
+            reference=case.reference,
+            mine=case.entry(),
+            comes_again=message.comes_again,
+            since=past.first_at - _CLOCKS_DIFFER_S,
+            still_mine=lambda: case.delivery.is_open,
+            safe_at=past.safe_at,
+            look=not message.fresh,
+        )
+        stands = await self._ledger.known(claim.request_id)
+        if stands is not None and message.fresh:
+            stands = await self._once_told(claim, stands)
+        return self._heeded(claim, stands) or claim
+
+    async def enter(self, claim: Claim) -> Duplicate | Repeated | None:
+        """Enters a POST about to be sent. None: send it, unless `claim.look` says to look first."""
+        now, timeout_s = self._clock(), self._rules.http_timeout_s
+        mine = replace(claim.mine, safe_at=now + 2 * timeout_s + self._rules.commit_slack_s)
+        stands = await self._ledger.claim(claim.request_id, mine, over=claim.over)
+        if stands is not None:
+            return self._heeded(claim, await self._once_told(claim, stands))
+        claim.mine, claim.entered, claim.send_by = mine, True, now + timeout_s
+        return None
+
+    async def close(self, claim: Claim, outcome: Outcome | None) -> None:
+        """Leaves behind what others have to know: the doubt, or that nothing was sent.
+
+        A start is left to whoever settles it. *outcome* is None when the attempt was torn off.
+        """
+        if isinstance(outcome, Started | Duplicate | Repeated):
+            return
+        if claim.safe_at is not None:
+            mine = replace(claim.mine, safe_at=claim.safe_at)
+            await self._ledger.claim(claim.request_id, mine, over=None)
+        elif claim.entered:
+            await self._ledger.release(claim.request_id, claim.mine.owner)
+
+    def _heeded(self, claim: Claim, stands: Entry | None) -> Duplicate | Repeated | None:
+        """Notes the doubt of an entry that is not settled."""
+        if stands is not None and not stands.settled:
+            claim.doubt(max(claim.safe_at or 0.0, stands.safe_at))
+            claim.other = stands.owner
+        return told_before(stands, claim.mine, copy=claim.comes_again)
+
+    async def _once_told(self, claim: Claim, stands: Entry) -> Entry | None:
+        """The entry once it is settled or gone, or as it stands after a few seconds.
+
+        Whoever entered it is about to say what became of it; a look-up now would tell the same twice.
+        """
+        entry: Entry | None = stands
+        until = min(stands.safe_at, self._clock() + HOLD_S)
+        while entry is not None and not entry.settled and self._clock() < until and not self._stopping:
+            await self._stopping.pause(_GLANCE_S)
+            entry = await self._ledger.known(claim.request_id)
+        return entry
