@@ -120,7 +120,7 @@ def job_duplicate(source: str, kept: Mapping[str, Any], surplus: Job, now: float
     schema, key = "job-duplicate.v1", surplus.key
     shared = ("requestId", "correlationId", "metadata", "process", "folder", "reference")
     data = {name: kept[name] for name in shared} | {
-        "job": _ids(surplus),
+        "job": ids_of(surplus),
         "kept": kept["job"],
         "state": surplus.state,
         "createdAt": surplus.created_at or rfc3339(now),
@@ -195,8 +195,8 @@ def tracking_documents(
 ) -> list[dict[str, Any]]:
     """One tracking document (`schemas/internal/tracking.v1.json`) for each job of a request.
 
-    *shared* holds process, folder, requested, adopted, reference, strategy and attempt. The state announced
-    so far is Pending, whatever an adopted row says: its later states are then announced like any other's.
+    *shared* holds process, folder, requested, adopted, reference, strategy, attempt and doubted. The state
+    announced so far is Pending, whatever an adopted row says: its later states are then announced like any other's.
     """
     head = {
         "requestId": sender.request_id,
@@ -217,14 +217,15 @@ def tracking_documents(
 
 def _of_job(job: Job, index: int, now: float) -> dict[str, Any]:
     return {
-        "job": _ids(job),
+        "job": ids_of(job),
         "robot": {"id": job.robot_id, "name": job.robot_name},
         "index": index,
         "createdAt": job.created_at or rfc3339(now),
     }
 
 
-def _ids(job: Job) -> dict[str, Any]:
+def ids_of(job: Job) -> dict[str, Any]:
+    """The ids that name a job in events."""
     return {"id": job.id, "key": job.key, "batchExecutionKey": job.batch_execution_key or None}
 
 

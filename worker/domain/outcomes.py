@@ -17,7 +17,8 @@ _VISIBLE_AFTER = 3
 class Started:
     """The request's jobs exist. *adopted* ones were found by their Reference instead of being answered.
 
-    *surplus* jobs exist as well, of a second start that should not have happened.
+    *surplus* jobs exist as well, of a second start that should not have happened. *doubted* is true where it
+    was sent because an earlier POST could not be found: if that one was only late, it will show.
     """
 
     folder: Folder
@@ -27,6 +28,7 @@ class Started:
     requested: int
     adopted: bool
     surplus: Sequence[Job] = ()
+    doubted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

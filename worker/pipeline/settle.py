@@ -119,6 +119,7 @@ class Settler:
             "reference": case.reference,
             "strategy": started.strategy or None,
             "attempt": case.past.attempt,
+            "doubted": started.doubted,
         }
         documents = events.tracking_documents(case.sender, shared, started.jobs, now)
         created = [

@@ -13,10 +13,13 @@ from typing import Any
 import structlog
 
 from worker.contracts import parse, violations
-from worker.domain.events import job_state
+from worker.domain.events import ids_of, job_duplicate, job_state
 from worker.domain.failures import Code, Rejected, Unavailable
 from worker.domain.jobs import Job, is_news
 from worker.domain.messages import letter, past_of
+from worker.domain.outcomes import own_and_surplus
+from worker.domain.processes import Folder
+from worker.pipeline.once.start import call_off
 from worker.pipeline.pauses import Stopping
 from worker.pipeline.ports import Clock, Delivery, Orchestrator, Outbox, Telemetry
 
@@ -72,6 +75,8 @@ class Tracker:
                 delivery.give_back()
                 return
             await self._outbox.announce(job_state(source, known, seen, self._clock()))
+            if seen.terminal and known["doubted"]:
+                await self._tell_surplus(source, known)
             if not seen.terminal:
                 await self._outbox.track(_next(known, seen))
             delivery.ack()
@@ -97,6 +102,23 @@ class Tracker:
         except (Unavailable, Rejected) as why:
             _log.info("job.unread", job=known["job"]["key"], reason=why.detail)
             return None
+
+    async def _tell_surplus(self, source: str, known: Mapping[str, Any]) -> None:
+        """Announces the jobs of a second start, where an earlier one had been doubted and was only late."""
+        at = known["folder"]
+        folder = Folder(at["id"], at["key"], at["path"], modern=True)
+        try:
+            jobs = await self._orchestrator.find(folder, known["reference"], known["process"]["name"])
+        except Unavailable as why:
+            _log.warning("job.not_looked_up", job=known["job"]["key"], reason=why.detail)
+            return
+        own, surplus = own_and_surplus(jobs)
+        await call_off(self._orchestrator, folder, surplus)
+        for job in surplus:
+            kept = {**known, "job": ids_of(own[0])}
+            await self._outbox.announce(job_duplicate(source, kept, job, self._clock()))
+        if surplus:
+            self._telemetry.duplicates(len(surplus))
 
     async def _read(self, delivery: Delivery) -> Mapping[str, Any] | None:
         """The tracking document, or None when the message was none and is a dead letter now."""

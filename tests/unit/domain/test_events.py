@@ -27,7 +27,7 @@ SHARED = {
     "process": {"name": "P", "packageId": "P", "version": "1", "releaseKey": GUID, "environment": None},
     "folder": {"id": 101, "key": GUID, "path": "Shared"},
     "requested": 3, "adopted": False, "reference": "jobrelay:inc-1", "strategy": "ModernJobsCount",
-    "attempt": 1,
+    "attempt": 1, "doubted": False,
 }  # fmt: skip
 WHY = Rejected(
     Code.PROCESS_AMBIGUOUS, "which?", "say which",

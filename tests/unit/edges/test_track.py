@@ -23,7 +23,7 @@ SHARED = {
     "process": {"name": "P", "packageId": "P", "version": "1", "releaseKey": None, "environment": None},
     "folder": {"id": MODERN.id, "key": MODERN.key, "path": MODERN.path},
     "requested": 1, "adopted": False, "reference": "jobrelay:inc-1", "strategy": "ModernJobsCount",
-    "attempt": 1,
+    "attempt": 1, "doubted": False,
 }  # fmt: skip
 
 
@@ -61,6 +61,26 @@ class Post:
             if len(self.outbox.tracked) == tracked:
                 return
             delivery = Delivery(Message(body=orjson.dumps(self.outbox.tracked[-1])), self.journal)
+
+
+@pytest.mark.parametrize("doubted", [True, False])
+@pytest.mark.parametrize("mine", ["older", "younger"])
+async def test_a_second_start_that_was_only_late_is_announced(mine: str, doubted: bool) -> None:
+    """Looked for at a job's end, only where an earlier POST was doubted; the older start is kept."""
+    post = Post()
+    other = post.tenant.commit(MODERN, "jobrelay:inc-1")[0]
+    if mine == "younger":
+        post.tenant.jobs.reverse()
+    post.tenant.meets("job", post.row("Successful"))
+    await post.follow(post.delivery(doubted=doubted))
+    kept, surplus = (post.job, other) if mine == "older" else (other, post.job)
+    told = [event.data for event in post.outbox.events if event.routing_key == "job.duplicate"]
+    assert [(data["kept"]["key"], data["job"]["key"]) for data in told] == (
+        [(kept.key, surplus.key)] if doubted else []
+    )
+    assert post.telemetry.surplus_jobs == len(told)
+    assert all(violations(event.schema, event.document()) == [] for event in post.outbox.events)
+    assert post.journal[-1] == "ack"
 
 
 async def test_a_job_is_followed_to_its_end() -> None:

@@ -66,6 +66,7 @@ async def test_a_twin_of_a_killed_workers_request_sends_no_post_before_its_windo
     await there.handle_all_rounds(there.delivery(message_id="m-2"))
     assert (here.posts, len(here.tenant.jobs)) == (posts, 1)
     assert there.outbox.keys()[-1] == "job.created"
+    assert [document["doubted"] for document in there.outbox.tracked] == [posts == 2]
     assert posts == 1 or here.tenant.clock() - NOW >= 40.0
 
 

@@ -25,7 +25,8 @@ class Claim:
     *since* is when it was first in hand, as far as known. *safe_at* is the moment from which no earlier POST
     can commit any more, None when there was none. *look* is true while a look-up must come before any POST.
     *other* owns the ledger's entry that the doubt comes from, and *over* owned one that a look-up has
-    disproved. No POST leaves after *send_by*. *still_mine* tells whether the broker sees it so too.
+    disproved; *doubted* stays true from then on. No POST leaves after *send_by*. *still_mine* tells whether
+    the broker sees it so too.
     """
 
     request_id: str
@@ -38,6 +39,7 @@ class Claim:
     look: bool = False
     other: str | None = None
     over: str | None = None
+    doubted: bool = False
     entered: bool = False
     send_by: float = 0.0
     expires_at: datetime | None = None
@@ -46,9 +48,14 @@ class Claim:
         """A POST may commit until *safe_at*."""
         self.look, self.safe_at = True, safe_at
 
+    def settled(self) -> None:
+        """It is known what became of every POST so far."""
+        self.look, self.safe_at = False, None
+
     def disproved(self) -> None:
-        """No earlier POST has happened, or can happen any more."""
-        self.look, self.safe_at, self.over = False, None, self.other
+        """No earlier POST has happened, or can happen any more: nothing of it was found in time."""
+        self.settled()
+        self.over, self.doubted = self.other, True
 
 
 class Claims:

@@ -67,9 +67,9 @@ class Starter:
             own, surplus = own_and_surplus(jobs)
             match next_step(len(own), asked, self._clock(), claim.safe_at):
                 case Adopt():
-                    claim.disproved()
-                    await self._call_off(folder, surplus)
-                    return _adopted(folder, target, own, surplus)
+                    claim.settled()
+                    await call_off(self._orchestrator, folder, surplus)
+                    return replace(_adopted(folder, target, own, surplus), doubted=claim.doubted)
                 case Post():
                     claim.disproved()
                     return None
@@ -124,10 +124,10 @@ class Starter:
             claim.doubt(self._clock() + self._commit_slack_s)
             return None
         except (Rejected, Unavailable):
-            claim.disproved()
+            claim.settled()
             raise
-        claim.disproved()
-        return _started(target, jobs)
+        claim.settled()
+        return replace(_started(target, jobs), doubted=claim.doubted)
 
     def _may_send(self, claim: Claim) -> bool:
         return claim.still_mine() and not self._stopping and self._clock() <= claim.send_by
@@ -143,18 +143,8 @@ class Starter:
         except Unavailable:
             return started
         own, surplus = own_and_surplus(jobs)
-        await self._call_off(started.folder, surplus)
+        await call_off(self._orchestrator, started.folder, surplus)
         return replace(started, jobs=own, surplus=surplus) if surplus else started
-
-    async def _call_off(self, folder: Folder, surplus: Sequence[Job]) -> None:
-        """Stops what never should have been started, as far as it has not begun."""
-        pending = [job.id for job in surplus if job.state == JobState.PENDING]
-        if not pending:
-            return
-        try:
-            await self._orchestrator.stop(folder, pending)
-        except (Rejected, Unavailable) as why:
-            _log.warning("job.duplicate_not_stopped", jobs=pending, reason=why.detail)
 
     async def _body(self, claim: Claim, target: Target) -> Mapping[str, Any]:
         body = {**target.start_info, "Reference": claim.reference}
@@ -189,6 +179,17 @@ class Starter:
             delay_within(seconds),
             claim.safe_at,
         )
+
+
+async def call_off(orchestrator: Orchestrator, folder: Folder, surplus: Sequence[Job]) -> None:
+    """Stops what never should have been started, as far as it has not begun to run. Never fails."""
+    pending = [job.id for job in surplus if job.state == JobState.PENDING]
+    if not pending:
+        return
+    try:
+        await orchestrator.stop(folder, pending)
+    except (Rejected, Unavailable) as why:
+        _log.warning("job.duplicate_not_stopped", jobs=pending, reason=why.detail)
 
 
 def _worth_holding(why: Unavailable, tries: int) -> bool:
