@@ -163,8 +163,9 @@ def test_what_the_code_announces_keeps_to_its_schema() -> None:
     sender, now = Sender("inc-1", "c-1"), 1795281661.5
     job = Job(9001, str(uuid5(NAMESPACE_URL, "job")), str(uuid5(NAMESPACE_URL, "batch")), "Pending")
     shared = _data_of_example("job-created.v1/modern-folder.json")
-    kept = ("process", "folder", "requested", "adopted", "reference", "strategy", "attempt", "doubted")
-    (tracked,) = tracking_documents(sender, {name: shared[name] for name in kept}, [job], now)
+    kept = ("process", "folder", "requested", "adopted", "reference", "strategy", "attempt")
+    told = {name: shared[name] for name in kept} | {"doubted": False}
+    (tracked,) = tracking_documents(sender, told, [job], now)
     burial = {"fact": "inc-1|0", "attempts": [], "deadLetterId": str(uuid5(NAMESPACE_URL, "dead"))}
     why = Rejected(Code.EXPIRED, "it expired", answer=Answer(409), violations=(Violation("/a", "b"),))
     deferral = _data_of_example("request-deferred.v1/throttled.json")

@@ -196,7 +196,7 @@ def tracking_documents(
     """One tracking document (`schemas/internal/tracking.v1.json`) for each job of a request.
 
     *shared* holds process, folder, requested, adopted, reference, strategy, attempt and doubted. The state
-    announced so far is Pending, whatever an adopted row says: its later states are then announced like any other's.
+    announced so far is Pending, whatever an adopted row says: later states are announced like any other's.
     """
     head = {
         "requestId": sender.request_id,
