@@ -82,6 +82,7 @@ class Worker:
             edges = [tasks.create_task(edge) for edge in self._edges()]
             roles = [tasks.create_task(role) for role in self._role_runs()]
             await self._stopping.wait()
+            self._client.hurry()
             _log.info("worker.stopping", grace_s=self._settings.grace_s)
             # In tasks of their own: the library may swallow the cancellation that a second signal is.
             closing = [tasks.create_task(inbox.close()) for inbox in self._inboxes.values()]

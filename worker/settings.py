@@ -67,7 +67,7 @@ def _redis_url(value: SecretStr) -> SecretStr:
 
 
 # Fixed already, so that deployments can be written; nothing reads them so far.
-NOT_USED_YET = frozenset({"redis_url", "webhook_secret", "audit_database_url", "poll_budget_per_min"})
+NOT_USED_YET = frozenset({"redis_url", "webhook_secret", "audit_database_url"})
 
 Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,27}$")]
 Url = Annotated[str, AfterValidator(_open_url)]
@@ -128,7 +128,7 @@ class Settings(BaseSettings):
     cache_ttl_s: Positive = Field(300, description="how long folders, processes and robots are remembered")
     poll_interval_s: Positive = Field(10, description="time between two looks at a job in flight")
     poll_budget_per_min: int = Field(
-        60, ge=1, description="list calls a minute of all trackers (not used yet)"
+        60, ge=1, description="lists of jobs that this process reads in a minute; Cloud allows a tenant 100"
     )
     audit_database_url: SecretStr | None = Field(
         None, description="database of the searchable audit (not used yet)"

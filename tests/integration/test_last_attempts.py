@@ -41,7 +41,7 @@ async def test_what_may_have_been_sent_is_never_rejected(relay: Relay, here: Sta
 
     It has expired and was tried too often; while its start may still happen not even that ends it.
     """
-    relay.simulator.faults([{"operation": "JobsList", "do": "status", "status": 429, "retryAfter": 60}])
+    relay.simulator.faults([{"operation": "JobsList", "do": "status", "status": 403}])
     open_name, open_body = await _asked_before(here, _NOW + timedelta(hours=1))
     name, body = await _asked_before(here, _NOW - timedelta(seconds=1))
     (deferred,) = await here.outcome(open_name)

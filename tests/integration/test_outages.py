@@ -112,6 +112,28 @@ async def test_a_worker_that_is_told_to_stop_finishes_what_it_has(
         assert len(late) <= 5, "nothing new is begun: at most what was in hand is settled after the signal"
 
 
+async def test_a_stop_is_not_held_up_by_a_look_up_that_waits_for_its_turn(
+    settings: dict[str, Any], amqp_url: str, prefix: str, simulator: Simulated, log: Path
+) -> None:
+    """Throttled look-ups wait together; told to stop, the worker defers what it waited for and ends."""
+    throttled, waiting = new_id(), new_id()
+    lost = {"operation": "StartJobs", "do": "commit-then-reset"}
+    later = {"operation": "JobsList", "do": "status", "status": 429, "retryAfter": 6, "times": 1}
+    simulator.faults([lost, later])
+    async with station(amqp_url, prefix) as here:
+        with Working(log, **settings) as worker:
+            await here.ask({"requestId": throttled, **request()})
+            await here.hear(throttled, "request.deferred")
+            await here.ask({"requestId": waiting, **request()})
+            await until(lambda: len(simulator.ledger()["starts"]) == 2, "it is started")
+            worker.terminate()
+            assert await worker.ended() == 0
+        (deferred,) = await here.hear(waiting, "request.deferred")
+    assert (deferred.data["code"], deferred.data["outcomeKnown"]) == ("outcome_unknown", False)
+    assert "stops" in deferred.data["detail"]
+    assert simulator.ledger()["calls"]["JobsList"] == 1
+
+
 async def test_a_second_signal_ends_at_once_and_loses_nothing(
     settings: dict[str, Any], amqp_url: str, prefix: str, simulator: Simulated, log: Path
 ) -> None:

@@ -14,7 +14,7 @@ from stub_server import JOB, Answer, Held, Server, breaks_off, page, resets, row
 from worker.domain.failures import Unavailable
 from worker.domain.processes import Folder
 from worker.orchestrator import Client
-from worker.orchestrator.lookup import LONGEST_URL, Means, conditions
+from worker.orchestrator.lookup.proof import LONGEST_URL, Means, conditions
 
 Connect = Callable[..., Awaitable[Client]]
 REFUSED = says({"message": "Invalid OData query options.", "errorCode": 1000}, 400)

@@ -15,6 +15,7 @@ from worker.domain.requests import FolderRef
 from worker.orchestrator import refusals, wire
 from worker.orchestrator.auth import Auth
 from worker.orchestrator.catalog import Catalog
+from worker.orchestrator.http.budget import Budget
 from worker.orchestrator.http.connection import Connection, OnCall
 from worker.orchestrator.http.transport import Transport
 from worker.orchestrator.jobs import job_of
@@ -42,7 +43,8 @@ class Client:
         self._auth = Auth(settings, self._connection.safely)
         self._transport = Transport(self._connection, self._auth, settings.tenant)
         self._catalog = Catalog(self._transport, self._base, settings.cache_ttl_s)
-        self._lookup = Lookup(self._transport, self._base)
+        self._budget = Budget(settings.poll_budget_per_min)
+        self._lookup = Lookup(self._transport, self._base, self._budget)
         self._start = self._call("StartJobs", f"/odata/Jobs/{wire.ODATA}.StartJobs", "POST")
         self._stop = self._call("StopJobs", f"/odata/Jobs/{wire.ODATA}.StopJobs", "POST")
         self._attach = self._call("Attachments", "/odata/Attachments", "POST")
@@ -54,6 +56,10 @@ class Client:
 
     async def __aexit__(self, *exc: object) -> None:
         await self._stack.aclose()
+
+    def hurry(self) -> None:
+        """From now on no look-up waits for its turn: it has one at once, or is `Unavailable`."""
+        self._budget.close()
 
     @property
     def api_version(self) -> int | None:
@@ -116,8 +122,10 @@ class Client:
     ) -> Sequence[Job]:
         """All jobs whose Reference equals *reference* to the byte, oldest first. Raises when not sure.
 
-        Calls of one moment share one look-up. *since* (epoch seconds) is used only by servers that do not
-        filter by Reference: nothing older is searched there, by default nothing older than a day.
+        Calls of one moment share one look-up, and so do all that come while it waits for its turn in the
+        list budget; who would wait too long for it gets `Unavailable(THROTTLED)`. *since* (epoch seconds) is
+        used only by servers that do not filter by Reference: nothing older is searched there, by default
+        nothing older than a day.
         """
         return await self._lookup.find(folder.id, reference, release_name, since)
 

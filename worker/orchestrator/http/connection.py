@@ -3,7 +3,6 @@
 No cookie is kept or sent, no redirect followed (a 307 would repeat a POST), no proxy variable read.
 """
 
-import asyncio
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ import aiohttp
 
 from worker.domain.failures import Later, OutcomeUnknown, Unavailable
 from worker.orchestrator import refusals
+from worker.orchestrator.http.budget import OPEN, Gate
 from worker.orchestrator.http.content import Unreadable, content_of
 from worker.orchestrator.http.secrets import Secrets
 from worker.orchestrator.wire import Call, Reply
@@ -45,7 +45,7 @@ class Connection:
     def __init__(self, settings: Settings, on_call: OnCall | None = None) -> None:
         total = settings.http_timeout_s
         connect = min(CONNECT_TIMEOUT_S, total / 2)
-        self._budget = total
+        self._total = total
         self._timeout = aiohttp.ClientTimeout(total=total, connect=connect)
         # Half of the time each, so that a call that hangs has its second chance within the time.
         self._safe_timeout = aiohttp.ClientTimeout(total=total / 2, connect=connect / 2)
@@ -91,18 +91,26 @@ class Connection:
         """Sends once. Raises `Unavailable` when nothing was sent, `OutcomeUnknown` when no answer came."""
         return await self._exchange(call, headers, body, self._timeout)
 
-    async def safely(self, call: Call, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
+    async def safely(
+        self, call: Call, headers: Mapping[str, str], body: bytes | None = None, gate: Gate = OPEN
+    ) -> Reply:
         """For calls that may be repeated: tries up to four times within HTTP_TIMEOUT_S, with full jitter.
 
-        Gives the last answer, or raises `Unavailable`. A Retry-After is obeyed where it fits the time.
+        Gives the last answer, or raises `Unavailable`. A Retry-After is obeyed where it fits the time. Each
+        try goes through *gate*.
         """
-        deadline = time.monotonic() + self._budget
+        deadline = time.monotonic() + self._total
+        await gate.enter(0)
         for attempt in range(refusals.TRIES):
             outcome = await self._attempt(call, headers, body)
+            gate.heard(outcome)
             pause = refusals.pause_after(outcome, attempt)
             if pause is None or time.monotonic() + pause > deadline:
                 break
-            await asyncio.sleep(pause)
+            try:
+                await gate.enter(pause)
+            except Unavailable:
+                break  # what the server said tells more
         if isinstance(outcome, Unavailable):
             raise outcome
         return outcome

@@ -1,6 +1,7 @@
 """Calls with token and folder, and answers with a meaning."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import orjson
@@ -8,6 +9,7 @@ import orjson
 from worker.domain.failures import Later, OutcomeUnknown, Unavailable
 from worker.orchestrator import refusals
 from worker.orchestrator.auth import Auth, Token
+from worker.orchestrator.http.budget import Gate
 from worker.orchestrator.http.connection import Connection
 from worker.orchestrator.wire import Call, Reply, Send, Upload
 
@@ -33,12 +35,14 @@ class Transport:
         parse: Callable[[Any], T],
         folder_id: int | None = None,
         extra: Mapping[str, str] | None = None,
+        gate: Gate | None = None,
     ) -> T:
-        """Reads something, trying again as `Connection.safely` does.
+        """Reads something, trying again as `Connection.safely` does, each time through *gate*.
 
         Raises `Unavailable`, or `Rejected` with the server's answer where it says no.
         """
-        reply = await self._authorised(self._connection.safely, call, folder_id, None, extra)
+        send: Send = partial(self._connection.safely, gate=gate) if gate else self._connection.safely
+        reply = await self._authorised(send, call, folder_id, None, extra)
         return self.read(call, reply, parse)
 
     async def post(

@@ -1,10 +1,9 @@
-"""Finds jobs by Reference: many questions of one moment become one call, and every answer is a proof.
+"""Finds jobs by Reference, and every answer is a proof.
 
 "No job" means that the server took the filter, in this folder, and that every page was read. Whatever
 else happens is `Unavailable`.
 """
 
-import asyncio
 import time
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,113 +14,90 @@ from typing import Any
 from worker.domain.failures import Answer, Later, Rejected, Unavailable
 from worker.domain.jobs import Job
 from worker.orchestrator import wire
-from worker.orchestrator.cache import Flight
+from worker.orchestrator.http.budget import Gate
 from worker.orchestrator.http.transport import Transport
 from worker.orchestrator.jobs import job_of
 from worker.orchestrator.refusals import FOLDER_GONE
 
-MOMENT_S = 0.02
-"""How long a look-up waits for others of its folder, in seconds."""
-MOST_REFERENCES = 50
 LONGEST_URL = 1800
 """Bytes. Proxies and old servers cut or refuse longer addresses."""
 LOOK_BACK_S = 24 * 3600.0
 """How far back is searched, in seconds, where the server cannot filter by Reference."""
+_SCANNING_S = 600.0  # one strange Reference that a server refuses must not make it scan for ever
+
+TOO_LONG = frozenset({413, 414, 431})
+_PERHAPS_SHORTER = TOO_LONG | {400}
 
 
 class Means(IntEnum):
-    """How a server can be asked, the best first. The first one it takes is kept."""
+    """How a server can be asked, the best first. The first one it takes is kept, SCAN for a while."""
 
     IN = 0
     OR = 1
     SCAN = 2
 
 
-class _Batch:
-    """The look-ups of one folder that wait for the same call."""
-
-    def __init__(self, room: int) -> None:
-        self.wanted: dict[str, str | None] = {}
-        self.since = time.time() - LOOK_BACK_S
-        self._room = room
-
-    def takes(self, reference: str) -> bool:
-        return reference in self.wanted or (
-            len(self.wanted) < MOST_REFERENCES and _size(reference) <= self._room
-        )
-
-    def add(self, reference: str, release_name: str | None, since: float | None) -> None:
-        if reference not in self.wanted:
-            self._room -= _size(reference)
-        self.wanted[reference] = release_name
-        self.since = min(self.since, since or self.since)
-
-
-class Lookup:
-    """Gathered look-ups by Reference."""
+class Search:
+    """Asks one Orchestrator for jobs by Reference, in the way that it takes."""
 
     def __init__(self, transport: Transport, base: str) -> None:
         self._transport = transport
         self._base = base
-        self._room = LONGEST_URL - len(str(self._url("() and Id gt 999999999999"))) - len("Reference%20in%20")
+        self.room = LONGEST_URL - len(str(self._url("() and Id gt 999999999999"))) - len("Reference%20in%20")
+        """Bytes that the References of one call may take in its address."""
         self._means = Means.IN
-        self._open: dict[int, tuple[_Batch, Flight[dict[str, list[Job]]]]] = {}
+        self._scans_until = 0.0
 
-    async def find(
-        self, folder_id: int, reference: str, release_name: str | None, since: float | None
-    ) -> Sequence[Job]:
-        """All jobs with exactly this Reference, oldest first, or `Unavailable`."""
-        flight = self._join(folder_id, reference, release_name, since)
-        await asyncio.sleep(MOMENT_S)
-        return (await flight.result()).get(reference, ())
-
-    def _join(
-        self, folder_id: int, reference: str, release_name: str | None, since: float | None
-    ) -> Flight[dict[str, list[Job]]]:
-        batch, flight = self._open.get(folder_id, (None, None))
-        if batch is None or flight is None or not batch.takes(reference):
-            batch = _Batch(self._room)
-            flight = Flight(lambda: self._answer(folder_id, batch))
-            self._open[folder_id] = batch, flight
-        batch.add(reference, release_name, since)
-        return flight
-
-    async def _answer(self, folder_id: int, batch: _Batch) -> dict[str, list[Job]]:
-        if self._open.get(folder_id, (None, None))[0] is batch:
-            del self._open[folder_id]
-        found: dict[str, list[Job]] = {}
-        for job in await self._jobs(folder_id, batch):
+    async def jobs(
+        self, folder_id: int, wanted: Mapping[str, str | None], since: float, gate: Gate
+    ) -> dict[str, list[Job]]:
+        """The jobs of every Reference that is *wanted* (with its release's name), or `Unavailable`."""
+        found: dict[str, list[Job]] = {reference: [] for reference in wanted}
+        for job in await self._found(folder_id, wanted, since, gate):
             found.setdefault(job.reference, []).append(job)
         return found
 
-    async def _jobs(self, folder_id: int, batch: _Batch) -> Iterable[Job]:
-        for means in Means:
-            if means < self._means:
-                continue
+    def shorten(self, refused: Iterable[str]) -> None:
+        """Asks for half as much at once from now on: somebody on the way finds such an address too long."""
+        self.room = min(self.room, sum(map(size_of, refused))) // 2
+
+    async def _found(
+        self, folder_id: int, wanted: Mapping[str, str | None], since: float, gate: Gate
+    ) -> Iterable[Job]:
+        for means in self._worth_asking():
             try:
                 jobs = [
                     job
-                    for condition in conditions(means, batch.wanted, batch.since, self._room)
-                    for job in await self._rows(folder_id, condition)
+                    for condition in conditions(means, wanted, since, self.room)
+                    for job in await self._rows(folder_id, condition, gate)
                 ]
             except Rejected as refusal:
                 if means is Means.SCAN or not _refuses_filter(refusal.answer):
                     raise _not_sure(refusal.detail, refusal.answer) from refusal
                 continue
             if means is not Means.SCAN:
-                _check_filtered(jobs, batch.wanted)
-            self._means = means
+                _check_filtered(jobs, wanted)
+            self._keep(means)
             return _each_once(jobs)
         raise AssertionError("the last means returns or raises")
 
-    async def _rows(self, folder_id: int, condition: str) -> list[Job]:
+    def _worth_asking(self) -> Sequence[Means]:
+        over = self._means is Means.SCAN and time.monotonic() >= self._scans_until
+        return list(Means)[0 if over else self._means :]
+
+    def _keep(self, means: Means) -> None:
+        if means is Means.SCAN and self._means is not means:
+            self._scans_until = time.monotonic() + _SCANNING_S
+        self._means = means
+
+    async def _rows(self, folder_id: int, condition: str, gate: Gate) -> list[Job]:
         """Every page, by key: rows that vanish meanwhile cannot hide others."""
         jobs: list[Job] = []
         last = -1
         while True:
             here = condition if last < 0 else f"({condition}) and Id gt {last}"
             call = wire.Call("JobsList", "GET", self._url(here))
-            page = await self._transport.get(call, wire.page_of, folder_id)
+            page = await self._transport.get(call, wire.page_of, folder_id, gate=gate)
             more = _comparable(page.rows)
             jobs += more
             if len(more) >= page.count if page.count is not None else len(more) < wire.PAGE:
@@ -167,8 +143,19 @@ def _packed(parts: Sequence[str], room: int) -> Iterable[str]:
     yield " or ".join(packed)
 
 
-def _size(reference: str) -> int:
+def size_of(reference: str) -> int:
+    """Bytes that *reference* takes in an address."""
     return len(wire.escaped(wire.literal(reference))) + 1
+
+
+def may_be_ones_fault(why: Unavailable) -> bool:
+    """True where fewer References might be answered: one of them, or the length, may be the reason."""
+    if why.outage or why.code is not Later.FAILING:
+        return False
+    answer = why.answer
+    if answer is None or not answer.message:
+        return True
+    return answer.status in _PERHAPS_SHORTER and answer.error_code not in FOLDER_GONE
 
 
 def _refuses_filter(answer: Answer | None) -> bool:

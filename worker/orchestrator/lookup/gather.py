@@ -1,0 +1,117 @@
+"""Gathers look-ups: what is asked while a call waits for its turn shares that call.
+
+One call for each folder, of at most 50 References. A Reference that a call fails for does not take the others
+with it, nor does a caller who goes away.
+"""
+
+import asyncio
+import copy
+import random
+import time
+from collections.abc import Mapping, Sequence
+
+from worker.domain.failures import Unavailable
+from worker.domain.jobs import Job
+from worker.orchestrator.cache import Flight
+from worker.orchestrator.http.budget import Budget, Turns
+from worker.orchestrator.http.transport import Transport
+from worker.orchestrator.lookup.proof import LOOK_BACK_S, TOO_LONG, Search, may_be_ones_fault, size_of
+
+MOMENT_S = 0.02
+"""How long a look-up waits for others of its folder at least, in seconds."""
+MOST_REFERENCES = 50
+
+Found = dict[str, list[Job] | Unavailable]
+
+
+class _Batch:
+    """The look-ups of one folder that wait for the same call."""
+
+    def __init__(self, folder_id: int, room: int) -> None:
+        self.folder_id = folder_id
+        self.wanted: dict[str, str | None] = {}
+        self.since = time.time() - LOOK_BACK_S
+        self._room = room
+
+    def takes(self, reference: str) -> bool:
+        return reference in self.wanted or (
+            len(self.wanted) < MOST_REFERENCES and size_of(reference) <= self._room
+        )
+
+    def add(self, reference: str, release_name: str | None, since: float | None) -> None:
+        if reference not in self.wanted:
+            self._room -= size_of(reference)
+        self.wanted[reference] = release_name
+        self.since = min(self.since, since or self.since)
+
+
+class Lookup:
+    """Gathered look-ups by Reference, at the pace of *budget*."""
+
+    def __init__(self, transport: Transport, base: str, budget: Budget) -> None:
+        self._search = Search(transport, base)
+        self._budget = budget
+        self._open: dict[int, tuple[_Batch, Flight[Found]]] = {}
+
+    async def find(
+        self, folder_id: int, reference: str, release_name: str | None, since: float | None
+    ) -> Sequence[Job]:
+        """All jobs with exactly this Reference, oldest first, or `Unavailable`."""
+        flight = self._join(folder_id, reference, release_name, since)
+        await asyncio.sleep(MOMENT_S)
+        found = (await flight.result())[reference]
+        if isinstance(found, Unavailable):
+            raise copy.copy(found)
+        return found
+
+    def _join(
+        self, folder_id: int, reference: str, release_name: str | None, since: float | None
+    ) -> Flight[Found]:
+        batch, flight = self._open.get(folder_id, (None, None))
+        if batch is None or flight is None or not batch.takes(reference):
+            batch = _Batch(folder_id, self._search.room)
+            flight = Flight(lambda: self._answer(batch))
+            self._open[folder_id] = batch, flight
+        batch.add(reference, release_name, since)
+        return flight
+
+    async def _answer(self, batch: _Batch) -> Found:
+        turns = Turns(self._budget, urgent=True)
+        try:
+            await turns.hold()
+        finally:
+            self._close(batch)
+        return await self._found(batch, turns)
+
+    def _close(self, batch: _Batch) -> None:
+        if self._open.get(batch.folder_id, (None, None))[0] is batch:
+            del self._open[batch.folder_id]
+
+    async def _found(self, batch: _Batch, turns: Turns) -> Found:
+        try:
+            return {**await self._search.jobs(batch.folder_id, batch.wanted, batch.since, turns)}
+        except Unavailable as why:
+            if len(batch.wanted) == 1:
+                raise
+            if why.answer and why.answer.status in TOO_LONG:
+                self._search.shorten(batch.wanted)
+            return await self._apart(batch, turns, why)
+
+    async def _apart(self, batch: _Batch, turns: Turns, why: Unavailable) -> Found:
+        """What failed together is asked in halves, a half that fails again so, while the other does not."""
+        found: Found = {}
+        suspects = list(batch.wanted)
+        while len(suspects) > 1 and may_be_ones_fault(why):
+            random.shuffle(suspects)
+            failed: list[list[str]] = []
+            for half in (suspects[::2], suspects[1::2]):
+                try:
+                    wanted: Mapping[str, str | None] = {one: batch.wanted[one] for one in half}
+                    found |= await self._search.jobs(batch.folder_id, wanted, batch.since, turns)
+                except Unavailable as failure:
+                    failed.append(half)
+                    why = failure
+            if len(failed) == 2:
+                break
+            suspects = failed[0] if failed else []
+        return found | dict.fromkeys(suspects, why)
