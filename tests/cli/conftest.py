@@ -1,15 +1,24 @@
 """The command line as a test types it."""
 
+import asyncio
 import json
 import os
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+import aio_pika
 import pytest
+from aio_pika.abc import AbstractChannel
 from typer.testing import CliRunner
 
 from worker import logs
 from worker.cli.main import app
+
+
+T = TypeVar("T")
+IDS = tuple(f"{n}a5e0000-0000-4000-8000-00000000000{n}" for n in (1, 2, 3))
+CODES = ("expired", "process_unknown", "process_unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +68,80 @@ def jobrelay(no_settings: pytest.MonkeyPatch, amqp_url: str, prefix: str) -> She
     shell = Shell()
     assert shell("topology", "declare").code == 0
     return shell
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """What a test does at the broker itself, beside the command line."""
+
+    url: str
+    prefix: str
+
+    def act(self, what: Callable[[AbstractChannel], Awaitable[T]]) -> T:
+        """Does something on a channel."""
+        return asyncio.run(self.visit(what))
+
+    async def visit(self, what: Callable[[AbstractChannel], Awaitable[T]]) -> T:
+        """The same, from within a loop."""
+        async with await aio_pika.connect(self.url) as connection, connection.channel() as channel:
+            return await what(channel)
+
+    def publish(self, exchange: str, key: str, messages: Iterable[aio_pika.Message]) -> None:
+        """Publishes, confirmed, to an exchange of the prefix."""
+
+        async def publish(channel: AbstractChannel) -> None:
+            to = await channel.get_exchange(f"{self.prefix}.{exchange}", ensure=False)
+            for message in messages:
+                await to.publish(message, key)
+
+        self.act(publish)
+
+    def take(self, queue: str) -> list[Any]:
+        """Takes everything off a queue of the prefix."""
+
+        async def take(channel: AbstractChannel) -> list[Any]:
+            found = await channel.get_queue(f"{self.prefix}.{queue}", ensure=False)
+            taken = []
+            while (message := await found.get(no_ack=True, fail=False)) is not None:
+                taken.append(message)
+            return taken
+
+        return self.act(take)
+
+    def bury(self, letter: str, code: str, **more: Any) -> None:
+        """Puts a letter there as a worker does."""
+        headers = {
+            "jobrelay-code": code,
+            "jobrelay-detail": f"{code} it is",
+            "jobrelay-attempt": 4,
+            "jobrelay-first-at": "2026-01-01T00:00:00.000Z",
+            "jobrelay-last-at": "2026-01-02T00:00:00.000Z",
+            "jobrelay-host": "worker-1",
+            "jobrelay-dead-letter-id": letter,
+            "jobrelay-exchange": f"{self.prefix}.requests",
+            "jobrelay-routing-key": "job.start",
+            "mine": letter,
+        }
+        request = json.dumps({"requestId": f"r-{letter[0]}", "metadata": {"team": "blue"}}).encode()
+        self.publish("dead", "job.start", [sent(request, headers | more)])
+
+
+def sent(body: bytes, headers: dict[str, Any] | None = None, **properties: Any) -> aio_pika.Message:
+    """A message as a sender would publish it."""
+    properties = {"delivery_mode": 2, "correlation_id": "c-1", "reply_to": "answers", **properties}
+    return aio_pika.Message(body, headers=headers, **properties)
+
+
+@pytest.fixture
+def broker(amqp_url: str, prefix: str) -> Broker:
+    """The broker, at the test's prefix."""
+    return Broker(amqp_url, prefix)
+
+
+@pytest.fixture
+def letters(jobrelay: Shell, broker: Broker) -> Shell:
+    """Three requests that a worker buried, and one that no queue took."""
+    for letter, code in zip(IDS, CODES, strict=True):
+        broker.bury(letter, code)
+    broker.publish("requests", "job.begin", [sent(b"lost")])
+    return jobrelay

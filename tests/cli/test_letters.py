@@ -1,61 +1,15 @@
-"""The dead letters, the topology and the audit stream, on a real broker."""
+"""The dead letters as they are looked at and dropped, the topology and the audit stream, on a real broker."""
 
 import asyncio
 import json
-from collections.abc import Callable
-from typing import Any
 
 import aio_pika
 import pytest
 import wire
 from aio_pika.abc import AbstractChannel
-from conftest import Shell
+from conftest import IDS, Broker, Shell, sent
 
-IDS = ("id-1", "id-2", "id-3")
-Act = Callable[[Callable[[AbstractChannel], Any]], Any]
-
-
-@pytest.fixture
-def on_broker(amqp_url: str) -> Act:
-    """Does something on a channel of the broker."""
-
-    def act(what: Callable[[AbstractChannel], Any]) -> Any:
-        async def visit() -> Any:
-            async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
-                return await what(channel)
-
-        return asyncio.run(visit())
-
-    return act
-
-
-@pytest.fixture
-def letters(jobrelay: Shell, on_broker: Act, prefix: str) -> Shell:
-    """Three requests that a worker buried, and one that no queue took."""
-
-    async def bury(channel: AbstractChannel) -> None:
-        dead = await channel.get_exchange(f"{prefix}.dead")
-        for name, code in zip(IDS, ("expired", "process_unknown", "process_unknown"), strict=True):
-            headers = {
-                "jobrelay-code": code,
-                "jobrelay-detail": f"{code} it is",
-                "jobrelay-attempt": 4,
-                "jobrelay-first-at": "2026-01-01T00:00:00.000Z",
-                "jobrelay-dead-letter-id": name,
-                "jobrelay-exchange": f"{prefix}.requests",
-                "jobrelay-routing-key": "job.start",
-                "mine": name,
-            }
-            await dead.publish(_message(b'{"requestId":"' + name.encode() + b'"}', headers), "job.start")
-        requests = await channel.get_exchange(f"{prefix}.requests")
-        await requests.publish(_message(b"lost", {}), "job.begin")
-
-    on_broker(bury)
-    return jobrelay
-
-
-def _message(body: bytes, headers: dict[str, Any]) -> aio_pika.Message:
-    return aio_pika.Message(body, headers=headers, delivery_mode=2, correlation_id="c-1", reply_to="answers")
+from worker.broker.visits import box
 
 
 def test_letters_are_grouped_by_reason_as_often_as_one_looks(letters: Shell) -> None:
@@ -71,19 +25,72 @@ def test_letters_are_grouped_by_reason_as_often_as_one_looks(letters: Shell) -> 
 
 def test_a_letter_is_shown_whole(letters: Shell) -> None:
     """Reason, origin, headers and body, of the one that is named."""
-    (letter,) = letters("dead", "show", "--id", "id-1").lines
+    (letter,) = letters("dead", "show", IDS[0]).lines
     assert (letter["code"], letter["detail"], letter["attempt"]) == ("expired", "expired it is", 4)
-    assert letter["body"] == {"requestId": "id-1"}
-    assert letter["headers"]["mine"] == "id-1"
+    assert letter["body"]["requestId"] == "r-1"
+    assert letter["headers"]["mine"] == IDS[0]
+
+
+def test_a_letter_tells_everything_that_was_wrong(jobrelay: Shell, broker: Broker) -> None:
+    """The violations that its event had, and nothing where a header is none of ours."""
+    rows = [{"pointer": "/jobsCount", "message": "must be at most 10000"}]
+    for letter, header in zip(IDS, (json.dumps(rows), "[1]", "["), strict=True):
+        broker.bury(letter, "invalid_request", **{"jobrelay-violations": header})
+    shown = jobrelay("dead", "show", "--all").lines
+    assert [letter["violations"] for letter in shown] == [rows, [], []]
+
+
+def test_a_letter_is_named_by_the_beginning_of_its_id(letters: Shell) -> None:
+    """Several in one go, in the order in which they died; an id that could mean two is refused whole."""
+    shown = letters("dead", "show", IDS[2][:3].upper(), IDS[0]).lines
+    assert [letter["id"] for letter in shown] == [IDS[0], IDS[2]]
+
+
+def test_an_id_that_could_mean_two_is_refused(jobrelay: Shell, broker: Broker) -> None:
+    """With both of them; a whole id means itself."""
+    twins = (IDS[0], IDS[0][:-1] + "f")
+    for letter in twins:
+        broker.bury(letter, "expired")
+    said = jobrelay("dead", "drop", IDS[0][:8], "--yes")
+    assert (said.code, said.out) == (1, "")
+    assert all(letter in said.err for letter in twins)
+    assert jobrelay("dead", "drop", IDS[0], "--yes").lines == [{"dropped": 1}]
+
+
+def test_more_letters_than_one_reader_holds_keep_their_order(
+    letters: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many readers as it takes hold them, and give them back in turn."""
+    monkeypatch.setattr(box, "_HELD_EACH", 1)
+    looks = [letters("dead", "show", "--all").lines for _ in range(3)]
+    assert [[letter["id"] for letter in look][:3] for look in looks] == [list(IDS)] * 3
+    assert [len(look) for look in looks] == [4, 4, 4]
 
 
 def test_what_no_queue_took_says_so(letters: Shell) -> None:
     """A letter that came by the alternate exchange has no headers of ours, yet a reason and an id."""
     (letter,) = letters("dead", "show", "--code", "unknown_routing_key").lines
-    assert letter["id"].startswith("letter-")
+    assert letters("dead", "show", letter["id"]).lines == [letter]
     assert letter["routingKey"] == "job.begin"
     assert "job.begin" in letter["detail"]
     assert letter["body"] == "lost"
+
+
+def test_what_the_broker_took_out_of_a_queue_says_so(jobrelay: Shell, broker: Broker) -> None:
+    """Whatever an earlier burial has left in its headers is of another death."""
+    stale = {"jobrelay-code": "expired", "jobrelay-dead-letter-id": IDS[0], "jobrelay-replays": 2}
+    broker.publish("requests", "job.start", [sent(b"{}", stale)])
+
+    async def refuse(channel: AbstractChannel) -> None:
+        queue = await channel.get_queue(f"{broker.prefix}.start", ensure=False)
+        await (await queue.get()).reject(requeue=False)
+
+    broker.act(refuse)
+    (letter,) = jobrelay("dead", "show", "--all").lines
+    assert (letter["code"], letter["replays"]) == ("broker_rejected", 2)
+    assert letter["id"] != IDS[0]
+    assert f"{broker.prefix}.start" in letter["detail"]
+    assert (letter["exchange"], letter["routingKey"]) == (f"{broker.prefix}.requests", "job.start")
 
 
 def test_letters_that_say_anything_at_all_are_looked_at_and_sent_again(
@@ -111,69 +118,23 @@ def test_letters_that_say_anything_at_all_are_looked_at_and_sent_again(
     assert said.lines == [{"replayed": len(listed)}], said
 
 
-def test_a_replay_sends_the_letter_back_to_where_it_was_published(
-    letters: Shell, on_broker: Act, prefix: str
-) -> None:
-    """Body and properties as they were, one replay more, its attempts begun anew; the others stay."""
-    said = letters("dead", "replay", "--code", "process_unknown", "--rate", "1000")
-    assert (said.code, said.lines) == (0, [{"replayed": 2}])
-
-    async def take(channel: AbstractChannel) -> list[Any]:
-        queue = await channel.get_queue(f"{prefix}.start")
-        return [await queue.get(no_ack=True) for _ in range(2)]
-
-    first, second = on_broker(take)
-    assert (first.body, second.body) == (b'{"requestId":"id-2"}', b'{"requestId":"id-3"}')
-    assert (first.correlation_id, first.reply_to) == ("c-1", "answers")
-    assert first.headers["jobrelay-replays"] == 1
-    assert first.headers["jobrelay-first-at"] == "2026-01-01T00:00:00.000Z"
-    assert first.headers["mine"] == "id-2"
-    assert "jobrelay-attempt" not in first.headers
-    assert {group["code"] for group in letters("dead", "list").lines} == {"expired", "unknown_routing_key"}
-
-
-def test_a_letter_can_be_sent_with_the_right_routing_key(letters: Shell, on_broker: Act, prefix: str) -> None:
-    """What no queue took gets where it was meant to go."""
-    said = letters("dead", "replay", "--code", "unknown_routing_key", "--routing-key", "job.start")
-    assert said.lines == [{"replayed": 1}]
-
-    async def take(channel: AbstractChannel) -> bytes:
-        return (await (await channel.get_queue(f"{prefix}.start")).get(no_ack=True)).body
-
-    assert on_broker(take) == b"lost"
-
-
 @pytest.mark.parametrize("verb", [["show"], ["replay"], ["drop", "--yes"]], ids=lambda verb: verb[0])
 def test_an_unknown_id_or_reason_is_an_error_and_nothing_happens(letters: Shell, verb: list[str]) -> None:
     """Also where other ids are known: all or nothing."""
-    said = letters("dead", *verb, "--id", "id-1", "--id", "id-9")
+    said = letters("dead", *verb, IDS[0], "9")
     assert (said.code, said.out) == (1, "")
-    assert "id-9" in said.err
+    assert "the id 9" in said.err
     said = letters("dead", *verb, "--code", "cancelled")
     assert said.code == 1
     assert "process_unknown" in said.err
     assert len(letters("dead", "show", "--all").lines) == 4
 
 
-def test_a_letter_whose_exchange_is_gone_stays_and_is_told(
-    letters: Shell, on_broker: Act, prefix: str
-) -> None:
-    """What cannot be sent is not taken off."""
-
-    async def remove(channel: AbstractChannel) -> None:
-        await channel.exchange_delete(f"{prefix}.requests")
-
-    on_broker(remove)
-    said = letters("dead", "replay", "--id", "id-1")
-    assert said.code == 1
-    assert f"{prefix}.requests" in said.err
-    assert "id-1" in [letter["id"] for letter in letters("dead", "show", "--all").lines]
-
-
 def test_dropping_needs_a_yes_and_takes_only_what_is_meant(letters: Shell) -> None:
     """Where nobody can be asked, --yes is the answer."""
     assert letters("dead", "drop", "--code", "expired").code == 2
-    assert letters("dead", "drop", "--code", "expired", "--yes").lines == [{"dropped": 1}]
+    said = letters("dead", "drop", "--code", "expired", "--yes")
+    assert said.lines == [{"dropped": 1}]
     assert {group["code"] for group in letters("dead", "list").lines} == {
         "process_unknown",
         "unknown_routing_key",
@@ -185,7 +146,7 @@ def test_the_audit_stream_is_read_from_any_point(letters: Shell, prefix: str) ->
     said = letters("audit", "tail", "--from", "first", "--count", "4")
     assert said.code == 0
     assert [entry["offset"] for entry in said.lines] == [0, 1, 2, 3]
-    assert said.lines[0]["body"] == {"requestId": "id-1"}
+    assert said.lines[0]["body"] == {"requestId": "r-1", "metadata": {"team": "blue"}}
     assert said.lines[0]["exchange"] == f"{prefix}.dead"
     (last,) = letters("audit", "tail", "--from", "3", "--count", "1").lines
     assert (last["offset"], last["body"]) == (3, "lost")
@@ -202,7 +163,7 @@ def test_the_topology_is_exported_as_it_is_declared(jobrelay: Shell, prefix: str
 
 
 def test_a_queue_with_other_arguments_is_named_and_left_alone(
-    jobrelay: Shell, on_broker: Act, prefix: str
+    jobrelay: Shell, broker: Broker, prefix: str
 ) -> None:
     """Nothing is deleted to make it fit."""
 
@@ -210,7 +171,7 @@ def test_a_queue_with_other_arguments_is_named_and_left_alone(
         await channel.queue_delete(f"{prefix}.start")
         await channel.declare_queue(f"{prefix}.start", durable=True)
 
-    on_broker(other)
+    broker.act(other)
     said = jobrelay("topology", "declare")
     assert said.code == 1
     assert f"queue {prefix}.start exists with other arguments" in said.err

@@ -167,6 +167,13 @@ def request_duplicate(source: str, sender: Sender, message: str, *, body_differs
     return Event(schema, "request.duplicate", identity, source, sender.request_id, rfc3339(now), data, sender)
 
 
+def request_replayed(source: str, sender: Sender, letter: Mapping[str, Any], now: float) -> Event:
+    """A dead letter was sent again. *letter* has `kind`, `deadLetterId`, `code` and `replays`, this one too."""
+    schema, fact = "request-replayed.v1", f"{letter['deadLetterId']}|{letter['replays']}"
+    identity, data = event_id(schema, source, fact), {**_request(sender), **letter}
+    return Event(schema, "request.replayed", identity, source, sender.request_id, rfc3339(now), data, sender)
+
+
 def answered(answer: Answer | None) -> dict[str, Any] | None:
     """What Orchestrator said, as events carry it."""
     if answer is None:

@@ -1,27 +1,35 @@
 """A message as it came, and what its headers say of its past."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 from worker.domain.events import rfc3339
+from worker.domain.failures import Violation
 
 ATTEMPT = "jobrelay-attempt"
 FIRST_AT = "jobrelay-first-at"
 HISTORY = "jobrelay-history"
 WINDOW_UNTIL = "jobrelay-window-until"
 REPLAYS = "jobrelay-replays"
+LETTER_ID = "jobrelay-dead-letter-id"
+VIOLATIONS = "jobrelay-violations"
 
 _HISTORY_KEPT = 20
 _DETAIL_MOST = 2000
 _REMEMBERED_MOST = 500  # all of the history travels in one header
+_VIOLATIONS_MOST = 8_000  # characters, of at most four bytes: a frame has room for 120,000 bytes of headers
 _COUNTED_TO = 1_000_000  # anybody may write into headers, and a number must fit into one again
 _LAST_DAY = 253_402_214_400  # 9999-12-31, in epoch seconds
 _COUNTS = ("x-delivery-count", "x-acquired-count")
 _SIGNS_OF_A_PAST = (ATTEMPT, REPLAYS, "x-death", *_COUNTS)
+_OF_ONE_DEATH = frozenset(
+    f"jobrelay-{name}"
+    for name in ("attempt", "code", "detail", "violations", "last-at", "host", "exchange", "routing-key")
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,31 +99,56 @@ class Past:
 
     def after(self, attempt: Attempt, safe_at: float | None) -> dict[str, Any]:
         """The headers that the next attempt will read."""
-        attempts = (*self.history, attempt)[-_HISTORY_KEPT:]
-        history = [replace(past, detail=past.detail[:_REMEMBERED_MOST]).document() for past in attempts]
         headers: dict[str, Any] = {
             ATTEMPT: self.attempt,
             FIRST_AT: rfc3339(self.first_at),
-            HISTORY: json.dumps(history, ensure_ascii=False),
+            HISTORY: _remembered((*self.history, attempt)),
         }
         return headers if safe_at is None else headers | {WINDOW_UNTIL: rfc3339(safe_at)}
 
 
-def letter(message: Message, past: Past, reason: tuple[str, str], host: str, now: float) -> dict[str, Any]:
+def letter(
+    message: Message,
+    past: Past,
+    reason: tuple[str, str],
+    host: str,
+    now: float,
+    violations: Sequence[Violation] = (),
+) -> dict[str, Any]:
     """The headers that tell, in the dead letters, why *message* is there: *reason* is its code and detail."""
     code, detail = reason
-    return {
+    headers: dict[str, Any] = {
         "jobrelay-code": code,
         "jobrelay-detail": detail[:_DETAIL_MOST],
-        "jobrelay-attempt": past.attempt,
-        "jobrelay-first-at": rfc3339(past.first_at),
+        ATTEMPT: past.attempt,
+        FIRST_AT: rfc3339(past.first_at),
         "jobrelay-last-at": rfc3339(now),
         "jobrelay-host": host,
         "jobrelay-exchange": message.exchange,
         "jobrelay-routing-key": message.routing_key,
-        "jobrelay-replays": past.replays,
-        "jobrelay-dead-letter-id": str(uuid4()),
+        REPLAYS: past.replays,
+        LETTER_ID: str(uuid4()),
     }
+    return headers | {VIOLATIONS: _listed(violations)} if violations else headers
+
+
+def replayed(message: Message, now: float) -> Message:
+    """A dead letter as it is sent again: its attempts begin anew, and how it died is one more of its history.
+
+    What may have been sent for it is known as before: as a replay it is looked up before anything is sent.
+    """
+    past, of_death = past_of(message, now, 0), message.headers.get
+    died_at = _epoch(of_death("jobrelay-last-at"))
+    kept = {name: value for name, value in message.headers.items() if name not in _OF_ONE_DEATH}
+    kept[REPLAYS] = past.replays + 1
+    sent_at = message.timestamp.isoformat() if message.timestamp else None
+    first_at = _epoch(of_death(FIRST_AT)) or _epoch(sent_at)
+    if first_at is not None:
+        kept[FIRST_AT] = rfc3339(min(first_at, now))
+    if died_at is not None:
+        death = Attempt(died_at, _text(of_death("jobrelay-code")), _text(of_death("jobrelay-detail")))
+        kept[HISTORY] = _remembered((*past.history, death))
+    return replace(message, headers=kept)
 
 
 def past_of(message: Message, now: float, window: float) -> Past:
@@ -150,6 +183,25 @@ def _epoch(value: Any) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return epoch if 0 <= epoch < _LAST_DAY else None
+
+
+def _remembered(attempts: Sequence[Attempt]) -> str:
+    last = (replace(past, detail=past.detail[:_REMEMBERED_MOST]) for past in attempts[-_HISTORY_KEPT:])
+    return json.dumps([attempt.document() for attempt in last], ensure_ascii=False)
+
+
+def _listed(violations: Sequence[Violation]) -> str:
+    """As many as a header has room for, as JSON; the last one then says that there are more."""
+    listed: list[dict[str, str]] = []
+    room = _VIOLATIONS_MOST
+    for index, violation in enumerate(violations):
+        row = {"pointer": violation.pointer, "message": violation.message}
+        room -= len(json.dumps(row, ensure_ascii=False)) + 2
+        if room < 0:
+            listed.append({"pointer": "", "message": f"and {len(violations) - index} more"})
+            break
+        listed.append(row)
+    return json.dumps(listed, ensure_ascii=False)
 
 
 def _history(value: Any) -> tuple[Attempt, ...]:

@@ -83,9 +83,9 @@ class Consumer:
         try:
             document = read(message)
         except Rejected as why:
-            case = Case(delivery=delivery, past=past, sender=_sender(message, {}, self._rules.prefix))
+            case = Case(delivery=delivery, past=past, sender=sender_of(message, {}, self._rules.prefix))
             return case, None, why
-        sender = _sender(message, document, self._rules.prefix)
+        sender = sender_of(message, document, self._rules.prefix)
         case = Case(
             delivery=delivery,
             past=past,
@@ -140,7 +140,8 @@ class Consumer:
         )
 
 
-def _sender(message: Message, document: Mapping[str, Any], prefix: str) -> Sender:
+def sender_of(message: Message, document: Mapping[str, Any], prefix: str) -> Sender:
+    """Who sent *message* and where its answers go; what is not as it must be counts as absent."""
     metadata = document.get("metadata")
     traceparent = message.headers.get("traceparent")
     reply_to = message.reply_to

@@ -134,7 +134,7 @@ class Settler:
 
     async def _refused(self, case: Case, why: Rejected) -> None:
         now, past = self._clock(), case.past
-        headers = letter(case.message, past, (why.code, why.detail), self._host, now)
+        headers = letter(case.message, past, (why.code, why.detail), self._host, now, why.violations)
         burial = {
             "fact": f"{case.sender.request_id or case.fingerprint}|{past.replays}",
             "attempts": [attempt.document() for attempt in past.history],

@@ -69,6 +69,11 @@ def _duplicate(sender: Sender = FULL, message: str = "m-1") -> Event:
     return events.request_duplicate(SOURCE, sender, message, body_differs=True, now=NOW)
 
 
+def _replayed(sender: Sender = FULL, **letter: Any) -> Event:
+    known = {"kind": "job.start", "deadLetterId": GUID, "code": Code.EXPIRED, "replays": 2}
+    return events.request_replayed(SOURCE, sender, known | letter, NOW)
+
+
 FAULT = {"code": "X", "title": "t", "detail": "d", "category": "User", "status": None}
 EVERY = {
     "a job of a full request": _created(),
@@ -85,6 +90,8 @@ EVERY = {
     "a deferral": _deferred(),
     "a deferral with Orchestrator's words": _deferred(orchestrator=events.answered(Answer(429))),
     "a duplicate": _duplicate(),
+    "a replay": _replayed(),
+    "a replay of nobody's message": _replayed(NOBODY, kind=None, code=None),
 }
 
 
@@ -129,8 +136,9 @@ def _by_the_book(schema: str, fact: str) -> str:
         (_rejected(), "request-rejected.v1", "inc-1|0", "request.rejected", "inc-1"),
         (_deferred(), "request-deferred.v1", "inc-1|3", "request.deferred", "inc-1"),
         (_duplicate(), "request-duplicate.v1", "inc-1|m-1", "request.duplicate", "inc-1"),
+        (_replayed(), "request-replayed.v1", f"{GUID}|2", "request.replayed", "inc-1"),
     ],
-    ids=["created", "state", "resumed", "unknown state", "rejected", "deferred", "duplicate"],
+    ids=["created", "state", "resumed", "unknown state", "rejected", "deferred", "duplicate", "replayed"],
 )  # fmt: skip
 def test_an_event_is_named_by_its_fact(
     event: Event, schema: str, fact: str, routing_key: str, subject: str

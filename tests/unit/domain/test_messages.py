@@ -1,6 +1,7 @@
 """What a message's headers say of its past, and what is written into them."""
 
-from datetime import datetime
+import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,21 +9,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.domain.events import rfc3339
+from worker.domain.failures import Violation
 from worker.domain.messages import (
     ATTEMPT,
     FIRST_AT,
     HISTORY,
     REPLAYS,
+    VIOLATIONS,
     WINDOW_UNTIL,
     Attempt,
     Message,
     Past,
+    letter,
     past_of,
+    replayed,
 )
 
 NOW = 1_795_000_000.0
 WINDOW = 88.0
-OURS = (ATTEMPT, FIRST_AT, HISTORY, REPLAYS, WINDOW_UNTIL)
+OURS = (ATTEMPT, FIRST_AT, HISTORY, REPLAYS, WINDOW_UNTIL, "jobrelay-last-at", "jobrelay-code")
 BROKERS = ("x-delivery-count", "x-acquired-count", "x-death")
 
 
@@ -122,6 +127,52 @@ def test_the_history_is_bounded_and_keeps_the_latest() -> None:
     assert past.attempt == 31
 
 
+def _letter(message: Message, violations: int = 0) -> dict[str, Any]:
+    wrong = [Violation(f"/robots/{n}", "ü" * 200) for n in range(violations)]
+    past = past_of(message, NOW, WINDOW)
+    return letter(message, past, ("invalid_request", "no"), "w-1", NOW, wrong)
+
+
+@pytest.mark.parametrize(("given", "listed"), [(1, 1), (20, 20), (101, 34)])
+def test_a_letter_lists_what_was_wrong_as_far_as_a_header_holds_it(given: int, listed: int) -> None:
+    """A frame must hold them all: where there are too many, the last one says how many more."""
+    rows = json.loads(_letter(Message(body=b""), given)[VIOLATIONS])
+    assert len(rows) == listed
+    assert rows[0] == {"pointer": "/robots/0", "message": "ü" * 200}
+    assert (rows[-1]["message"] == "and 68 more") == (given == 101)
+
+
+def test_a_letter_without_violations_has_no_header_for_them() -> None:
+    """Most refusals point at no place in the request."""
+    assert VIOLATIONS not in _letter(Message(body=b""))
+
+
+def test_a_replay_begins_its_attempts_anew_and_forgets_nothing_else() -> None:
+    """What may have been sent, since when, how it died and what the sender wrote go with it."""
+    headers = {"mine": 1, FIRST_AT: rfc3339(NOW - 99), WINDOW_UNTIL: rfc3339(NOW + 9), REPLAYS: 2, ATTEMPT: 9}
+    message = Message(body=b"", headers=headers)
+    dead = Message(body=b"", headers=headers | _letter(message, 1))
+    again = replayed(dead, NOW + 60)
+    past = past_of(again, NOW + 60, WINDOW)
+    assert (past.attempt, past.replays, past.first_at, past.safe_at) == (1, 3, NOW - 99, NOW + 9)
+    assert past.history == (Attempt(NOW, "invalid_request", "no"),)
+    assert set(again.headers) == {
+        "mine", FIRST_AT, WINDOW_UNTIL, REPLAYS, HISTORY, "jobrelay-dead-letter-id"
+    }  # fmt: skip
+    assert not again.fresh
+    assert again.body == dead.body
+
+
+@pytest.mark.parametrize(("sent_at", "first_at"), [(NOW - 5, NOW - 5), (NOW + 5, NOW), (None, None)])
+def test_a_replay_of_what_no_worker_buried_is_as_old_as_its_sender_says(
+    sent_at: float | None, first_at: float | None
+) -> None:
+    """Its jobs are looked for from then on; a clock that is ahead is not believed."""
+    moment = None if sent_at is None else datetime.fromtimestamp(sent_at, UTC)
+    written = replayed(Message(body=b"", timestamp=moment), NOW).headers.get(FIRST_AT)
+    assert written == (None if first_at is None else rfc3339(first_at))
+
+
 NASTY = {
     "a moment before the first year": "0001-01-01T00:00:00+23:59",
     "a moment after the last year": "9999-12-31T23:59:59.999-23:59",
@@ -160,6 +211,7 @@ def _holds_up(message: Message) -> None:
     assert max(past.attempt, past.deliveries, past.replays) < 2**31
     assert datetime.fromisoformat(written[FIRST_AT])
     written[HISTORY].encode()
+    assert past_of(replayed(message, NOW), NOW, WINDOW).replays > past.replays or past.replays == 1_000_000
     again = past_of(Message(body=b"", headers=written), NOW, WINDOW)
     assert again.attempt >= past.attempt
     assert (again.safe_at is None) == (past.safe_at is None)

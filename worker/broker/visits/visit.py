@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from uuid import uuid4
 
+import orjson
 from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
 from aiormq.channel import Channel
@@ -16,11 +18,13 @@ from aiormq.exceptions import (
     InvalidFrameError,
     ProbableAuthenticationError,
 )
+from pamqp.commands import Basic
 from yarl import URL
 
 from worker.broker.connection import channel_on, connect
-from worker.broker.properties import properties_of
+from worker.broker.properties import properties_of, properties_of_event, short
 from worker.broker.topology import Topology
+from worker.domain.events import Event
 from worker.domain.messages import Message
 
 _TIMEOUT_S = 10.0
@@ -72,22 +76,51 @@ class Sender:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
+        self._under_way: dict[str, asyncio.Future[None]] = {}
 
     async def send(self, exchange: str, key: str, message: Message) -> None:
         """Returns when the broker has *message*, or raises `NotTaken`."""
+        async with self._alone(message.message_id):
+            await self._publish(exchange, key, message.body, properties_of(message, {}), mandatory=True)
+
+    async def announce(self, exchange: str, event: Event) -> None:
+        """Publishes *event*, which nobody need be there for, and to its `reply_to` as far as that works."""
+        body = orjson.dumps(event.document())
+        await self._publish(exchange, event.routing_key, body, properties_of_event(event), mandatory=False)
+        reply_to = short(event.sender.reply_to)
+        if reply_to:
+            with suppress(NotTaken):
+                await self._publish("", reply_to, body, properties_of_event(event), mandatory=False)
+
+    async def _publish(
+        self, exchange: str, key: str, body: bytes, properties: Basic.Properties, *, mandatory: bool
+    ) -> None:
         try:
             await self._channel.basic_publish(
-                message.body,
+                body,
                 exchange=exchange,
                 routing_key=key,
-                properties=properties_of(message, {}),
-                mandatory=True,
+                properties=properties,
+                mandatory=mandatory,
                 timeout=_TIMEOUT_S,
             )
         except PublishError:
             raise NotTaken(f"no queue is bound to exchange '{exchange}' for routing key '{key}'") from None
         except DeliveryError:
             raise NotTaken(f"a queue behind exchange '{exchange}' is full or failing") from None
+
+    @asynccontextmanager
+    async def _alone(self, identity: str | None) -> AsyncIterator[None]:
+        """A returned message is known by its id alone, so no two of one id may be under way."""
+        identity = identity or uuid4().hex
+        while other := self._under_way.get(identity):
+            await asyncio.wait([other])
+        ended = self._under_way[identity] = asyncio.get_running_loop().create_future()
+        try:
+            yield
+        finally:
+            del self._under_way[identity]
+            ended.set_result(None)
 
 
 @asynccontextmanager

@@ -1,0 +1,249 @@
+"""Dead letters sent again, on a real broker: nothing is lost, and each replay is told of."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import typer
+from aio_pika.abc import AbstractChannel
+from conftest import CODES, IDS, Broker, Shell, sent
+from station import Heard, assert_valid
+from virtual_time import VirtualLoop
+
+from worker.broker.visits.box import Held
+from worker.broker.visits.visit import NotTaken, sender, visit
+from worker.cli.dead import per_second, replay
+from worker.cli.dead.choice import Choice
+from worker.cli.output import Output
+from worker.domain.messages import Message
+from worker.settings import read_settings
+
+ALL = replay.Order(Choice(frozenset(), None, everything=True), None, None, dry_run=False)
+
+
+@pytest.fixture
+def told(letters: Shell, broker: Broker) -> None:
+    """A queue of the events, in which they stay until they are taken."""
+
+    async def bind(channel: AbstractChannel) -> None:
+        queue = await channel.declare_queue(f"{broker.prefix}.told", durable=True)
+        await queue.bind(f"{broker.prefix}.events", "request.replayed")
+
+    broker.act(bind)
+
+
+def _events(broker: Broker) -> list[Heard]:
+    return [Heard(message) for message in broker.take("told")]
+
+
+def test_a_replay_sends_the_letter_back_to_where_it_was_published(letters: Shell, broker: Broker) -> None:
+    """Body and properties as they were, one replay more, its attempts begun anew; the others stay."""
+    said = letters("dead", "replay", "--code", "process_unknown", "--rate", "1000/s")
+    assert (said.code, said.lines) == (0, [{"replayed": 2}])
+    first, second = sorted(broker.take("start"), key=lambda message: message.body)
+    assert [json.loads(one.body)["requestId"] for one in (first, second)] == ["r-2", "r-3"]
+    assert (first.correlation_id, first.reply_to) == ("c-1", "answers")
+    kept = {name: value for name, value in first.headers.items() if name != "jobrelay-history"}
+    assert kept == {
+        "mine": IDS[1],
+        "jobrelay-first-at": "2026-01-01T00:00:00.000Z",
+        "jobrelay-dead-letter-id": IDS[1],
+        "jobrelay-replays": 1,
+    }
+    (death,) = json.loads(first.headers["jobrelay-history"])
+    assert death == {
+        "at": "2026-01-02T00:00:00.000Z", "code": "process_unknown", "detail": "process_unknown it is",
+    }  # fmt: skip
+    assert {group["code"] for group in letters("dead", "list").lines} == {"expired", "unknown_routing_key"}
+
+
+@pytest.mark.usefixtures("told")
+def test_a_replay_is_told_by_an_event(letters: Shell, broker: Broker) -> None:
+    """What was sent again, why it was dead, and how often by now."""
+    letters("dead", "replay", *IDS)
+    events = _events(broker)
+    assert_valid(events)
+    assert sorted((event.data["deadLetterId"], event.data["code"]) for event in events) == [
+        *zip(IDS, CODES, strict=True)
+    ]
+    first = min(events, key=lambda event: str(event.data["deadLetterId"]))
+    assert first.data["requestId"] == first.document["subject"] == "r-1"
+    assert first.data["metadata"] == {"team": "blue"}
+    assert (first.data["replays"], first.data["kind"]) == (1, "job.start")
+    assert first.message.correlation_id == first.data["correlationId"] == "c-1"
+    assert first.document["source"] == f"urn:jobrelay:{broker.prefix}"
+
+
+@pytest.mark.usefixtures("told")
+def test_a_replay_torn_off_before_its_event_is_whole_at_the_second_try(
+    letters: Shell, broker: Broker
+) -> None:
+    """The letter is acknowledged last: it is there again, its request there twice, its event the same."""
+
+    async def remove(channel: AbstractChannel) -> None:
+        await channel.exchange_delete(f"{broker.prefix}.events")
+
+    broker.act(remove)
+    said = letters("dead", "replay", IDS[0])
+    assert said.code == 1
+    assert "0 replayed until then" in said.err
+    letters("topology", "declare")
+
+    async def bind(channel: AbstractChannel) -> None:
+        queue = await channel.get_queue(f"{broker.prefix}.told")
+        await queue.bind(f"{broker.prefix}.events", "#")
+
+    broker.act(bind)
+    assert letters("dead", "replay", IDS[0]).lines == [{"replayed": 1}]
+    assert [json.loads(one.body)["requestId"] for one in broker.take("start")] == ["r-1", "r-1"]
+    (event,) = _events(broker)
+    assert event.data["replays"] == 1
+
+
+@pytest.mark.usefixtures("told")
+def test_what_no_queue_took_needs_a_routing_key(letters: Shell, broker: Broker) -> None:
+    """It would come straight back; the way out is named, and goes to where requests are taken."""
+    said = letters("dead", "replay", "--code", "unknown_routing_key")
+    assert (said.code, said.lines) == (1, [{"replayed": 0}])
+    assert "--routing-key" in said.err
+    assert "(job.start)" in said.err
+    said = letters("dead", "replay", "--code", "unknown_routing_key", "--routing-key", "job.start")
+    assert said.lines == [{"replayed": 1}]
+    assert [one.body for one in broker.take("start")] == [b"lost"]
+    (event,) = _events(broker)
+    assert_valid([event])
+    assert (event.data["requestId"], event.data["code"]) == (None, "unknown_routing_key")
+
+
+@pytest.mark.usefixtures("told")
+def test_what_the_broker_took_out_of_a_queue_goes_back_to_it(letters: Shell, broker: Broker) -> None:
+    """Also a job in flight, by the default exchange; a routing key is for requests."""
+
+    async def refuse(channel: AbstractChannel) -> None:
+        await channel.default_exchange.publish(sent(b"{}"), f"{broker.prefix}.tracking")
+        queue = await channel.get_queue(f"{broker.prefix}.tracking", ensure=False)
+        await (await queue.get()).reject(requeue=False)
+
+    broker.act(refuse)
+    said = letters("dead", "replay", "--code", "broker_rejected", "--routing-key", "job.start")
+    assert said.lines == [{"replayed": 1}], said
+    assert [one.body for one in broker.take("tracking")] == [b"{}"]
+    (event,) = _events(broker)
+    assert_valid([event])
+    assert (event.data["code"], event.data["kind"]) == (None, None)
+
+
+def test_a_dry_run_moves_nothing(letters: Shell, broker: Broker) -> None:
+    """It says for each letter where it would go, or what it needs."""
+    said = letters("dead", "replay", "--all", "--dry-run")
+    assert said.code == 0
+    assert [line["id"] for line in said.lines[:3]] == list(IDS)
+    assert {(line["exchange"], line["routingKey"]) for line in said.lines[:3]} == {
+        (f"{broker.prefix}.requests", "job.start")
+    }
+    assert "--routing-key" in said.lines[3]["problem"]
+    assert broker.take("start") == []
+    assert len(letters("dead", "show", "--all").lines) == 4
+
+
+def test_a_replay_ends_where_all_that_it_sends_comes_back(letters: Shell, broker: Broker) -> None:
+    """What dies while it goes on is not its business."""
+
+    async def shortcut(channel: AbstractChannel) -> None:
+        dead = await channel.get_exchange(f"{broker.prefix}.dead", ensure=False)
+        await dead.bind(f"{broker.prefix}.requests", "job.start")
+
+    broker.act(shortcut)
+    said = letters("dead", "replay", "--all", "--routing-key", "job.start")
+    assert said.lines == [{"replayed": 4}]
+    assert [len(one) for one in (broker.take("dead-letters"), broker.take("start"))] == [4, 4]
+
+
+def test_a_letter_whose_exchange_is_gone_stays_and_is_told(letters: Shell, broker: Broker) -> None:
+    """What cannot be sent is not taken off."""
+
+    async def remove(channel: AbstractChannel) -> None:
+        await channel.exchange_delete(f"{broker.prefix}.requests")
+
+    broker.act(remove)
+    said = letters("dead", "replay", IDS[0])
+    assert said.code == 1
+    assert f"{broker.prefix}.requests" in said.err
+    assert IDS[0] in [letter["id"] for letter in letters("dead", "show", "--all").lines]
+
+
+@pytest.mark.usefixtures("told", "letters")
+def test_an_interrupted_replay_ends_what_it_has_begun(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each letter is in one place: sent again and told of, or where it was."""
+    begun = asyncio.Event()
+
+    async def slowly(letters: AsyncIterator[Held], _rate: float | None) -> AsyncIterator[Held]:
+        yield await anext(letters)
+        yield await anext(letters)
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(replay, "_paced", slowly)
+
+    async def interrupt() -> None:
+        going = asyncio.create_task(replay.replay_letters(read_settings(), Output(as_json=True), ALL))
+        await begun.wait()
+        going.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await going
+
+    asyncio.run(interrupt())
+    assert {json.loads(one.body)["requestId"] for one in broker.take("start")} == {"r-1", "r-2"}
+    assert len(_events(broker)) == 2
+    assert [one.headers.get("mine") for one in broker.take("dead-letters")] == [IDS[2], None]
+
+
+async def test_two_messages_of_one_id_never_swap_what_became_of_them(jobrelay: Shell, broker: Broker) -> None:
+    """The broker names a returned message by its id alone: the one that was taken must not seem lost."""
+    message = Message(body=b"{}", message_id=uuid4().hex)
+    async with visit(broker.url) as connection, sender(connection) as out:
+        ends = await asyncio.gather(
+            *(out.send("", f"{broker.prefix}.{queue}", message) for queue in ("none", "start", "none")),
+            out.send("", f"{broker.prefix}.start", replace(message, message_id=None)),
+            return_exceptions=True,
+        )
+    assert [type(end) for end in ends] == [NotTaken, type(None), NotTaken, type(None)]
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"), [("10", 10), ("10/s", 10), ("300/m", 5), ("7200/h", 2), (" 0.5/s ", 0.5)]
+)
+def test_a_rate_is_read(text: str, rate: float) -> None:
+    """So many a second, a minute or an hour."""
+    assert per_second(text) == rate
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "inf", "nan", "10/d", "1e9", "fast"])
+def test_no_rate_is_a_mistake_in_usage(text: str) -> None:
+    """It is refused before anything is sent."""
+    with pytest.raises(typer.BadParameter):
+        per_second(text)
+
+
+def test_a_rate_is_kept_however_long_each_letter_takes() -> None:
+    """Two a second: a slow letter delays the next ones, and they do not catch up."""
+
+    async def letters() -> AsyncIterator[Any]:
+        for _ in range(5):
+            yield None
+
+    async def moments() -> list[float]:
+        now, taken = asyncio.get_running_loop().time, []
+        async for _ in replay._paced(letters(), 2):
+            taken.append(now())
+            await asyncio.sleep(3 if len(taken) == 3 else 0.1)
+        return [moment - taken[0] for moment in taken]
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(moments()) == pytest.approx([0, 0.5, 1, 4, 4.5])

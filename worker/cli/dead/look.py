@@ -1,0 +1,105 @@
+"""Looking at dead letters: how many there are for each reason, and each one whole. Nothing is moved."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from worker.broker.visits.letters import Letter
+from worker.cli.dead.choice import Choice, looking
+from worker.cli.output import Output
+from worker.cli.topology import body_of
+from worker.settings import Settings
+
+
+@dataclass(slots=True)
+class Group:
+    """The letters of one reason, as far as they are seen."""
+
+    code: str
+    count: int = 0
+    first_at: str | None = None
+    last_at: str | None = None
+    last: Letter | None = None
+
+    def add(self, letter: Letter) -> None:
+        """One more of them."""
+        self.count += 1
+        self.first_at = min(filter(None, (self.first_at, letter.first_at)), default=None)
+        self.last_at = max(filter(None, (self.last_at, letter.last_at)), default=None)
+        self.last = letter
+
+    def document(self) -> dict[str, Any]:
+        """The group for programs; what one letter has is of the youngest."""
+        return {
+            "code": self.code,
+            "count": self.count,
+            "firstAt": self.first_at,
+            "lastAt": self.last_at,
+            "routingKey": self.last.routing_key if self.last else None,
+            "detail": self.last.detail if self.last else None,
+            "id": self.last.id if self.last else None,
+        }
+
+
+async def list_groups(settings: Settings, output: Output) -> None:
+    """One row for each reason, the most frequent first."""
+    groups: dict[str, Group] = {}
+    async with looking(settings) as box:
+        async for held in box:
+            letter = held.letter
+            groups.setdefault(letter.code, Group(letter.code)).add(letter)
+    documents = [group.document() for group in sorted(groups.values(), key=lambda group: -group.count)]
+    if output.as_json:
+        for document in documents:
+            output.record(document)
+    elif documents:
+        rows = [
+            [d["code"], d["count"], _moment(d["firstAt"]), _moment(d["lastAt"]), d["detail"] or ""]
+            for d in documents
+        ]
+        output.table(["reason", "letters", "first", "last", "for example"], rows)
+    else:
+        output.line("There are no dead letters.", "green")
+
+
+async def show_letters(settings: Settings, output: Output, choice: Choice) -> None:
+    """The letters meant, whole."""
+    async with looking(settings) as box:
+        async for held in choice.among(box):
+            if output.as_json:
+                output.record(_whole(held.letter))
+            else:
+                output.document(_whole(held.letter))
+
+
+async def count_letters(settings: Settings, choice: Choice) -> tuple[int, Choice]:
+    """How many letters are meant, and the choice of exactly these, whatever may come after them."""
+    async with looking(settings) as box:
+        ids = [held.letter.id async for held in choice.among(box)]
+    return len(ids), Choice(frozenset(), None, everything=False, only=frozenset(ids))
+
+
+def _moment(text: str | None) -> str:
+    """To the second, as short as it can be read."""
+    return (text or "")[:19].replace("T", " ")
+
+
+def _whole(letter: Letter) -> dict[str, Any]:
+    message = letter.message
+    return {
+        "id": letter.id,
+        "code": letter.code,
+        "detail": letter.detail,
+        "violations": letter.violations,
+        "exchange": letter.exchange,
+        "routingKey": letter.routing_key,
+        "attempt": letter.attempt,
+        "replays": letter.replays,
+        "firstAt": letter.first_at,
+        "lastAt": letter.last_at,
+        "host": letter.host,
+        "messageId": message.message_id,
+        "correlationId": message.correlation_id,
+        "contentType": message.content_type,
+        "headers": dict(message.headers),
+        "body": body_of(message),
+    }
