@@ -15,7 +15,6 @@ from typer.testing import CliRunner
 from worker import logs
 from worker.cli.main import app
 
-
 T = TypeVar("T")
 IDS = tuple(f"{n}a5e0000-0000-4000-8000-00000000000{n}" for n in (1, 2, 3))
 CODES = ("expired", "process_unknown", "process_unknown")

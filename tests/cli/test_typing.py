@@ -48,7 +48,7 @@ def test_the_version_is_told(bare: Shell) -> None:
         (["run", "--role", "start,stop"], 2, "'stop'"),
         (["follow", "--type", "job-stat"], 2, "did you mean job-state?"),
         (["audit", "tail", "--from", "yesterday"], 2, "2026-01-31T08:00:00Z"),
-        (["dead", "replay"], 2, "--id, --code or --all"),
+        (["dead", "replay"], 2, "by ID, --code or --all"),
         (["dead", "drop", "--all"], 2, "--yes"),
     ],
 )

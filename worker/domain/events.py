@@ -168,7 +168,7 @@ def request_duplicate(source: str, sender: Sender, message: str, *, body_differs
 
 
 def request_replayed(source: str, sender: Sender, letter: Mapping[str, Any], now: float) -> Event:
-    """A dead letter was sent again. *letter* has `kind`, `deadLetterId`, `code` and `replays`, this one too."""
+    """A dead letter was sent again. *letter* has `kind`, `deadLetterId`, `code` and `replays`."""
     schema, fact = "request-replayed.v1", f"{letter['deadLetterId']}|{letter['replays']}"
     identity, data = event_id(schema, source, fact), {**_request(sender), **letter}
     return Event(schema, "request.replayed", identity, source, sender.request_id, rfc3339(now), data, sender)

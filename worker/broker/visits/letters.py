@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -39,7 +40,7 @@ class Letter:
 
     @classmethod
     def of(cls, message: Message) -> "Letter":
-        """Reads a letter's headers. What the broker put there had been through a worker at most in a replay."""
+        """Reads a letter's headers. What they say of a burial counts only where a worker was the last."""
         death = _last_death(message)
         read = _nothing if death or _text(message, "jobrelay-code") is None else _text
         exchange, key = _origin(message, death)
@@ -137,7 +138,7 @@ def _sent_at(message: Message) -> str | None:
 
 def _died_at(death: Mapping[str, Any]) -> str | None:
     at = death.get("time")
-    return at.isoformat() if hasattr(at, "isoformat") else None
+    return at.isoformat() if isinstance(at, datetime) else None
 
 
 def _fingerprint(message: Message) -> str:

@@ -52,6 +52,7 @@ def replay(  # noqa: PLR0913 - each of the command's options is a parameter
     ids: Ids = None,
     code: OfCode = None,
     everything: Everything = False,
+    *,
     rate: Annotated[str | None, typer.Option(help="No faster than this: 10/s, 300/m, 5000/h.")] = None,
     routing_key: Annotated[
         str | None, typer.Option(help="Send requests with this routing key instead of their own.")
@@ -67,7 +68,7 @@ def replay(  # noqa: PLR0913 - each of the command's options is a parameter
     request that may have been sent to Orchestrator before is looked up there first, as always: a replay
     starts nothing twice. Interrupted, it ends what it has begun and leaves the others where they are.
     """
-    from worker.cli.dead.replay import Order, replay_letters  # noqa: PLC0415
+    from worker.cli.dead.resend import Order, replay_letters  # noqa: PLC0415
 
     choice = choice_of(ids, code, everything)
     order = Order(choice, per_second(rate) if rate is not None else None, routing_key, dry_run)
@@ -84,7 +85,7 @@ def drop(
 ) -> None:
     """Take letters off for good. Each that is dropped is a line of the log (stderr)."""
     from worker.cli.dead.look import count_letters  # noqa: PLC0415
-    from worker.cli.dead.replay import drop_letters  # noqa: PLC0415
+    from worker.cli.dead.resend import drop_letters  # noqa: PLC0415
 
     choice, output = choice_of(ids, code, everything), Output(as_json)
     if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):

@@ -15,7 +15,7 @@ from worker.settings import Settings
 
 Ids = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[ID]...", help="The letters with these ids, or the beginnings of ids."),
+    typer.Argument(metavar="ID", help="The letters with these ids, or the beginnings of ids."),
 ]
 OfCode = Annotated[str | None, typer.Option("--code", help="The letters with this reason.")]
 Everything = Annotated[bool, typer.Option("--all", help="All letters.")]
@@ -31,7 +31,7 @@ class Choice:
     code: str | None
     everything: bool
     only: frozenset[str] | None = None
-    """Whole ids that were found to be meant at an earlier look: of others none, of these those still there."""
+    """Whole ids that an earlier look has found to be meant: what came after it is not."""
 
     async def among(self, box: DeadLetters) -> AsyncIterator[Held]:
         """The letters meant, each as it comes; those named by id only when each name is known for one letter.

@@ -7,7 +7,7 @@ each is looked up in Orchestrator before anything is started for it, and the eve
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -64,13 +64,10 @@ async def replay_letters(settings: Settings, output: Output, order: Order) -> No
             visit(settings.amqp_url.get_secret_value()) as connection,
             sender(connection) as out,
             _summed(output, "replayed", tally),
-            _many_at_once() as begin,
         ):
             post = _Post(out, topology, order.routing_key, tally)
             with _progress(output, box, "replayed", tally) as shown:
-                async for held in _paced(order.choice.among(box), order.rate):
-                    await begin(post.again(held))
-                    shown()
+                await _many_at_once(_shown(_paced(order.choice.among(box), order.rate), shown), post.again)
     if tally.failed:
         raise Failed(f"{tally.failed} could not be sent again and stay where they are")
 
@@ -80,11 +77,10 @@ async def drop_letters(settings: Settings, output: Output, choice: Choice) -> No
     tally = Tally()
     async with looking(settings) as box, _summed(output, "dropped", tally):
         with _progress(output, box, "dropped", tally) as shown:
-            async for held in choice.among(box):
+            async for held in _shown(choice.among(box), shown):
                 await held.drop()
                 tally.done += 1
                 _log.warning("letter.dropped", **_named(held.letter))
-                shown()
 
 
 class _Post:
@@ -149,35 +145,34 @@ async def _paced(letters: AsyncIterator[Held], rate: float | None) -> AsyncItera
     due = now()
     async for held in letters:
         await asyncio.sleep(max(0.0, due - now()))
+        due = now() + (1 / rate if rate else 0)
         yield held
-        due = max(due, now()) + (1 / rate if rate else 0)
 
 
-@asynccontextmanager
-async def _many_at_once() -> AsyncIterator[Callable[[Coroutine[None, None, None]], Awaitable[None]]]:
-    """Runs what is begun in the block. However that ends, what has begun comes to its own end first."""
-    running: set[asyncio.Task[None]] = set()
+async def _many_at_once(letters: AsyncIterator[Held], work: Callable[[Held], Awaitable[None]]) -> None:
+    """Does *work* for each, fifty at once. Cancelled, it takes no more, and first ends what it has begun."""
+    free, cancelled = asyncio.Semaphore(_AT_ONCE), None
 
-    async def begin(work: Coroutine[None, None, None]) -> None:
-        running.add(asyncio.create_task(work))
-        if len(running) == _AT_ONCE:
-            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-        _reap(running)
+    async def do(held: Held) -> None:
+        try:
+            await work(held)
+        except asyncio.CancelledError:  # the library's word for a connection that is gone
+            raise ConnectionError("it was closed") from None
+        finally:
+            free.release()
 
     try:
-        yield begin
-    finally:
-        if running:
-            await asyncio.wait(running)
-    while running:
-        _reap(running)
-
-
-def _reap(running: set[asyncio.Task[None]]) -> None:
-    """Takes out those that are over, and raises what one of them ended with."""
-    for task in [task for task in running if task.done()]:
-        running.remove(task)
-        task.result()
+        async with asyncio.TaskGroup() as tasks:
+            try:
+                async for held in letters:
+                    await free.acquire()
+                    tasks.create_task(do(held))
+            except asyncio.CancelledError as end:
+                cancelled = end
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from None
+    if cancelled is not None:
+        raise cancelled
 
 
 @asynccontextmanager
@@ -194,10 +189,14 @@ async def _summed(output: Output, what: str, tally: Tally) -> AsyncIterator[None
         output.line(f"{tally.done} {what}.")
 
 
+async def _shown(letters: AsyncIterator[Held], shown: Callable[[], None]) -> AsyncIterator[Held]:
+    async for held in letters:
+        yield held
+        shown()
+
+
 @contextmanager
-def _progress(
-    output: Output, box: DeadLetters, what: str, tally: Tally
-) -> Iterator[Callable[[], None]]:
+def _progress(output: Output, box: DeadLetters, what: str, tally: Tally) -> Iterator[Callable[[], None]]:
     """A bar of the letters looked at, drawn anew at each call."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=output.console, transient=True, disable=output.as_json) as progress:
