@@ -58,8 +58,7 @@ class DeadLetters:
             if self._room == 0:
                 await self._reach_further()
             try:
-                async with asyncio.timeout(_QUIET_S):
-                    delivered = await self._arrived.get()
+                delivered = await self._next()
             except TimeoutError:
                 return
             if delivered is None or delivered.delivery_tag is None:
@@ -77,6 +76,12 @@ class DeadLetters:
             # Answered after the nack was carried out: only then is it the next one's turn.
             await channel.basic_qos(prefetch_count=1, timeout=_TIMEOUT_S)
         await self._channels.aclose()
+
+    async def _next(self) -> DeliveredMessage | None:
+        if not self._arrived.empty():
+            return self._arrived.get_nowait()
+        async with asyncio.timeout(_QUIET_S):
+            return await self._arrived.get()
 
     def _held(self, delivered: DeliveredMessage, tag: int) -> Held:
         async def drop() -> None:
