@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -47,16 +47,23 @@ async def until(found: Callable[[], T], what: Callable[[], str] | str, within: f
 class Working:
     """A running `python -m worker run`. A context; leaving it kills the process if it has not ended.
 
-    *settings* are names without their prefix, over the quick ones; the log goes to *log*.
+    *settings* are names without their prefix, over the quick ones; the log goes to *log*. *program* is what
+    Python is to run in place of the worker's module.
     """
 
-    def __init__(self, log: Path, roles: str = "start,track,web", **settings: Any) -> None:
+    def __init__(
+        self,
+        log: Path,
+        roles: str = "start,track,web",
+        program: Sequence[str] = ("-m", "worker"),
+        **settings: Any,
+    ) -> None:
         self.log = log
         kept = {name: value for name, value in os.environ.items() if not name.startswith("JOBRELAY_")}
         ours = {f"JOBRELAY_{name}": str(value) for name, value in {**QUICK, **settings}.items()}
         self._environment = {**kept, **ours}
         self._port = 0
-        self._command = [sys.executable, "-m", "worker", "run", "--role", roles]
+        self._command = [sys.executable, *program, "run", "--role", roles]
 
     def __enter__(self) -> Self:
         with self.log.open("ab") as log:
@@ -76,6 +83,14 @@ class Working:
     def terminate(self) -> None:
         """SIGTERM: asks it to stop."""
         self._process.send_signal(signal.SIGTERM)
+
+    def freeze(self) -> None:
+        """SIGSTOP: it stands still, with all that it has in hand."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT: it goes on as if no time had passed."""
+        self._process.send_signal(signal.SIGCONT)
 
     async def ended(self) -> int:
         """Its exit code, once it has ended."""

@@ -1,0 +1,83 @@
+"""The command: `scripts/chaos`. Exit code 0 only if nothing was lost, doubled or unexpected."""
+
+import argparse
+import asyncio
+import json
+import logging
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from chaos.plan import of_length
+from chaos.report.results import Results
+from chaos.report.tables import Progress, show
+from chaos.run import run
+
+_PER_S = 85.0
+
+
+def main() -> int:
+    """Reads the command line, runs, reports."""
+    told = _parser().parse_args()
+    logging.disable(logging.CRITICAL)  # the library complains of every connection that we break
+    folder = Path(tempfile.mkdtemp(prefix="jobrelay-chaos-"))
+    keep = told.keep
+    try:
+        results = asyncio.run(_run(told, folder))
+        keep = keep or not results.good
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return 130
+    finally:
+        if keep:
+            print(f"the workers' logs are in {folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    _report(results, told.json)
+    return 0 if results.good else 1
+
+
+async def _run(told: argparse.Namespace, folder: Path) -> Results:
+    main = asyncio.current_task()
+    if main is not None:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, main.cancel)
+    plan = of_length(told.seconds, told.seed, told.rate, told.only)
+    progress = Progress()
+    try:
+        return await run(plan, folder, progress.tell)
+    finally:
+        progress.end()
+
+
+def _report(results: Results, file: Path | None) -> None:
+    document = json.dumps(results.document(), indent=2)
+    if file is not None:
+        file.write_text(document + "\n")
+    if sys.stdout.isatty():
+        show(results, Console())
+    else:
+        show(results, Console(stderr=True, width=200))
+        print(document)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/chaos",
+        description="Workers under load while everything around them fails; a verdict on every request.",
+    )
+    parser.add_argument("--seconds", type=float, default=60.0, help="about how long (default: %(default)s)")
+    parser.add_argument("--seed", default=secrets.token_hex(3), help="the same seed chooses the same faults")
+    parser.add_argument("--rate", type=float, default=_PER_S, help="requests a second (default: %(default)s)")
+    parser.add_argument("--only", default="", metavar="WORD", help="only phases with that word in their name")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
+    parser.add_argument("--keep", action="store_true", help="keep the workers' logs")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""The course of a run: its phases, what goes wrong in each, and how long it lasts."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+from chaos.faults import broker, network, workers
+from chaos.faults.play import Play
+
+Strike = Callable[[Play], Awaitable[None]]
+AT_STEPS: tuple[Strike, ...] = tuple(partial(workers.kill_at, step=step) for step in workers.STEPS)
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A share of the time. *strikes* come in turn, with pauses of *pause_s* (least and most) between them.
+
+    *faulty* is the share of calls at which Orchestrator fails.
+    """
+
+    name: str
+    share: float
+    strikes: tuple[Strike, ...] = ()
+    pause_s: tuple[float, float] = (1.0, 3.0)
+    faulty: float = 0.05
+
+
+PHASES = (
+    Phase("calm", 0.04, faulty=0.0),
+    Phase("Orchestrator fails", 0.10, (network.outage,), (4.0, 8.0), faulty=0.10),
+    Phase("workers die", 0.12, (workers.kill, workers.kill_newborn, workers.kill, workers.kill_two), (0.5, 2.0)),
+    Phase("workers die at a step", 0.20, AT_STEPS, (0.2, 1.0)),
+    Phase("the broker dies", 0.14, (broker.kill,), (3.0, 6.0)),
+    Phase("the broker falters", 0.08, (broker.alarm, broker.freeze)),
+    Phase(
+        "the network fails",
+        0.14,
+        (
+            network.cut_broker,
+            network.hold_one_way,
+            network.part_from_broker,
+            network.cut_orchestrator,
+            network.part_from_orchestrator,
+        ),
+        (0.5, 2.0),
+    ),
+    Phase("rolling replacement", 0.06, (workers.replace_all,)),
+    Phase("short freezes", 0.06, (workers.freeze_briefly,)),
+    Phase("long freezes", 0.06, (workers.freeze_long,)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run was told. *load_s* is how long requests are sent; then what is open comes to its end."""
+
+    seed: str
+    requests: int
+    load_s: float
+    drain_s: float
+    workers: int = 3
+    duplicates: float = 0.05
+    phases: tuple[Phase, ...] = PHASES
+
+
+def of_length(seconds: float, seed: str, per_s: float, only: str = "") -> Plan:
+    """A run of about *seconds*, a fifth of them for what is open at the end; *only* phases with that word."""
+    load_s = max(seconds * 0.8, 5.0)
+    phases = tuple(phase for phase in PHASES if only in phase.name)
+    return Plan(seed, max(1, round(load_s * per_s)), load_s, drain_s=max(seconds, 90.0), phases=phases)
