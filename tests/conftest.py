@@ -23,6 +23,7 @@ _AT_THE_RELAY = (
     "test_last_attempts", "test_node",
 )  # fmt: skip
 _LONGEST = (
+    "test_chaos",
     "test_private_broker",
     "test_a_killed_worker_loses_nothing_and_doubles_nothing",
     "the relay",

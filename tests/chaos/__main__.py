@@ -34,7 +34,7 @@ def main() -> int:
         return 130
     finally:
         if keep:
-            print(f"the workers' logs are in {folder}", file=sys.stderr)
+            sys.stderr.write(f"the workers' logs are in {folder}\n")
         else:
             shutil.rmtree(folder, ignore_errors=True)
     _report(results, told.json)
@@ -62,7 +62,7 @@ def _report(results: Results, file: Path | None) -> None:
         show(results, Console())
     else:
         show(results, Console(stderr=True, width=200))
-        print(document)
+        sys.stdout.write(f"{document}\n")
 
 
 def _parser() -> argparse.ArgumentParser:

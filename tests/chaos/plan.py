@@ -8,7 +8,11 @@ from chaos.faults import broker, network, workers
 from chaos.faults.play import Play
 
 Strike = Callable[[Play], Awaitable[None]]
-AT_STEPS: tuple[Strike, ...] = tuple(partial(workers.kill_at, step=step) for step in workers.STEPS)
+
+
+def at(step: str) -> Strike:
+    """Kills a worker right at *step*."""
+    return partial(workers.kill_at, step=step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +32,10 @@ class Phase:
 PHASES = (
     Phase("calm", 0.04, faulty=0.0),
     Phase("Orchestrator fails", 0.10, (network.outage,), (4.0, 8.0), faulty=0.10),
-    Phase("workers die", 0.12, (workers.kill, workers.kill_newborn, workers.kill, workers.kill_two), (0.5, 2.0)),
-    Phase("workers die at a step", 0.20, AT_STEPS, (0.2, 1.0)),
+    Phase(
+        "workers die", 0.12, (workers.kill, workers.kill_newborn, workers.kill, workers.kill_two), (0.5, 2.0)
+    ),
+    Phase("workers die at a step", 0.20, tuple(map(at, workers.STEPS)), (0.2, 1.0)),
     Phase("the broker dies", 0.14, (broker.kill,), (3.0, 6.0)),
     Phase("the broker falters", 0.08, (broker.alarm, broker.freeze)),
     Phase(
@@ -67,4 +73,4 @@ def of_length(seconds: float, seed: str, per_s: float, only: str = "") -> Plan:
     """A run of about *seconds*, a fifth of them for what is open at the end; *only* phases with that word."""
     load_s = max(seconds * 0.8, 5.0)
     phases = tuple(phase for phase in PHASES if only in phase.name)
-    return Plan(seed, max(1, round(load_s * per_s)), load_s, drain_s=max(seconds, 90.0), phases=phases)
+    return Plan(seed, max(1, round(load_s * per_s)), load_s, drain_s=max(seconds, 180.0), phases=phases)

@@ -63,7 +63,11 @@ class Run:
         """All workers are asked to stop; each must end by itself, and leave nothing."""
         codes = await asyncio.gather(*(replica.stop() for replica in self.stage.replicas))
         names = (replica.name for replica in self.stage.replicas)
-        bad = [f"{name} ended with {code} when asked to stop" for name, code in zip(names, codes, strict=True) if code]
+        bad = [
+            f"{name} ended with {code} when asked to stop"
+            for name, code in zip(names, codes, strict=True)
+            if code
+        ]
         self.play.troubles += bad
         left = await self.stage.left()
         self.play.troubles += [f"{count} messages are left in {name}" for name, count in left.items()]
@@ -107,8 +111,8 @@ class Run:
         return not await self.stage.left()
 
     def _progress(self, doing: str) -> str:
-        history = self.history
-        return f"{time() - self.play.began:5.0f} s  {doing:<24} {len(history.known):6} asked  {history.open:5} open"
+        asked, waiting = len(self.history.known), self.history.open
+        return f"{time() - self.play.began:5.0f} s  {doing:<24} {asked:6} asked  {waiting:5} open"
 
 
 async def run(plan: Plan, folder: Path, tell: Tell, program: tuple[str, ...] = WORKER) -> Results:
@@ -150,12 +154,15 @@ def _judged(run: Run) -> Results:
         "course": play.done,
     }
     names = [phase.name for phase in run.plan.phases]
-    phases = [PhaseResult(name, run.seconds.get(name, 0.0), play.counts.get(name, Counter())) for name in [*names, _END]]
+    phases = [
+        PhaseResult(name, run.seconds.get(name, 0.0), play.counts.get(name, Counter()))
+        for name in [*names, _END]
+    ]
     stories = list(history.stories(ledger["starts"], PREFIX, play.spans))
     return results(about, phases, stories, [*play.troubles, *history.strange, *run.stage.defects()])
 
 
 async def _heard(run: Run) -> None:
     """Returns when nothing new has been heard for a moment."""
-    while time() - run.history.heard_at < _QUIET_S / 3:
+    while time() - run.history.heard_at < _QUIET_S / 3:  # noqa: ASYNC110
         await asyncio.sleep(_LOOK_S)

@@ -20,7 +20,7 @@ from simulator.rabbitmq import PrivateNode
 from worker.broker.topology import Topology, declare
 
 PREFIX = "chaos"
-# Short windows, so that seconds stand for hours: a message delivered again may be started after 8.5 s.
+# Short windows, so that seconds stand for hours: a message delivered again may be started after `window_s`.
 PACE: Mapping[str, Any] = {
     "HTTP_TIMEOUT_S": 1.5,
     "GRACE_S": 12,
@@ -32,7 +32,6 @@ PACE: Mapping[str, Any] = {
     "LOG_FORMAT": "json",
 }
 WORKER = ("-m", "worker")
-WINDOW_S = PACE["HTTP_TIMEOUT_S"] + 3 * (PACE["HEARTBEAT_S"] + 1) + PACE["COMMIT_SLACK_S"]
 _ENDS_S = 20.0
 _DEFECT = re.compile(r'"exception"|Traceback|"level": ?"(error|critical)"')
 
@@ -52,7 +51,6 @@ class Replica:
         """A new process, in place of the one that was."""
         stage, url = self._stage, URL(self._stage.node.url)
         settings = {
-            **PACE,
             **stage.settings,
             "AMQP_URL": str(url.with_port(self.amqp.port)),
             "ORCHESTRATOR_URL": f"http://127.0.0.1:{self.http.port}",
@@ -99,10 +97,16 @@ class Stage:
     node: PrivateNode
     simulator: Simulated
     folder: Path
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=lambda: dict(PACE))
     program: Sequence[str] = WORKER
     replicas: list[Replica] = field(default_factory=list)
     topology: Topology = field(default_factory=lambda: Topology(PREFIX))
+
+    @property
+    def window_s(self) -> float:
+        """How long after a redelivery a former owner's POST may still take effect."""
+        pace = self.settings
+        return float(pace["HTTP_TIMEOUT_S"] + 3 * (pace["HEARTBEAT_S"] + 1) + pace["COMMIT_SLACK_S"])
 
     @property
     def broker_port(self) -> int:
@@ -133,9 +137,7 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(
-    folder: Path, workers: int, program: Sequence[str] = WORKER
-) -> AsyncIterator[Stage]:
+async def staged(folder: Path, workers: int, program: Sequence[str] = WORKER) -> AsyncIterator[Stage]:
     """Sets everything up, workers ready, and takes all of it down again, whatever happens."""
     async with AsyncExitStack() as stack:
         node = PrivateNode()

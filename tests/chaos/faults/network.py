@@ -38,7 +38,7 @@ async def hold_one_way(play: Play) -> None:
 
 
 async def part_from_broker(play: Play) -> None:
-    """A silent partition: a worker still reaches Orchestrator, and the broker gives its messages to others."""
+    """A silent partition: a worker still reaches Orchestrator, and others get its messages."""
     await _stalled(play, play.anyone().amqp, "a partition from the broker", (2.0, 8.0))
 
 

@@ -5,7 +5,7 @@ from time import monotonic, time
 
 from chaos.faults.play import WORKER_KILL, Play
 from chaos.proxies.tcp import BACK, OUT, Trap
-from chaos.stage import WINDOW_S, Replica
+from chaos.stage import Replica
 
 _PATIENCE_S = 10.0
 _ANSWER_S = 2.0
@@ -72,9 +72,9 @@ async def freeze_briefly(play: Play) -> None:
 
 async def freeze_long(play: Play) -> None:
     """Stands still for longer than the window: what it then still sends may double, and is told apart."""
-    begin = time()
-    await _frozen(play, play.anyone(), WINDOW_S + play.random.uniform(2.0, 4.0))
-    play.span("frozen", begin - WINDOW_S, time() + 2.0)
+    begin, window_s = time(), play.stage.window_s
+    await _frozen(play, play.anyone(), window_s + play.random.uniform(2.0, 4.0))
+    play.span("frozen", begin - window_s, time() + 2.0)
 
 
 async def replace_all(play: Play) -> None:
@@ -123,5 +123,5 @@ async def _sprung(trap: Trap) -> bool:
 async def _until_answered(trap: Trap) -> None:
     """Until the other side has done its part: its answer is there, and held."""
     end = monotonic() + _ANSWER_S
-    while trap.line is not None and not trap.line.holds_back() and monotonic() < end:
+    while trap.line is not None and not trap.line.holds_back() and monotonic() < end:  # noqa: ASYNC110
         await asyncio.sleep(0.01)

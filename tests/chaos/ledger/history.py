@@ -138,19 +138,22 @@ class History:
         for name in batches.keys() - self.known.keys():
             self.strange.append(f"{name} was started, and nobody asked")
         for name, known in self.known.items():
-            yield known.phase, Story(
-                name=name,
-                expects=known.ask.expects,
-                copies=known.sent,
-                acknowledged=known.confirmed > 0,
-                guarded=not any(span.touches(known) for span in spans.get("without", ())),
-                frozen=any(span.touches(known) for span in spans.get("frozen", ())),
-                batches=tuple(batches.get(name, ())),
-                created=_fixed(known.created),
-                ended=_fixed(known.ended),
-                rejections=tuple(known.rejections.values()),
-                letters=tuple(known.letters),
-                surplus=frozenset(known.surplus),
+            yield (
+                known.phase,
+                Story(
+                    name=name,
+                    expects=known.ask.expects,
+                    copies=known.sent,
+                    acknowledged=known.confirmed > 0,
+                    guarded=not any(span.touches(known) for span in spans.get("without", ())),
+                    frozen=any(span.touches(known) for span in spans.get("frozen", ())),
+                    batches=tuple(batches.get(name, ())),
+                    created=_fixed(known.created),
+                    ended=_fixed(known.ended),
+                    rejections=tuple(known.rejections.values()),
+                    letters=tuple(known.letters),
+                    surplus=frozenset(known.surplus),
+                ),
             )
 
 

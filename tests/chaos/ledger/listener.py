@@ -23,9 +23,7 @@ def ear(topology: Topology) -> str:
 async def bind(connection: AbstractConnection, topology: Topology) -> None:
     """Declares the queue, so that nothing said from now on is missed."""
     async with connection.channel() as channel:
-        queue = await channel.declare_queue(
-            ear(topology), durable=True, arguments={"x-queue-type": "quorum"}
-        )
+        queue = await channel.declare_queue(ear(topology), durable=True, arguments={"x-queue-type": "quorum"})
         await queue.bind(topology.events, "#")
         await queue.bind(topology.dead)
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 UNKNOWN = "outcome_unknown"
-# What a good request may be refused for, with everything around failing: Orchestrator itself said no, or
-# it was tried too often. Any other refusal of a good request is untrue.
+# What any request may be refused for, with everything around failing: Orchestrator itself said no, or it was
+# tried too often. Any other refusal of a good request is untrue.
 TRUTHFUL = frozenset({"orchestrator_refused", "attempts_exhausted"})
 
 
@@ -42,7 +42,8 @@ class Story:
     *copies* messages were sent for it. *guarded* is False where the shared ledger may have been away while
     they were about, *frozen* is True where a worker stood still for longer than the window meanwhile.
     *created* and *ended* are the ids of the events that told of a job or of its end, by job; *rejections*
-    the code and the moment of each rejection told; *letters* the codes of its dead letters, *surplus* the jobs that were told to be duplicates.
+    the code and the moment of each rejection told; *letters* the codes of its dead letters; *surplus* the
+    jobs that were told to be duplicates.
     """
 
     name: str
@@ -90,23 +91,27 @@ def _end(story: Story) -> Kind:
 
 def _doubled(story: Story) -> Iterator[Finding]:
     """More than one start. Only a publisher's own copies, and only without a shared ledger, excuse one."""
+    kind = _doubling(story)
+    if kind:
+        yield Finding(kind, f"{story.name} was started {len(story.batches)} times ({story.copies} messages)")
+
+
+def _doubling(story: Story) -> Kind | None:
     starts = len(story.batches)
     if starts < 2:
-        return
-    kind = Kind.DOUBLED
+        return None
     if story.frozen:
-        kind = Kind.DOUBLED_BY_FREEZE
-    elif starts <= story.copies and not story.guarded:
-        kind = Kind.DOUBLED_BY_COPIES
-    yield Finding(kind, f"{story.name} was started {starts} times ({story.copies} messages)")
+        return Kind.DOUBLED_BY_FREEZE
+    return Kind.DOUBLED if starts > story.copies or story.guarded else Kind.DOUBLED_BY_COPIES
 
 
 def _untold(story: Story) -> Iterator[Finding]:
     """Jobs that exist and were not told of, or whose end was not."""
+    kind = _doubling(story) or Kind.LOST
     for job in sorted(story.jobs - story.created.keys() - story.surplus):
-        yield Finding(Kind.LOST, f"{story.name}: nobody was told of job {job}")
+        yield Finding(kind, f"{story.name}: nobody was told of job {job}")
     for job in sorted(story.jobs & story.created.keys() - story.ended.keys() - story.surplus):
-        yield Finding(Kind.LOST, f"{story.name}: nobody was told of the end of job {job}")
+        yield Finding(kind, f"{story.name}: nobody was told of the end of job {job}")
 
 
 def _untrue(story: Story) -> Iterator[Finding]:
@@ -121,7 +126,7 @@ def _untrue(story: Story) -> Iterator[Finding]:
                 text = f"{story.name}: the {what} of job {job} was told under {len(ids)} ids"
                 yield Finding(Kind.UNEXPECTED, text)
     for code, at in story.rejections:
-        if story.expects and code != story.expects or not story.expects and code not in TRUTHFUL:
+        if code != story.expects and code not in TRUTHFUL:
             yield Finding(Kind.UNEXPECTED, f"{story.name} was refused as {code}")
         # Another copy may be started after this one was refused; not the other way round.
         if any(story.copies == 1 or batch.at < at for batch in story.batches) and story.guarded:

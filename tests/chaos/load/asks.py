@@ -34,7 +34,7 @@ class Ask:
 
 
 def asks(count: int, seed: str, duplicates: float = 0.05) -> Iterator[Ask]:
-    """*count* requests; the same *seed* gives the same ones. A share of *duplicates* is sent twice or thrice."""
+    """*count* requests; the same *seed* gives the same ones. A share of *duplicates* is sent again."""
     random = Random(seed)  # noqa: S311 - a load, not a secret
     for number in range(count):
         name = f"c{number:06}"
@@ -56,7 +56,7 @@ def _good(random: Random) -> dict[str, Any]:
 
 
 def _again(name: str, asked: dict[str, Any], random: Random) -> Iterator[Copy]:
-    """A second message with the id, now and then a third: at the same instant, or later; other words or not."""
+    """A second message with the id, at times a third: at the same instant or later, other words or not."""
     for number in range(2, 4 if random.random() < 0.1 else 3):
         words = {**asked, "metadata": {"copy": str(number)}} if random.random() < 0.3 else asked
         after = 0.0 if random.random() < 0.4 else random.uniform(*_LATER_S)

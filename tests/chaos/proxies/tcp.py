@@ -54,7 +54,7 @@ class _Way(asyncio.Protocol):
         else:
             self.sink.write(data)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         self.over = True
         self.line.ended(self)
 
