@@ -6,12 +6,15 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import aio_pika
 import pytest
+import warm
 from simulated import Simulated
+from warm import Warm
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from simulator.rabbitmq import running
@@ -64,6 +67,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Processes of the product begin warm, for this process and for those of -n."""
+    if not hasattr(config, "workerinput"):
+        stack = ExitStack()
+        stack.enter_context(warm.ready())
+        config.add_cleanup(stack.close)
+
+
 gc.disable()  # until all is imported and collected: there is no garbage in it, and much to look through
 
 
@@ -86,8 +97,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _no_child_process_is_left() -> Iterator[None]:
     """What tests start, they end; looked at when all other fixtures are done."""
+    before = set(_children())
     yield
-    left = {pid: _command(pid) for pid in _children()}
+    left = {pid: _command(pid) for pid in [*_children(), *(str(one.pid) for one in Warm.running)]}
+    left = {pid: command for pid, command in left.items() if pid not in before}
     assert not left, f"child processes are left behind: {left}"
 
 

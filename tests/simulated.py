@@ -1,11 +1,12 @@
 """The Orchestrator simulator as a process of its own, and what tests tell it and ask it."""
 
 import json
+import os
 import select
-import subprocess
-import sys
 import urllib.request
 from typing import Any, Self
+
+from warm import started
 
 _WITHIN_S = 30
 
@@ -22,24 +23,20 @@ class Simulated:
 
     def __enter__(self) -> Self:
         """Starts it on a free port and returns when it listens."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "simulator", "--port", "0"], stdout=subprocess.PIPE
-        )
-        try:
-            assert self._process.stdout
-            ready, _, _ = select.select([self._process.stdout], [], [], _WITHIN_S)
-            assert ready, f"the simulator said nothing for {_WITHIN_S} s"
-            places = json.loads(self._process.stdout.readline())
-        except BaseException:
-            self.__exit__()
-            raise
+        hears, says = os.pipe()
+        with open(hears) as said:  # noqa: PTH123 - a descriptor
+            self._process = started("-m", "simulator", "--port", "0", output=(says, 2))
+            os.close(says)
+            ready, _, _ = select.select([said], [], [], _WITHIN_S)
+            places = json.loads(said.readline()) if ready else {}
+        assert places, f"the simulator did not say within {_WITHIN_S} s where it is"
         self.url, self.cloud, self.onprem = places["url"], places["cloud"], places["onprem"]
         return self
 
     def __exit__(self, *_: object) -> None:
         """Ends the process."""
         self._process.terminate()
-        self._process.communicate(timeout=_WITHIN_S)
+        self._process.wait(_WITHIN_S)
 
     def seed(self, seed: dict[str, Any] | None = None) -> None:
         """A new world: this one, or the built-in one; no faults, an empty ledger, no recorded requests."""

@@ -4,8 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from tenant import CLIENT_ID, CLIENT_SECRET
+from warm import started
 
 T = TypeVar("T")
 WITHIN_S = 30.0
@@ -63,13 +62,12 @@ class Working:
         ours = {f"JOBRELAY_{name}": str(value) for name, value in {**QUICK, **settings}.items()}
         self._environment = {**kept, **ours}
         self._port = 0
-        self._command = [sys.executable, *program, "run", "--role", roles]
+        self._command = [*program, "run", "--role", roles]
 
     def __enter__(self) -> Self:
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command, env=self._environment, stdout=log, stderr=subprocess.STDOUT
-            )
+            output = log.fileno(), log.fileno()
+            self._process = started(*self._command, output=output, environment=self._environment)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -95,7 +93,7 @@ class Working:
     async def ended(self) -> int:
         """Its exit code, once it has ended."""
         await until(lambda: self._process.poll() is not None, lambda: f"the worker ends\n{self.last_words()}")
-        return self._process.returncode
+        return self._process.wait()
 
     async def ready(self) -> None:
         """Returns when `/readyz` says so."""

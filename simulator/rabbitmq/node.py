@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from simulator.rabbitmq.guard import Guard
+from simulator.rabbitmq.loading import AT_ONCE
 from simulator.rabbitmq.loopback import NoBroker, await_broker, free_ports
 
 # Debian's commands on the PATH insist on the service's user and folders; the real ones are these.
@@ -127,7 +128,7 @@ class PrivateNode:
             process = subprocess.Popen(
                 [program],
                 cwd=self._home,
-                env=self._environment,
+                env=self._environment | AT_ONCE,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

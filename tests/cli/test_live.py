@@ -1,9 +1,8 @@
 """Commands beside a running worker, and those that run others."""
 
 import json
+import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from conftest import Shell
 from simulated import Simulated
 from tenant import CLIENT_ID
+from warm import started
 from working import Working
 
 WITHIN_S = 60
@@ -21,16 +21,16 @@ class Running:
     """A command in a process of its own."""
 
     def __init__(self, *arguments: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "worker", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        pipes = [os.pipe() for _ in range(2)]
+        self._said = [open(hears) for hears, _ in pipes]  # noqa: PTH123, SIM115 - closed by `end`
+        (_, out), (_, err) = pipes
+        self._process = started("-m", "worker", *arguments, output=(out, err))
+        for says in (out, err):
+            os.close(says)
 
     def first(self, stream: str = "stdout") -> str:
         """The first line it writes there."""
-        return str(getattr(self._process, stream).readline())
+        return self._said[("stdout", "stderr").index(stream)].readline()
 
     def interrupt(self) -> int:
         """Its exit code after Ctrl-C."""
@@ -39,12 +39,11 @@ class Running:
 
     def end(self) -> tuple[int, str, str]:
         """Its exit code and what it wrote."""
-        try:
-            out, err = self._process.communicate(timeout=WITHIN_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            raise
-        return self._process.returncode, out, err
+        code = self._process.wait(WITHIN_S)
+        out, err = [stream.read() for stream in self._said]
+        for stream in self._said:
+            stream.close()
+        return code, out, err
 
 
 @pytest.fixture
