@@ -138,7 +138,7 @@ async def test_a_reference_that_fails_takes_no_other_with_it(
         pytest.param(says({"message": "no such folder", "errorCode": 1100}, 400), 1, id="the folder is gone"),
         pytest.param(says({"message": "not allowed"}, 403), 1, id="no permission"),
         pytest.param(says({"message": "slow"}, 429, Retry_After="60"), 1, id="throttled"),
-        pytest.param(says(None, 400), 3, id="everything is refused"),
+        pytest.param(says(None, 400), 6, id="everything is refused, each twice"),
     ],
 )
 async def test_what_is_nobodys_fault_is_not_asked_piece_by_piece(

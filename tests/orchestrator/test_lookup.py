@@ -196,7 +196,7 @@ async def test_a_refused_folder_does_not_change_the_way_of_asking(
 ) -> None:
     """Only a refused filter does, and only when another one is taken."""
     gone = says({"message": "no such folder", "errorCode": 1100}, 400)
-    server.on("JobsList", gone, says(None, 400), REFUSED, REFUSED, REFUSED, rows())
+    server.on("JobsList", gone, says(None, 400), says(None, 400), REFUSED, REFUSED, REFUSED, rows())
     client = await connect()
     for _ in range(3):
         with pytest.raises(Unavailable):

@@ -226,3 +226,19 @@ def attachment(uri: str, **more: Any) -> dict[str, Any]:
     headers = {"Keys": ["x-ms-blob-type"], "Values": ["BlockBlob"]}
     access = {"Uri": uri, "Verb": "PUT", "RequiresAuth": False, "Headers": headers} | more
     return {"Id": "0f7c0b1e-0000-4000-8000-000000000001", "BlobFileAccess": access}
+
+
+@pytest.mark.parametrize("empty", [1, 2], ids=["once", "twice"])
+async def test_an_empty_400_is_the_fault_of_nobody_who_asked(
+    connect: Connect, server: Server, folder: Folder, empty: int
+) -> None:
+    """It passes with a new connection; where it stays, what was asked for is unknown rather than wrong."""
+    server.on("Releases", *[says(None, 400)] * empty, rows(RELEASE))
+    client = await connect()
+    if empty == 1:
+        assert await client.processes(folder)
+    else:
+        with pytest.raises(Unavailable, match="empty 400") as trouble:
+            await client.processes(folder)
+        assert not trouble.value.outage
+    assert server.calls["Releases"] == 2

@@ -110,6 +110,9 @@ def why_not_read(operation: str, reply: Reply, problem: str = "") -> Failure:
             f"{operation} gave an answer that cannot be read: {reply.conceal(problem)[:LONGEST_ID]}",
             outage=True,
         )
+    if is_empty_400(reply):
+        # Whatever was asked is not to blame for it, nor is the request that needs to know.
+        return Unavailable(Later.FAILING, f"{operation}: {_COOKIES}", answer=answer)
     return refused(operation, answer)
 
 

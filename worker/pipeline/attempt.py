@@ -119,6 +119,8 @@ class Attempts:
         target = await self._resolved(this.request)
         if this.claim.look:
             found = await self._looked_up(this, target if isinstance(target, Target) else None)
+            if this.claim.told is not None and not _doubled(found):
+                return this.claim.told
             if found is not None:
                 return found
         if isinstance(this.request, Rejected):
@@ -194,6 +196,11 @@ def _deferred(this: Try, why: Unavailable) -> Deferred:
     code = Later.OUTCOME_UNKNOWN if doubtful else why.code
     seconds = delay_of(why.code, this.case.past.attempt, why.retry_after)
     return Deferred(code, why.detail, seconds, this.claim.safe_at, why.answer)
+
+
+def _doubled(found: Outcome | None) -> bool:
+    """True where a look-up showed a second start, or did not show whether there is one."""
+    return bool(found.surplus) if isinstance(found, Started) else found is not None
 
 
 def _premature(why: Rejected, case: Case) -> bool:

@@ -128,7 +128,8 @@ class Settler:
         ]
         surplus = [events.job_duplicate(self._source, documents[0], job, now) for job in started.surplus]
         await _all(self._outbox.announce(event) for event in (*created, *surplus))
-        await _all(self._outbox.track(document) for document in documents)
+        followed = [*documents, *events.tracking_documents(case.sender, shared, started.surplus, now)]
+        await _all(self._outbox.track(document) for document in followed)
         # Not before: a copy that reads it is acknowledged without a word.
         await self._ledger.settle(str(case.sender.request_id), case.entry())
 

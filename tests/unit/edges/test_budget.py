@@ -187,6 +187,18 @@ async def test_nobody_waits_longer_than_the_bound() -> None:
     assert served == sorted(served)
 
 
+async def test_who_comes_again_late_waits_no_longer_either() -> None:
+    """A second try stands behind those who came during its pause; its bound is from when it asked."""
+    budget, loop = Budget(60), asyncio.get_running_loop()
+    await _turns(budget, 10)
+    async with asyncio.TaskGroup() as group:
+        again = group.create_task(_refused(budget, 5.0))
+        await asyncio.sleep(4.9)
+        for _ in range(12):
+            group.create_task(budget.turn(urgent=True))
+    assert again.result() == PATIENCE_S < loop.time()
+
+
 async def test_a_stop_ends_every_wait_at_once() -> None:
     """GRACE_S is for what is in hand, not for queues."""
     budget, loop = Budget(60), asyncio.get_running_loop()

@@ -105,7 +105,7 @@ async def test_a_second_start_is_announced_and_called_off() -> None:
     assert shop.outbox.keys() == ["job.created", "job.duplicate"]
     data = shop.outbox.events[1].data
     assert (data["job"]["key"], data["kept"]["key"]) == (second.key, first.key)
-    assert [document["job"]["key"] for document in shop.outbox.tracked] == [first.key]
+    assert [document["job"]["key"] for document in shop.outbox.tracked] == [first.key, second.key]
     assert shop.tenant.asked("stop") == [(MODERN.id, [second.id])]
     assert shop.telemetry.surplus_jobs == 1
 
@@ -123,3 +123,16 @@ async def test_a_worker_that_was_frozen_finds_the_start_that_was_made_without_it
         gate.set()
     assert shop.outbox.keys() == ["job.created", "job.duplicate"]
     assert shop.outbox.events[0].subject == kept.key
+
+
+@pytest.mark.parametrize("doubled", [True, False])
+async def test_a_copy_of_a_duplicate_is_looked_up_before_it_is_called_one(doubled: bool) -> None:
+    """Without a common ledger its former owner may have started it, next to the one that is known here."""
+    shop = Shop()
+    await shop.handle(shop.delivery())
+    if doubled:
+        shop.tenant.commit(MODERN, "jobrelay:inc-1")
+    await shop.handle(shop.delivery(message_id="m-2", redelivered=True))
+    assert (shop.posts, shop.tenant.count("find")) == (1, 1)
+    told = ["job.created", "job.duplicate"] if doubled else ["request.duplicate"]
+    assert shop.outbox.keys() == ["job.created", *told]

@@ -1,1 +1,1 @@
-"""HTTP to Orchestrator: connections, bounded answers, masked secrets, and calls with a token."""
+"""HTTP to Orchestrator: connections, bounded answers, masked secrets, calls with a token, a pace for lists."""

@@ -42,7 +42,7 @@ class Transport:
         Raises `Unavailable`, or `Rejected` with the server's answer where it says no.
         """
         send: Send = partial(self._connection.safely, gate=gate) if gate else self._connection.safely
-        reply = await self._authorised(send, call, folder_id, None, extra)
+        reply = await self._heard(send, call, folder_id, None, extra)
         return self.read(call, reply, parse)
 
     async def post(
@@ -62,11 +62,7 @@ class Transport:
         send: Send = self._connection.safely if safe else self._connection.once
         if may_send is not None:
             send = _while(may_send, send)
-        reply = await self._authorised(send, call, folder_id, body)
-        if reply.status == 400 and refusals.is_empty_400(reply):
-            await self._connection.renew()
-            reply = await self._authorised(send, call, folder_id, body)
-        return reply
+        return await self._heard(send, call, folder_id, body)
 
     async def upload(self, call: Call, upload: Upload, content: bytes, *, own: bool) -> None:
         """Sends *content* where *upload* says. Our token goes to *own* hosts only, when it is asked for."""
@@ -90,6 +86,21 @@ class Transport:
         if isinstance(failure, Unavailable):
             self.trouble = failure.detail
         raise failure
+
+    async def _heard(
+        self,
+        send: Send,
+        call: Call,
+        folder_id: int | None,
+        body: bytes | None,
+        extra: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """An answer, asked for once more over a new connection where the antiforgery filter gave it."""
+        reply = await self._authorised(send, call, folder_id, body, extra)
+        if reply.status == 400 and refusals.is_empty_400(reply):
+            await self._connection.renew()
+            reply = await self._authorised(send, call, folder_id, body, extra)
+        return reply
 
     async def _authorised(
         self,

@@ -24,6 +24,7 @@ class Claim:
 
     *since* is when it was first in hand, as far as known. *safe_at* is the moment from which no earlier POST
     can commit any more, None when there was none. *look* is true while a look-up must come before any POST.
+    *told* is set where another message's jobs are started and told, and this one's may have been started too.
     *other* owns the ledger's entry that the doubt comes from, and *over* owned one that a look-up has
     disproved; *doubted* stays true from then on. No POST leaves after *send_by*. *still_mine* tells whether
     the broker sees it so too.
@@ -39,6 +40,7 @@ class Claim:
     look: bool = False
     other: str | None = None
     over: str | None = None
+    told: Duplicate | None = None
     doubted: bool = False
     entered: bool = False
     send_by: float = 0.0
@@ -83,7 +85,11 @@ class Claims:
         stands = await self._ledger.known(claim.request_id)
         if stands is not None and message.fresh:
             stands = await self._once_told(claim, stands)
-        return self._heeded(claim, stands) or claim
+        before = self._heeded(claim, stands)
+        if isinstance(before, Duplicate) and claim.look:
+            # Without a common ledger it may have been started elsewhere, next to the other.
+            claim.told, before = before, None
+        return before or claim
 
     async def enter(self, claim: Claim) -> Duplicate | Repeated | None:
         """Enters a POST about to be sent. None: send it, unless `claim.look` says to look first."""
