@@ -4,16 +4,17 @@ import asyncio
 import gc
 import socket
 import time
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import AsyncExitStack
 from signal import SIGINT, SIGTERM
 
 import structlog
 
-from worker.broker.connection import Link
+from worker.broker.connection import Link, Reports
 from worker.broker.inbox import Inbox
 from worker.broker.outbox import Outbox
 from worker.broker.topology import Topology
+from worker.broker.watchdog import Watchdog
 from worker.domain.failures import Rejected, Unavailable
 from worker.domain.requests import FolderRef
 from worker.ledger.memory import MemoryLedger
@@ -55,16 +56,23 @@ class Worker:
         self._health = Health(without=() if self._roles & _TAKING else _NEEDED_TO_TAKE)
         self._client = Client(settings, self._metrics.orchestrator_call)
         self._ledger = MemoryLedger()
-        self._consuming = self._link("broker-consume")
-        self._publishing = self._link("broker-publish")
-        self._outbox = Outbox(self._topology, self._publishing.up, self._metrics.reply_lost)
-        self._inboxes = {
-            role: Inbox(queue, prefetch, self._consuming.up)
+        queues = {
+            role: (queue, prefetch)
             for role, queue, prefetch in (
                 ("start", self._topology.start, settings.concurrency),
                 ("track", self._topology.tracking, _TRACKING_PREFETCH),
             )
             if role in self._roles
+        }
+        self._watchdog = Watchdog(
+            [queue for queue, _ in queues.values()], self._health.give_up, self._metrics.broker.renewed
+        )
+        self._consuming = self._link("broker-consume", self._watchdog.excuse)
+        self._publishing = self._link("broker-publish", lambda: None)
+        self._outbox = Outbox(self._topology, self._publishing.up, self._metrics.reply_lost)
+        self._inboxes = {
+            role: Inbox(queue, prefetch, self._consuming.up, self._watchdog)
+            for role, (queue, prefetch) in queues.items()
         }
 
     async def run(self) -> None:
@@ -99,7 +107,7 @@ class Worker:
         edges = [self._publishing.keep(self._outbox.session), self._outbox.reply()]
         if self._inboxes:
             edges.append(self._consuming.keep(*(inbox.session for inbox in self._inboxes.values())))
-            edges.append(self._watch_orchestrator())
+            edges += [self._watchdog.run(), self._watch_orchestrator()]
         return edges
 
     def _role_runs(self) -> list[Coroutine[None, None, None]]:
@@ -129,9 +137,11 @@ class Worker:
         settler = Settler(self._outbox, self._ledger, teller, rules, time.time)
         return Consumer(attempts, settler, rules, self._metrics, time.time)
 
-    def _link(self, name: str) -> Link:
+    def _link(self, name: str, away: Callable[[], None]) -> Link:
         url = self._settings.amqp_url.get_secret_value()
-        return Link(name, url, self._settings.heartbeat_s, self._topology, self._health.set)
+        metrics = self._metrics.broker
+        reports = Reports(self._health.set, metrics.connected, metrics.blocked, away)
+        return Link(name, url, self._settings.heartbeat_s, self._topology, reports)
 
     async def _watch_orchestrator(self) -> None:
         """Keeps readiness true to what calls have met with; asks by itself while something is wrong."""

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -54,12 +55,15 @@ class PrivateNode:
     url: str
     """Where it is reached: `amqp://USER:PASSWORD@127.0.0.1:PORT`. It stays the same over `restart`."""
 
-    def __init__(self, plugins: Sequence[str] = ()) -> None:
-        """`plugins` are enabled from the start; those with ports of their own listen where they always do."""
+    def __init__(self, plugins: Sequence[str] = (), *, console: bool = False) -> None:
+        """`plugins` are enabled from the start; those with ports of their own listen where they always do.
+
+        With *console* the node takes `tell`.
+        """
         server = installed_server()
         if server is None:
             raise NoBroker("No rabbitmq-server with its epmd is installed.")
-        self._server, self._plugins = server, plugins
+        self._server, self._plugins, self._console = server, plugins, console
         self._open = ExitStack()
         self._started: list[subprocess.Popen[bytes]] = []
 
@@ -115,21 +119,46 @@ class PrivateNode:
         )
         return done.stdout
 
+    def tell(self, expression: str, timeout_s: float = 20) -> str:
+        """Evaluates Erlang in the node and returns the value as Erlang writes it, at no cost beside `ctl`.
+
+        Raises `ValueError` with what the node says of an expression that fails.
+        """
+        answer = self._home / f"answer-{secrets.token_hex(4)}"
+        line = (
+            f'file:write_file("{answer}.part", io_lib:format("~tp", [try {{ok, begin {expression} end}}'
+            " catch _:Why -> {failed, Why} end])),"
+            f' file:rename("{answer}.part", "{answer}"), f().\n'
+        )
+        if self._node.stdin is None:
+            raise ValueError("this node has no console")
+        self._node.stdin.write(line.encode())
+        self._node.stdin.flush()
+        end = time.monotonic() + timeout_s
+        while not answer.exists():
+            if time.monotonic() > end:
+                raise ValueError(f"the node does not answer {expression}\n{self._last_words()}")
+            time.sleep(0.005)
+        kind, _, value = answer.read_text()[1:-1].partition(",")
+        if kind != "ok":
+            raise ValueError(f"{expression}: {value}")
+        return value
+
     def _start(self) -> None:
-        self._node = self._spawn(str(self._server), group=self._epmd.pid)
+        self._node = self._spawn(str(self._server), group=self._epmd.pid, console=self._console)
         try:
             await_broker(self._port, lambda: self._node.poll() is not None)
         except NoBroker as error:
             raise NoBroker(f"{error}\n{self._last_words()}") from error
 
-    def _spawn(self, program: str, group: int) -> subprocess.Popen[bytes]:
+    def _spawn(self, program: str, group: int, *, console: bool = False) -> subprocess.Popen[bytes]:
         """A process of the port mapper's group: Ctrl-C does not reach it, and one signal ends them all."""
         with (self._home / "output.txt").open("ab") as output:
             process = subprocess.Popen(
                 [program],
                 cwd=self._home,
                 env=self._environment | AT_ONCE,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if console else subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 process_group=group,
@@ -141,6 +170,8 @@ class PrivateNode:
         for process in self._started:
             process.kill()
             process.wait()
+            if process.stdin:
+                process.stdin.close()
 
     def _last_words(self) -> str:
         texts = [self._home / "output.txt", *sorted((self._home / "log").glob("*.log"))]
@@ -184,6 +215,7 @@ class PrivateNode:
             "PATH": os.pathsep.join((os.environ.get("PATH", os.defpath), *_MORE_FOLDERS)),
             "ERL_EPMD_PORT": str(epmd),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
+            **({"RABBITMQ_ALLOW_INPUT": "true"} if self._console else {}),
             "RUNNING_UNDER_SYSTEMD": "true",  # the start script then becomes the node instead of its parent
             **{f"RABBITMQ_{name}": str(value) for name, value in settings.items()},
         }

@@ -108,6 +108,15 @@ async def test_a_worker_lives_until_its_watchdog_gives_up(worker: Worker) -> Non
         assert "300 s" in (await answer.json())["reason"]
 
 
+async def test_a_worker_whose_loop_lags_is_not_alive(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By more than thirty seconds: then it does nothing else in time either."""
+    for lag, status in ((29.0, 200), (31.0, 503)):
+        monkeypatch.setattr(Pulse, "lag", lag)
+        async with worker.client.get("/livez") as answer:
+            assert answer.status == status
+            assert ("31 s" in str(await answer.json())) is (status == 503)
+
+
 class LateLoop:
     """A loop whose timers run when the test says so."""
 
@@ -165,6 +174,9 @@ async def test_metrics_are_served_for_prometheus(worker: Worker) -> None:
     metrics.tracked(7)
     metrics.reply_lost()
     metrics.outage(True)
+    metrics.broker.connected("broker-publish")
+    metrics.broker.blocked("broker-publish", True)
+    metrics.broker.renewed("p.start")
     async with worker.client.get("/metrics") as answer:
         text = await answer.text()
     assert answer.content_type == "text/plain"
@@ -179,5 +191,8 @@ async def test_metrics_are_served_for_prometheus(worker: Worker) -> None:
         "jobrelay_jobs_tracked 7.0",
         "jobrelay_replies_lost_total 1.0",
         "jobrelay_outage 1.0",
+        'jobrelay_broker_connections_total{link="broker-publish"} 1.0',
+        'jobrelay_broker_blocked{link="broker-publish"} 1.0',
+        'jobrelay_consumers_renewed_total{queue="p.start"} 1.0',
     ):
         assert line in text

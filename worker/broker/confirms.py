@@ -20,6 +20,7 @@ _METHODS_KEPT = 1000
 # With this many under way, a moment's wait costs nobody time and saves most of the writes.
 _BUSY = 16
 _GATHER_S = 0.002
+_TICK_S = 1.0
 
 
 class Publisher:
@@ -78,15 +79,20 @@ class Publisher:
             await self._due.wait()
             if len(self._channel.confirmations) > _BUSY:
                 await asyncio.sleep(_GATHER_S)
+            # What the broker would not read now is a copy too many should the connection be lost.
+            await self._channel.connection.ready()
             self._due.clear()
             frames, self._frames = self._frames, []
             await self._channel.write_queue.put(ChannelFrame(b"".join(frames), should_close=False))
 
     async def _watch(self) -> None:
-        """Ends when a publish has waited for its confirm through one whole timeout."""
+        """Ends when a publish has waited for its confirm through one whole timeout of an open broker's."""
         while True:
-            newest = self._channel.delivery_tag
-            await asyncio.sleep(self._timeout_s)
+            newest, left = self._channel.delivery_tag, self._timeout_s
+            while left > 0:
+                await self._channel.connection.ready()
+                await asyncio.sleep(min(left, _TICK_S))
+                left -= _TICK_S
             if next(iter(self._channel.confirmations), newest + 1) <= newest:
                 raise SessionOver(f"no confirm in {self._timeout_s:g} s")
 

@@ -8,24 +8,32 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import NoReturn
 
 import aio_pika
 import structlog
-from aio_pika.abc import AbstractConnection
+from aio_pika.abc import AbstractConnection, UnderlayConnection
 from aio_pika.exceptions import AMQPError
 from aiormq.channel import Channel
+from aiormq.exceptions import (
+    AuthenticationError,
+    ConnectionNotAllowed,
+    InvalidFrameError,
+    ProbableAuthenticationError,
+)
 from yarl import URL
 
 from worker.broker.topology import Topology, TopologyMismatch, declare
 
 _CONNECT_TIMEOUT_S = 10.0
+_OPEN_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = 5.0
+_LOOK_EVERY_S = 1.0
 _PAUSE_LEAST_S, _PAUSE_MOST_S = 0.2, 5.0
 
 Session = Callable[[AbstractConnection], Coroutine[None, None, None]]
-Report = Callable[[str, bool, str | None], None]
-"""Tells readiness how a condition stands: its name, whether it holds, and if not, why."""
+_BLOCKED = "the broker takes nothing from publishers: it is short of memory or of disk space"
 
 _log = structlog.get_logger(__name__)
 
@@ -35,6 +43,22 @@ class SessionOver(Exception):
 
 
 _LOSSES = (AMQPError, OSError, TimeoutError, RuntimeError, SessionOver)
+# What was refused is refused for ever: this process has read its settings.
+_REFUSALS = (AuthenticationError, ProbableAuthenticationError)
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """Who hears how a link fares.
+
+    *condition* is readiness: a name, whether it holds, and if not, why. *connected* counts. *blocked* says
+    whether the broker takes nothing from publishers. *away* is called when only the broker can help.
+    """
+
+    condition: Callable[[str, bool, str | None], None]
+    connected: Callable[[str], None]
+    blocked: Callable[[str, bool], None]
+    away: Callable[[], None]
 
 
 class Link:
@@ -44,11 +68,11 @@ class Link:
     them is over waits with jitter and begins anew. A topology that differs is reported and tried again.
     """
 
-    def __init__(self, name: str, url: str, heartbeat_s: int, topology: Topology, report: Report) -> None:
+    def __init__(self, name: str, url: str, heartbeat_s: int, topology: Topology, reports: Reports) -> None:
         self._name = name
         self._url = URL(url).update_query(heartbeat=str(heartbeat_s))
         self._topology = topology
-        self._report = report
+        self._reports = reports
         self._pause = _PAUSE_LEAST_S
         self._awaited = 0
 
@@ -58,34 +82,67 @@ class Link:
             try:
                 await self._live(sessions)
             except TopologyMismatch as error:
-                self._report("topology", False, str(error))
+                self._reports.condition("topology", False, str(error))
+                self._reports.away()
                 self._say("topology differs", error)
             except _LOSSES as error:
                 if _cancelled():
                     # The library may have turned our end into a loss of its own.
                     raise asyncio.CancelledError from error
-                self._report(self._name, False, _reason(error))
+                self._reports.condition(self._name, False, _reason(error))
                 self._say("connection lost", error)
             await asyncio.sleep(self._pause * random.uniform(0.5, 1))  # noqa: S311 - jitter, not a secret
             self._pause = min(self._pause * 2, _PAUSE_MOST_S)
 
     async def _live(self, sessions: tuple[Session, ...]) -> None:
-        connection = await connect(str(self._url), f"jobrelay {self._name}")
+        connection = await self._connected()
         try:
-            await declare(connection, self._topology)
-            self._report("topology", True, None)
+            await self._declared(connection)
             self._awaited = len(sessions)
-            await together(*(session(connection) for session in sessions))
+            await together(*(session(connection) for session in sessions), self._see_blocks(connection))
         finally:
             with suppress(AMQPError, OSError, TimeoutError, RuntimeError):
                 await asyncio.wait_for(connection.close(), _CLOSE_TIMEOUT_S)
+
+    async def _connected(self) -> AbstractConnection:
+        try:
+            connection = await connect(str(self._url), f"jobrelay {self._name}")
+        except _LOSSES as error:
+            if not isinstance(error, _REFUSALS):
+                self._reports.away()
+            raise
+        self._reports.connected(self._name)
+        return connection
+
+    async def _declared(self, connection: AbstractConnection) -> None:
+        try:
+            await declare(connection, self._topology)
+        except _LOSSES:
+            self._reports.away()
+            raise
+        self._reports.condition("topology", True, None)
+
+    async def _see_blocks(self, connection: AbstractConnection) -> None:
+        """Says when the broker takes nothing more from publishers, and when it does again."""
+        transport = connection.transport
+        while transport is not None:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            if await _ready(transport):
+                continue
+            self._reports.blocked(self._name, True)
+            self._reports.condition(self._name, False, _BLOCKED)
+            try:
+                await transport.ready()
+            finally:
+                self._reports.blocked(self._name, False)
+            self._reports.condition(self._name, self._awaited == 0, "the session has not begun")
 
     def up(self) -> None:
         """Called by each session once it does its work: with the last of them the link is good."""
         self._awaited -= 1
         if self._awaited == 0:
             self._pause = _PAUSE_LEAST_S
-            self._report(self._name, True, None)
+            self._reports.condition(self._name, True, None)
 
     def _say(self, event: str, error: Exception) -> None:
         _log.warning(f"broker.{event.replace(' ', '_')}", link=self._name, reason=_reason(error))
@@ -93,6 +150,12 @@ class Link:
 
 async def together(*parts: Coroutine[None, None, None]) -> NoReturn:
     """Runs *parts* until one of them is over, and raises the loss that it ended with."""
+    try:
+        unless_cancelled()
+    except asyncio.CancelledError:
+        for part in parts:
+            part.close()
+        raise
 
     async def ended(part: Coroutine[None, None, None]) -> Exception:
         try:
@@ -111,19 +174,25 @@ async def together(*parts: Coroutine[None, None, None]) -> NoReturn:
 
 async def connect(url: str, name: str) -> AbstractConnection:
     """Connects once, or raises `OSError`, `TimeoutError` or an `AMQPError`."""
-    return await aio_pika.connect(
-        url, timeout=_CONNECT_TIMEOUT_S, client_properties={"connection_name": name}
-    )
+    async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+        return await aio_pika.connect(url, client_properties={"connection_name": name})
 
 
 @asynccontextmanager
 async def channel_on(connection: AbstractConnection, *, confirms: bool) -> AsyncIterator[Channel]:
     """Opens a channel at the library's lower layer, where a delivery and a publish cost half as much."""
-    async with connection.channel(publisher_confirms=confirms, on_return_raises=confirms) as opened:
+    opened = connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+    async with asyncio.timeout(_OPEN_TIMEOUT_S):
+        await opened.initialize()
         channel = await opened.get_underlay_channel()
-        if not isinstance(channel, Channel):
-            raise TypeError(f"not a channel of aiormq: {channel!r}")
+    if not isinstance(channel, Channel):
+        raise TypeError(f"not a channel of aiormq: {channel!r}")
+    try:
         yield channel
+    finally:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await opened.close()
 
 
 async def gone(channel: Channel) -> NoReturn:
@@ -134,10 +203,33 @@ async def gone(channel: Channel) -> NoReturn:
     raise SessionOver(f"channel closed: {_reason(why) if why else 'by the connection'}")
 
 
+async def _ready(transport: UnderlayConnection) -> bool:
+    """Whether publishers are heard now. The library has no word for it but one that waits."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0):
+            await transport.ready()
+            return True
+    return False
+
+
+def unless_cancelled() -> None:
+    """Raises the cancellation of this task if it was swallowed on the way here.
+
+    Before Python 3.12 `asyncio.wait_for`, by which the library waits for answers, does so when the answer
+    comes in the same moment. Nobody would cancel a second time.
+    """
+    if _cancelled():
+        raise asyncio.CancelledError
+
+
 def _cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
 def _reason(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+    if isinstance(error, (ConnectionNotAllowed, InvalidFrameError)):
+        # The library puts an object's address in place of what the broker said.
+        return "let in nowhere: is the virtual host of JOBRELAY_AMQP_URL there, and may the user enter it?"
+    silent = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+    return str(error) or silent

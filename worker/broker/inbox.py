@@ -16,6 +16,7 @@ from aiormq.channel import Channel
 from worker.broker.acks import Acks
 from worker.broker.connection import SessionOver, channel_on, gone, together
 from worker.broker.properties import message_of
+from worker.broker.watchdog import Watchdog
 from worker.domain.messages import Message
 
 _TIMEOUT_S = 10.0
@@ -48,12 +49,14 @@ class Delivery:
 class Inbox:
     """Iterates over the deliveries of *queue*, at most *prefetch* in hand at once, through lost connections.
 
-    Its `session` is run by a link, which it tells that it is *up*. `close` takes no more and gives back what
-    nobody has begun with; deliveries in hand can be settled as long as the link is kept.
+    Its `session` is run by a link, which it tells that it is *up*, and looked after by *watchdog*. `close`
+    takes no more and gives back what nobody has begun with; deliveries in hand can be settled as long as the
+    link is kept.
     """
 
-    def __init__(self, queue: str, prefetch: int, up: Callable[[], None]) -> None:
+    def __init__(self, queue: str, prefetch: int, up: Callable[[], None], watchdog: Watchdog) -> None:
         self._up = up
+        self._watchdog = watchdog
         self._queue = queue
         self._prefetch = prefetch
         self._waiting: asyncio.Queue[Delivery | None] = asyncio.Queue()
@@ -61,12 +64,24 @@ class Inbox:
         self._channel: Channel | None = None
         self._acks: Acks | None = None
         self._tag: str | None = None
+        self.taken = 0
+        """How many deliveries have come by now."""
 
     async def __aiter__(self) -> AsyncIterator[Delivery]:
         """Every delivery whose channel still lives, until the inbox is closed."""
         while (delivery := await self._waiting.get()) is not None:
             if delivery.is_open:
                 yield delivery
+
+    @property
+    def consuming(self) -> bool:
+        """True until `close`."""
+        return not self._closed
+
+    @property
+    def hungry(self) -> bool:
+        """True while it would take one more."""
+        return self._acks is not None and self._acks.in_hand < self._prefetch
 
     async def close(self) -> None:
         """Takes no more, and gives back what is waiting."""
@@ -89,9 +104,10 @@ class Inbox:
         """Consumes on *connection* until the channel or the consumer is gone."""
         async with channel_on(connection, confirms=False) as channel:
             await channel.basic_qos(prefetch_count=self._prefetch, timeout=_TIMEOUT_S)
-            await self._consume(channel)
+            async with channel_on(connection, confirms=False) as looking:
+                await self._consume(channel, looking)
 
-    async def _consume(self, channel: Channel) -> None:
+    async def _consume(self, channel: Channel, looking: Channel) -> None:
         acks = Acks(channel)
         cancelled = asyncio.Event()
 
@@ -107,7 +123,8 @@ class Inbox:
             self._tag = begun.consumer_tag
         self._channel, self._acks = channel, acks
         self._up()
-        await together(acks.run(), gone(channel), self._cancelled(cancelled))
+        watched = self._watchdog.look_after(looking, self._queue, self)
+        await together(acks.run(), gone(channel), self._cancelled(cancelled), watched)
 
     async def _cancelled(self, cancelled: asyncio.Event) -> None:
         await cancelled.wait()
@@ -118,6 +135,7 @@ class Inbox:
         if tag is None:
             return
         acks.taken(tag)
+        self.taken += 1
         delivery = Delivery(message_of(delivered), tag, acks)
         if self._closed:
             delivery.give_back()

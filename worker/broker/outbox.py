@@ -19,7 +19,7 @@ from worker.domain.messages import Message
 
 # Long, because a blocked broker confirms late: giving up means a second copy of the message.
 _CONFIRM_TIMEOUT_S = 30.0
-_REFUSED_PAUSE_S = 1.0
+_REFUSED_LEAST_S, _REFUSED_MOST_S = 1.0, 30.0
 _REPLIES_WAITING = 10_000
 
 _log = structlog.get_logger(__name__)
@@ -68,8 +68,12 @@ class Outbox:
         """Sends a request round the delay queue of *seconds*; it comes back as a start-job request."""
         exchange, body = self._topology.delay(seconds), message.body
         first = properties_of(message, headers)
-        if not await self._publish_once(exchange, START_KEY, body, first, mandatory=True):
-            await self._publish(exchange, START_KEY, body, properties_of(message, again))
+        try:
+            if await self._publish_once(exchange, START_KEY, body, first, mandatory=True):
+                return
+        except DeliveryError as error:
+            await self._refused(exchange, error, _REFUSED_LEAST_S)
+        await self._publish(exchange, START_KEY, body, properties_of(message, again))
 
     async def bury(self, message: Message, headers: Mapping[str, Any]) -> None:
         """Keeps a message in the dead letters."""
@@ -79,12 +83,19 @@ class Outbox:
     async def _publish(
         self, exchange: str, key: str, body: bytes, properties: Basic.Properties, *, mandatory: bool = True
     ) -> None:
-        while not await self._publish_once(exchange, key, body, properties, mandatory=mandatory):
-            pass
+        pause = _REFUSED_LEAST_S
+        while True:
+            try:
+                if await self._publish_once(exchange, key, body, properties, mandatory=mandatory):
+                    return
+            except DeliveryError as error:
+                await self._refused(exchange, error, pause)
+                pause = min(pause * 2, _REFUSED_MOST_S)
 
     async def _publish_once(
         self, exchange: str, key: str, body: bytes, properties: Basic.Properties, *, mandatory: bool
     ) -> bool:
+        """False when it may be there or not. Raises `DeliveryError` when the broker did not take it."""
         await self._opened.wait()
         publisher = self._publisher
         if publisher is None:
@@ -96,18 +107,16 @@ class Outbox:
             if publisher is self._publisher:
                 self._opened.clear()
             return False
-        except DeliveryError as error:
-            await self._refused(publisher, exchange, error)
-            return False
+        except PublishError:
+            # It is declared anew with the next session.
+            publisher.end(f"a message to {exchange or 'the tracking queue'} came back: no queue took it")
+            raise
         return True
 
-    async def _refused(self, publisher: Publisher, exchange: str, error: DeliveryError) -> None:
-        """Makes the next try worth it: a full queue is waited for, a missing one is declared anew."""
+    async def _refused(self, exchange: str, error: DeliveryError, pause: float) -> None:
+        """Waits, longer each time: a full queue refuses what other queues of the exchange take each time."""
         _log.warning("broker.publish_failed", exchange=exchange, reason=str(error) or type(error).__name__)
-        if isinstance(error, PublishError):
-            publisher.end(f"a message to {exchange or 'the tracking queue'} came back: no queue took it")
-        else:
-            await asyncio.sleep(_REFUSED_PAUSE_S)
+        await asyncio.sleep(pause)
 
     async def session(self, connection: AbstractConnection) -> None:
         """Publishes on *connection* until the channel is gone."""

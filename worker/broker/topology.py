@@ -3,6 +3,7 @@
 Arguments are the same on every broker version; what only a newer broker knows comes by policy.
 """
 
+import asyncio
 from collections.abc import Awaitable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from aiormq.exceptions import ChannelPreconditionFailed
 from worker.domain.outcomes import DELAYS
 
 _TIMEOUT_S = 15.0
+_ALL_TIMEOUT_S = 60.0
 _AUDIT_MAX_AGE = "30D"
 _AUDIT_MAX_BYTES = 20_000_000_000
 START_KEY = "job.start"
@@ -160,17 +162,17 @@ async def declare(connection: AbstractConnection, topology: Topology) -> None:
 
     Declaring what is there already with the same arguments changes nothing; the broker itself verifies them.
     """
-    async with connection.channel(publisher_confirms=False) as channel:
+    async with asyncio.timeout(_ALL_TIMEOUT_S), connection.channel(publisher_confirms=False) as channel:
         await _declare_on(await channel.get_underlay_channel(), topology)
 
 
 async def remove(connection: AbstractConnection, topology: Topology) -> None:
     """Deletes everything of this prefix, messages included. For demonstrations and tests."""
-    async with connection.channel(publisher_confirms=False) as channel:
+    async with asyncio.timeout(_ALL_TIMEOUT_S), connection.channel(publisher_confirms=False) as channel:
         for queue in topology.queues():
-            await channel.queue_delete(queue.name, timeout=_TIMEOUT_S)
+            await channel.queue_delete(queue.name)
         for exchange in topology.exchanges():
-            await channel.exchange_delete(exchange.name, timeout=_TIMEOUT_S)
+            await channel.exchange_delete(exchange.name)
 
 
 async def _declare_on(channel: AbstractChannel, topology: Topology) -> None:

@@ -69,6 +69,7 @@ class Metrics:
         self._replies_lost = Counter(
             "jobrelay_replies_lost", "Events that a request's reply_to did not get", registry=registry
         )
+        self.broker = BrokerMetrics(registry)
         self._outage = Gauge("jobrelay_outage", "1 while Orchestrator is out", registry=registry)
 
     def settled(self, outcome: str, code: str, seconds_since_published: float | None) -> None:
@@ -108,3 +109,28 @@ class Metrics:
     def outage(self, on: bool) -> None:
         """Orchestrator is out, or back."""
         self._outage.set(on)
+
+
+class BrokerMetrics:
+    """What the connections to the broker go through."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        made = "Connections made to the broker; each beyond the first came back"
+        blocked = "1 while the broker takes nothing from publishers: an alarm"
+        renewed = "Consumers that the watchdog found gone, and began anew"
+        self._made = Counter("jobrelay_broker_connections", made, ("link",), registry=registry)
+        self._blocked = Gauge("jobrelay_broker_blocked", blocked, ("link",), registry=registry)
+        self._renewed = Counter("jobrelay_consumers_renewed", renewed, ("queue",), registry=registry)
+
+    def connected(self, link: str) -> None:
+        """A connection was made."""
+        self._made.labels(link).inc()
+        self._blocked.labels(link).set(0)
+
+    def blocked(self, link: str, on: bool) -> None:
+        """The broker takes nothing more from publishers, or does again."""
+        self._blocked.labels(link).set(on)
+
+    def renewed(self, queue: str) -> None:
+        """The watchdog found the consumer of *queue* gone."""
+        self._renewed.labels(queue).inc()

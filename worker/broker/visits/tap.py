@@ -82,7 +82,8 @@ class Reading:
 
     async def ack(self, tag: int) -> None:
         """Takes a message off its queue."""
-        await self._channel.basic_ack(tag)
+        async with asyncio.timeout(_TIMEOUT_S):
+            await self._channel.basic_ack(tag)
 
     async def _end(self, _frame: object) -> None:
         self._arrived.put_nowait(None)

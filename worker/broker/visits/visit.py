@@ -68,7 +68,7 @@ async def visit(url: str) -> AsyncIterator[AbstractConnection]:
         raise BrokerAway(f"the connection to RabbitMQ at {host} was lost") from None
     finally:
         with suppress(*_LOST):
-            await connection.close()
+            await asyncio.wait_for(connection.close(), _TIMEOUT_S)
 
 
 class Sender:

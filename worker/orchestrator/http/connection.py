@@ -6,6 +6,7 @@ No cookie is kept or sent, no redirect followed (a 307 would repeat a POST), no 
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib import metadata
 from typing import Self
 
@@ -23,6 +24,7 @@ OnCall = Callable[[str, str, float], None]
 """Told of every exchange: the operation, what came of it (a status, `unsent` or `lost`), and seconds."""
 
 CONNECT_TIMEOUT_S = 5.0
+_CLOSE_TIMEOUT_S = 5.0
 
 
 def _version() -> str:
@@ -63,7 +65,7 @@ class Connection:
     async def __aexit__(self, *exc: object) -> None:
         for session in (self._retired, self._session):
             if session is not None:
-                await session.close()
+                await _close(session)
 
     def _new_session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -85,7 +87,7 @@ class Connection:
         self._renewed_at = now
         retired, self._retired, self._session = self._retired, self._session, self._new_session()
         if retired is not None:
-            await retired.close()
+            await _close(retired)
 
     async def once(self, call: Call, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
         """Sends once. Raises `Unavailable` when nothing was sent, `OutcomeUnknown` when no answer came."""
@@ -145,6 +147,12 @@ class Connection:
             if self._on_call is not None:
                 self._on_call(call.operation, outcome, time.perf_counter() - started)
         return reply
+
+
+async def _close(session: aiohttp.ClientSession) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+            await session.close()
 
 
 def _unsent(call: Call, error: Exception) -> Unavailable:

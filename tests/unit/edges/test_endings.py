@@ -1,0 +1,61 @@
+"""A link and what runs on it end when they are told to, whatever the library makes of a cancellation."""
+
+import asyncio
+from typing import Any, NoReturn
+
+import pytest
+from aio_pika.exceptions import AMQPConnectionError
+
+from worker.broker import connection
+from worker.broker.connection import Link, Reports, together
+from worker.broker.topology import Topology
+
+HOUR = 3600.0
+
+
+async def for_ever() -> None:
+    """A part of a session that nothing ends."""
+    await asyncio.sleep(1000 * HOUR)
+
+
+async def swallowing() -> None:
+    """What the library does before Python 3.12, when an answer comes in the moment of the cancellation."""
+    try:
+        await for_ever()
+    except asyncio.CancelledError:
+        await together(for_ever())
+
+
+async def losing(*_: str) -> NoReturn:
+    """What the library may do with a cancellation while it connects: it tells of a loss."""
+    try:
+        await for_ever()
+    except asyncio.CancelledError:
+        raise AMQPConnectionError("the reader was cancelled") from None
+    raise AssertionError
+
+
+async def _ends(task: "asyncio.Task[Any]") -> bool:
+    await asyncio.sleep(1)
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=HOUR)
+    return bool(done) and task.cancelled()
+
+
+async def test_a_swallowed_cancellation_is_remembered() -> None:
+    """It came while a session began; the session ends all the same."""
+    async with asyncio.TaskGroup() as tasks:
+        assert await _ends(tasks.create_task(together(swallowing(), for_ever())))
+
+
+async def test_a_cancellation_that_the_library_turns_into_a_loss_ends_the_link(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The link does not connect again: nobody would cancel it a second time."""
+    monkeypatch.setattr(connection, "connect", losing)
+    losses: list[str | None] = []
+    reports = Reports(lambda *told: losses.append(told[2]), lambda *_: None, lambda *_: None, lambda: None)
+    link = Link("broker-consume", "amqp://127.0.0.1/", 1, Topology("p"), reports)
+    async with asyncio.TaskGroup() as tasks:
+        assert await _ends(tasks.create_task(link.keep()))
+    assert losses == []
