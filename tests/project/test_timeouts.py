@@ -50,7 +50,7 @@ NEEDS_NONE = {
     "orchestrator/auth.py::_renew: flight.result()": "our own task, shared",
     "orchestrator/cache.py::_shared: flight.result()": "our own task, shared",
     "orchestrator/cache.py::result: self._lock": "our own lock, around our own task",
-    "orchestrator/lookup.py::find: flight.result()": "our own task, shared",
+    "orchestrator/lookup/gather.py::find: flight.result()": "our own task, shared",
     # What is awaited is made elsewhere, and is looked at there.
     "broker/topology.py::_declare_on: declared": "made in `_declarations`",
     "broker/visits/visit.py::_unless_there: ask(channel, name)": "made in `absent`",
@@ -76,6 +76,8 @@ NEEDS_NONE = {
     "broker/inbox.py::_cancelled: cancelled.wait()": _LASTS,
     "broker/confirms.py::publish: confirm": "`_watch` ends the session that confirms late",
     "broker/confirms.py::_alone: asyncio.wait([other])": "a confirm, as before",
+    "broker/visits/visit.py::_alone: asyncio.wait([other])": "a confirm, which has its timeout",
+    "broker/visits/box.py::give_back: self._channels.aclose()": "the end of each `channel_on`",
 }
 """The awaits that have no timeout, as the findings name them, and why they need none."""
 
@@ -134,7 +136,7 @@ def _waits(node: ast.AST, place: str, *, inside: bool) -> Iterator[Wait]:
 
 
 def _is_timeout(what: ast.expr) -> bool:
-    return isinstance(what, ast.Call) and ast.unparse(what.func) == "asyncio.timeout"
+    return isinstance(what, ast.Call) and ast.unparse(what.func) in {"asyncio.timeout", "asyncio.timeout_at"}
 
 
 def _name(call: ast.Call) -> str:
@@ -147,14 +149,11 @@ def _is_bounded(wait: Wait) -> bool:
         return wait.inside
     if any(given.arg == "timeout" and ast.unparse(given.value) != "None" for given in what.keywords):
         return True
-    if ast.unparse(what.func) in {
-        "asyncio.sleep",
-        "asyncio.wait_for",
-        "asyncio.timeout",
-        "asyncio.TaskGroup",
-    }:
+    if ast.unparse(what.func) in {"asyncio.sleep", "asyncio.wait_for", "asyncio.TaskGroup"}:
         return True
-    return _is_ours(what)
+    if _name(what) == "enter_async_context":
+        return _is_bounded(Wait(wait.place, what.args[0], inside=False))
+    return _is_timeout(what) or _is_ours(what)
 
 
 def _is_ours(call: ast.Call) -> bool:

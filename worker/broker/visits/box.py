@@ -72,7 +72,8 @@ class DeadLetters:
         for channel, consumer in self._consumers:
             await channel.basic_cancel(consumer, timeout=_TIMEOUT_S)
         for channel, _ in self._consumers:
-            await channel.basic_nack(0, multiple=True)
+            async with asyncio.timeout(_TIMEOUT_S):
+                await channel.basic_nack(0, multiple=True)
             # Answered after the nack was carried out: only then is it the next one's turn.
             await channel.basic_qos(prefetch_count=1, timeout=_TIMEOUT_S)
         await self._channels.aclose()
@@ -85,7 +86,8 @@ class DeadLetters:
 
     def _held(self, delivered: DeliveredMessage, tag: int) -> Held:
         async def drop() -> None:
-            await delivered.channel.basic_ack(tag)
+            async with asyncio.timeout(_TIMEOUT_S):
+                await delivered.channel.basic_ack(tag)
             self._room += 1
 
         return Held(Letter.of(message_of(delivered)), drop)

@@ -3,6 +3,7 @@
 No cookie is kept or sent, no redirect followed (a 307 would repeat a POST), no proxy variable read.
 """
 
+import asyncio
 import math
 import time
 from collections.abc import Callable, Mapping
