@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as NotRead
 
 _PREFIX = "JOBRELAY_"
+_GUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 # Read by the program itself or by its scripts, not settings of the worker.
 _BESIDE = frozenset({"SECRETS_DIR", "REQUIRE", "FACTS_DIR"})
 
@@ -66,11 +67,18 @@ def _redis_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _folder(text: str) -> str:
+    if re.match("(id|key):", text) and not re.fullmatch(f"id:[0-9]{{1,18}}|key:{_GUID}", text):
+        raise ValueError("must be a path, id:N with N a number, or key:GUID")
+    return text
+
+
 # Fixed already, so that deployments can be written; nothing reads them so far.
 NOT_USED_YET = frozenset({"redis_url", "webhook_secret", "audit_database_url"})
 
 Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,27}$")]
 Url = Annotated[str, AfterValidator(_open_url)]
+Folder = Annotated[str, AfterValidator(_folder)]
 BrokerUrl = Annotated[SecretStr, AfterValidator(_broker_url)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -95,7 +103,9 @@ class Settings(BaseSettings):
         None, description="base URL of Orchestrator: what stands before /odata"
     )
     tenant: str | None = Field(None, description="tenant name, sent as a header (on-premises)")
-    folder: str | None = Field(None, description="folder of requests without one: a path, id:N or key:GUID")
+    folder: Folder | None = Field(
+        None, description="folder of requests without one: a path, id:N or key:GUID"
+    )
     auth: Literal["client_credentials", "access_token", "user_key", "password"] = Field(
         "client_credentials", description="how the worker signs in to Orchestrator"
     )
@@ -164,13 +174,17 @@ class Settings(BaseSettings):
             raise SettingsError("\n".join(f"{_missing(name)} ({needed})" for name in missing))
 
 
-def read_settings() -> Settings:
-    """Reads the settings or raises `SettingsError`, one line for each that does not hold."""
+def read_settings(*, broker: bool = True) -> Settings:
+    """Reads the settings or raises `SettingsError`, one line for each that does not hold.
+
+    Who talks to no *broker* needs no AMQP_URL, and is not stopped by a wrong one.
+    """
+    given: dict[str, Any] = {} if broker else {"amqp_url": "amqp://nobody.invalid/"}
     folder = os.environ.get(f"{_PREFIX}SECRETS_DIR")
     if folder and not Path(folder).is_dir():
         raise SettingsError(f"{_PREFIX}SECRETS_DIR names {folder}, which is not a folder")
     try:
-        return Settings(_secrets_dir=folder)  # type: ignore[call-arg]
+        return Settings(_secrets_dir=folder, **given)  # type: ignore[call-arg]
     except ValidationError as error:
         raise SettingsError("\n".join(_line(problem) for problem in error.errors())) from None
     except NotRead as error:

@@ -75,7 +75,7 @@ def test_a_reader_that_leaves_is_no_trouble() -> None:
         ("start X --arg", "a=\\xff"),
         ("start", "\\xff"),
         ("follow --request", "r\\xff"),
-        ("dead show --id", "\\xff"),
+        ("dead show", "\\xff"),
     ],
 )
 def test_bytes_that_are_no_text_are_a_mistake_in_usage(bare: Shell, command: str, name: str) -> None:

@@ -43,7 +43,7 @@ def test_a_letter_tells_everything_that_was_wrong(jobrelay: Shell, broker: Broke
 
 def test_a_letter_is_named_by_the_beginning_of_its_id(letters: Shell) -> None:
     """Several in one go, in the order in which they died; an id that could mean two is refused whole."""
-    shown = letters("dead", "show", IDS[2][:3].upper(), IDS[0]).lines
+    shown = letters("dead", "show", IDS[2][:4].upper(), IDS[0]).lines
     assert [letter["id"] for letter in shown] == [IDS[0], IDS[2]]
 
 
@@ -122,9 +122,9 @@ def test_letters_that_say_anything_at_all_are_looked_at_and_sent_again(
 @pytest.mark.parametrize("verb", [["show"], ["replay"], ["drop", "--yes"]], ids=lambda verb: verb[0])
 def test_an_unknown_id_or_reason_is_an_error_and_nothing_happens(letters: Shell, verb: list[str]) -> None:
     """Also where other ids are known: all or nothing."""
-    said = letters("dead", *verb, IDS[0], "9")
+    said = letters("dead", *verb, IDS[0], "9a5e0000")
     assert (said.code, said.out) == (1, "")
-    assert "the id 9" in said.err
+    assert "the id 9a5e0000" in said.err
     said = letters("dead", *verb, "--code", "cancelled")
     assert said.code == 1
     assert "process_unknown" in said.err

@@ -196,6 +196,7 @@ def test_the_demo_loses_and_doubles_nothing_and_leaves_nothing(
     (report,) = (json.loads(line) for line in out.splitlines())
     assert [report[name] for name in ("requests", "lost", "doubled", "wrong", "left")] == [30, 0, 0, 0, 0]
     assert report["outcomes"]["started"] == 17
+    assert {"StartJobs commit-then-reset", "StartJobs status 503"} <= report["faults"].keys()
     assert list(tmp_path.iterdir()) == []
     no_settings.setenv("JOBRELAY_PREFIX", report["prefix"])
     assert f"no queue '{report['prefix']}.dead-letters'" in bare("dead", "list").err

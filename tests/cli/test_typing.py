@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,13 +11,15 @@ import typer
 from conftest import Said, Shell
 
 from worker.cli.follow import Story
+from worker.cli.main import app
 from worker.cli.output import complain
 from worker.cli.start import _folder, _named, _pairs, seconds
 
 COMMANDS = (
     "run", "check", "start", "follow", "simulate", "demo", "topology declare", "topology export",
-    "dead list", "dead show", "dead replay", "dead drop", "audit tail",
+    "dead", "topology", "audit", "dead list", "dead show", "dead replay", "dead drop", "audit tail",
 )  # fmt: skip
+GUID = "99587436-4ce5-480d-988c-6d7f43787a2c"
 NOWHERE = "amqp://guest:planted-secret@127.0.0.1:1/"
 
 
@@ -27,6 +30,26 @@ def test_every_command_explains_itself_by_examples(bare: Shell, command: str) ->
     assert said.code == 0
     assert "Examples:" in said.out
     assert f"jobrelay {command}" in said.out
+
+
+def test_help_keeps_to_a_terminal_of_80_columns() -> None:
+    """It is shown with the line breaks that it was written with, after its first paragraph."""
+
+    def paragraphs(command: Any) -> Iterator[str]:
+        yield from (command.help or "").partition("\n\n")[2].splitlines()
+        for one in getattr(command, "commands", {}).values():
+            yield from paragraphs(one)
+
+    assert [line for line in paragraphs(typer.main.get_command(app)) if len(line) > 79] == []
+
+
+def test_the_topology_is_exported_without_a_broker(no_settings: pytest.MonkeyPatch, bare: Shell) -> None:
+    """It talks to nobody, so it needs no address, and none that is right; a wrong prefix is still told."""
+    assert bare("topology", "export").out.startswith("{")
+    no_settings.setenv("JOBRELAY_AMQP_URL", "nonsense")
+    assert bare("topology", "export").code == 0
+    no_settings.setenv("JOBRELAY_PREFIX", "a b")
+    assert bare("topology", "export").code == 3
 
 
 def test_the_version_is_told(bare: Shell) -> None:
@@ -43,6 +66,10 @@ def test_the_version_is_told(bare: Shell) -> None:
         (["start", "X", "--arg", "no-sign"], 2, "name=value"),
         (["start", "X", "--arg", "a:={"], 2, "not JSON"),
         (["start", "X", "--expires-in", "soon"], 2, "not a duration"),
+        (["start", "X", "--folder", "id:xyz"], 2, "id:N with N a number"),
+        (["dead", "replay", "--all", "--rate", "fast"], 2, "10/s"),
+        (["dead", "show", "5c7d", "--all"], 2, "in one way"),
+        (["dead", "drop", "5c7", "--yes"], 2, "at least 4 characters"),
         (["start", "X", "--strategy", "Some"], 2, "/strategy"),
         (["start", "X", "--request-id", "a b"], 2, "/requestId"),
         (["run", "--role", "start,stop"], 2, "'stop'"),
@@ -128,7 +155,7 @@ def test_arguments_are_text_or_json(texts: list[str], read: dict[str, Any]) -> N
 
 @pytest.mark.parametrize(
     ("text", "folder"),
-    [(None, None), ("Shared/A", {"path": "Shared/A"}), ("id:5", {"id": 5}), ("key:AB", {"key": "ab"})],
+    [(None, None), ("Shared/A", {"path": "Shared/A"}), ("id:5", {"id": 5}), (f"key:{GUID}", {"key": GUID})],
 )
 def test_a_folder_is_a_path_an_id_or_a_key(text: str | None, folder: dict[str, Any] | None) -> None:
     """The forms of JOBRELAY_FOLDER."""
@@ -137,8 +164,7 @@ def test_a_folder_is_a_path_an_id_or_a_key(text: str | None, folder: dict[str, A
 
 def test_a_guid_is_a_release_key_and_anything_else_a_name() -> None:
     """An environment goes with a name."""
-    key = "99587436-4ce5-480d-988c-6d7f43787a2c"
-    assert _named(key.upper(), None) == {"releaseKey": key}
+    assert _named(GUID.upper(), None) == {"releaseKey": GUID}
     assert _named("Triage", "Demo") == {"name": "Triage", "environment": "Demo"}
 
 

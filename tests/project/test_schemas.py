@@ -174,7 +174,9 @@ def test_what_the_code_announces_keeps_to_its_schema() -> None:
         job_state("jobrelay", tracked, replace(job, state="Running"), now),
         request_rejected("jobrelay", Sender(None), why, burial, now),
         request_deferred("jobrelay", sender, deferral, now),
-        request_duplicate("jobrelay", sender, "m-1", body_differs=True, now=now),
+        request_duplicate(
+            "jobrelay", sender, "m-1", _data_of_example("request-duplicate.v1/same-body.json"), now
+        ),
     ]
     assert violations("tracking.v1", tracked) == []
     for event in announced:

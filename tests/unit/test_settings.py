@@ -50,6 +50,8 @@ def test_a_missing_broker_is_named_with_its_form(monkeypatch: pytest.MonkeyPatch
         ("HTTP_PORT", "70000", "JOBRELAY_HTTP_PORT: .*65535"),
         ("AUTH", "kerberos", "JOBRELAY_AUTH: .*client_credentials"),
         ("ORCHESTRATOR_URL", "cloud.example", "JOBRELAY_ORCHESTRATOR_URL: "),
+        ("FOLDER", "id:Shared", "JOBRELAY_FOLDER: must be a path, id:N"),
+        ("FOLDER", "key:1", "JOBRELAY_FOLDER: must be a path, id:N"),
         ("LOG_LEVEL", "loud", "JOBRELAY_LOG_LEVEL: .*info"),
         ("CONCURRENCY", "0", "JOBRELAY_CONCURRENCY: "),
         ("COMMIT_SLACK_S", "inf", "JOBRELAY_COMMIT_SLACK_S: .*finite"),

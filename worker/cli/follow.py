@@ -92,13 +92,20 @@ def describe(event: Mapping[str, Any]) -> tuple[str, str]:
         case "request-deferred":
             words = f"{data['code']}: {data['detail']}, again in {data['delaySeconds']} s"
         case "request-duplicate":
-            words = "was started before" + (", with another body" if data["bodyDiffers"] else "")
+            words = _duplicate(data)
         case _:
             words = ""
     news = data.get("state") or kind.removeprefix("request-")
     return f"{event['time'][11:19]}  {kind:<17}  {data.get('requestId')}  {words}".rstrip(), _STYLES.get(
         news, ""
     )
+
+
+def _duplicate(data: Mapping[str, Any]) -> str:
+    """Of what it is one, as far as that is known."""
+    first = f" by message {data['firstMessageId']}" if data.get("firstMessageId") else ""
+    other = ", with another body" if data["bodyDiffers"] else ""
+    return f"was started before{first}{other}; its jobs have the Reference {data.get('reference')}"
 
 
 @dataclass(slots=True)

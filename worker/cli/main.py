@@ -137,7 +137,8 @@ def run(
 ) -> None:
     """Work: start the jobs that are asked for, follow them, and say what becomes of them.
 
-    The settings come from the environment, each named JOBRELAY_…; SIGTERM finishes what is in hand.
+    The settings come from the environment, each named JOBRELAY_…; SIGTERM
+    finishes what is in hand.
     """
     from worker import app as worker_app  # noqa: PLC0415 - the other commands begin sooner without it
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -20,6 +20,9 @@ from worker.logs import without_secrets
 AsJson = Annotated[
     bool, typer.Option("--json", help="Write JSON, one object a line. Piped output always is.")
 ]
+
+_LONGEST_WORD = 36  # an id of a job: it is copied, so it is never broken
+_NARROWEST = 20
 
 OK, FAILED, USAGE, SETTINGS, UNREACHABLE, TIMED_OUT, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
@@ -61,8 +64,8 @@ class Output:
             sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()
 
-    def document(self, document: Mapping[str, Any]) -> None:
-        """Writes one JSON object over many lines, for a person or a file."""
+    def document(self, document: Any) -> None:
+        """Writes one JSON document over many lines, for a person or a file."""
         options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
         text = orjson.dumps(document, default=as_text, option=options).decode()
         with writing():
@@ -75,13 +78,40 @@ class Output:
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Writes a table to a person; a cell may be a `Text` of its own colour."""
-        table = Table(header_style="bold", box=None, pad_edge=False)
-        for column in columns:
-            table.add_column(column, overflow="fold")
-        for row in rows:
-            table.add_row(*map(_cell, row))
         with writing():
-            self.console.print(table)
+            self.console.print(table_of(columns, rows, self.console.width))
+
+
+def table_of(columns: Sequence[str], rows: Sequence[Sequence[object]], width: int) -> RenderableType:
+    """A table of which only long texts wrap; where they would be too narrow for it, a list for each row."""
+    cells = [list(map(_cell, row)) for row in rows]
+    widths = [
+        max(Text(name).cell_len, *(cell.cell_len for cell in column), 0)
+        for name, *column in zip(columns, *cells, strict=True)
+    ]
+    texts = [wide > _LONGEST_WORD for wide in widths]
+    room = width - sum(2 if text else wide + 2 for wide, text in zip(widths, texts, strict=True)) + 2
+    if room < _NARROWEST * sum(texts):
+        return Group(*(_listed(columns, row) for row in cells))
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    for name, text in zip(columns, texts, strict=True):
+        table.add_column(name, overflow="fold", no_wrap=not text)
+    for row in cells:
+        table.add_row(*row)
+    return table
+
+
+def _listed(columns: Sequence[str], row: Sequence[Text]) -> RenderableType:
+    """A row as a list of its cells, each after its column's name."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, cell in zip(columns, row, strict=True):
+        if cell.plain:
+            cell.justify = "left"
+            table.add_row(name, cell)
+    table.add_row("")
+    return table
 
 
 def _cell(value: object) -> Text:

@@ -10,11 +10,6 @@ from uuid import UUID, uuid4
 
 import orjson
 import typer
-from rich.console import Group
-from rich.live import Live
-from rich.spinner import Spinner
-from rich.table import Table
-from rich.text import Text
 
 from worker import contracts
 from worker.broker.topology import START_KEY, Topology
@@ -22,6 +17,7 @@ from worker.broker.visits.tap import events
 from worker.broker.visits.visit import sender, visit
 from worker.cli.follow import Story, documents
 from worker.cli.output import FAILED, OK, TIMED_OUT, AsJson, Failed, Output, examples
+from worker.cli.screen import live, tell_results
 from worker.domain.messages import Message
 from worker.domain.requests import FolderRef, ProcessRef
 from worker.settings import Settings, read_settings
@@ -34,7 +30,6 @@ EXAMPLES = examples(
 _PAIR = re.compile(r"(?P<name>[^=]+?)(?P<typed>:?)=(?P<value>.*)", re.DOTALL)
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_COLOURS = {"Successful": "green", "Faulted": "red", "Stopped": "yellow"}
 
 
 def start(  # noqa: PLR0913 - each of the command's options is a parameter
@@ -68,8 +63,9 @@ def start(  # noqa: PLR0913 - each of the command's options is a parameter
 ) -> None:
     """Ask for a process to be started, and follow what becomes of it.
 
-    Without --wait it ends when the jobs exist, or the request is rejected. Exit codes: 0 as asked,
-    1 rejected or not successful, 5 not within --timeout (the request itself goes on).
+    Without --wait it ends when the jobs exist, or the request is rejected.
+    Exit codes: 0 as asked, 1 rejected or not successful, 5 not within --timeout
+    (the request itself goes on).
     """
     request = {
         "requestId": request_id or str(uuid4()),
@@ -107,7 +103,7 @@ async def _start(
     ):
         await out.send(topology.requests, START_KEY, _message(request))
         show = output.record if output.as_json else None
-        with nullcontext() if output.as_json else _screen(story, output):
+        with nullcontext() if output.as_json else live(story, output):
             in_time = await _until_ended(story, documents(messages), wait, limit, show)
     return _end(story, output, wait, in_time)
 
@@ -133,6 +129,8 @@ async def _until_ended(
 
 
 def _end(story: Story, output: Output, wait: bool, in_time: bool) -> int:
+    if not output.as_json:
+        tell_results(story, output)
     if not in_time:
         hint = f"follow it with `jobrelay follow --request {story.request_id}`"
         raise Failed(f"not over in time ({story.last}); the request goes on: {hint}", TIMED_OUT)
@@ -141,21 +139,6 @@ def _end(story: Story, output: Output, wait: bool, in_time: bool) -> int:
     if not output.as_json:
         raise Failed(story.last if story.refused else "not all jobs were successful")
     return FAILED
-
-
-def _screen(story: Story, output: Output) -> Live:
-    """The story as it stands, drawn anew by itself until the block ends."""
-    spinner = Spinner("dots")
-
-    def draw() -> Group:
-        table = Table("job", "process", "folder", "state", header_style="bold", box=None, pad_edge=False)
-        for key, data in story.jobs.items():
-            state = Text(str(data["state"]), style=_COLOURS.get(data["state"], "cyan"))
-            table.add_row(key, data["process"]["name"], data["folder"]["path"], state)
-        spinner.update(text=Text(f"{story.request_id}: {story.last}"))
-        return Group(table, spinner) if story.jobs else Group(spinner)
-
-    return Live(get_renderable=draw, console=output.console, refresh_per_second=10)
 
 
 def _message(request: Mapping[str, Any]) -> Message:
@@ -183,6 +166,14 @@ def process_ref(text: str, environment: str | None) -> ProcessRef:
         return ProcessRef(text, environment)
 
 
+def folder_ref(text: str) -> FolderRef:
+    """A folder as it is typed: a path, id:N or key:GUID."""
+    try:
+        return FolderRef.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--folder") from None
+
+
 def _named(text: str, environment: str | None) -> dict[str, str]:
     ref = process_ref(text, environment)
     fields = {"name": ref.name, "environment": environment, "releaseKey": ref.release_key}
@@ -192,7 +183,7 @@ def _named(text: str, environment: str | None) -> dict[str, str]:
 def _folder(text: str | None) -> dict[str, Any] | None:
     if text is None:
         return None
-    ref = FolderRef.parse(text)
+    ref = folder_ref(text)
     fields = {"path": ref.path, "id": ref.id, "key": ref.key}
     return {name: value for name, value in fields.items() if value is not None}
 

@@ -15,15 +15,24 @@ from worker.cli.output import AsJson, Output, examples, note
 from worker.domain.messages import Message
 from worker.settings import Settings, read_settings
 
-app = typer.Typer(no_args_is_help=True, help="The exchanges and queues on the broker.")
-audit = typer.Typer(no_args_is_help=True, help="The log of every request, event and dead letter.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The exchanges and queues on the broker.",
+    epilog=examples("jobrelay topology declare", "jobrelay topology export > definitions.json"),
+)
+audit = typer.Typer(
+    no_args_is_help=True,
+    help="The log of every request, event and dead letter.",
+    epilog=examples("jobrelay audit tail --from first"),
+)
 
 
 @app.command("declare", epilog=examples("jobrelay topology declare"))
 def declare_topology(as_json: AsJson = False) -> None:
     """Declare the exchanges and queues; what is there already stays as it is.
 
-    A worker does the same at its start. What is there with other arguments is named, and left alone.
+    A worker does the same at its start. What is there with other arguments is
+    named, and left alone.
     """
     settings, output = read_settings(), Output(as_json)
     topology = Topology(settings.prefix)
@@ -39,7 +48,7 @@ def declare_topology(as_json: AsJson = False) -> None:
 @app.command(epilog=examples("jobrelay topology export > definitions.json"))
 def export() -> None:
     """Write the same as RabbitMQ definitions (JSON), for those who import them themselves."""
-    settings, output = read_settings(), Output()
+    settings, output = read_settings(broker=False), Output()
     output.document(Topology(settings.prefix).definitions())
 
 
@@ -59,7 +68,8 @@ def tail(
 ) -> None:
     """Show the audit stream from a point on, until Ctrl-C.
 
-    RabbitMQ finds a time to the chunk: some entries from just before it may come first.
+    RabbitMQ finds a time to the chunk: some entries from just before it may come
+    first.
     """
     offset = _offset(begin)
     asyncio.run(_tail(read_settings(), Output(as_json), offset, count))

@@ -159,10 +159,12 @@ def request_deferred(source: str, sender: Sender, deferral: Mapping[str, Any], n
     return Event(schema, "request.deferred", identity, source, sender.request_id, rfc3339(now), data, sender)
 
 
-def request_duplicate(source: str, sender: Sender, message: str, *, body_differs: bool, now: float) -> Event:
-    """A request id that has been started came again; *message* identifies the message that brought it."""
+def request_duplicate(
+    source: str, sender: Sender, message: str, known: Mapping[str, Any], now: float
+) -> Event:
+    """A started request's id came again, by *message*. *known* is the rest of the event: see its schema."""
     schema = "request-duplicate.v1"
-    data = _request(sender) | {"bodyDiffers": body_differs}
+    data = {**_request(sender), **known}
     identity = event_id(schema, source, f"{sender.request_id}|{message}")
     return Event(schema, "request.duplicate", identity, source, sender.request_id, rfc3339(now), data, sender)
 

@@ -54,9 +54,10 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """Its request id has been started already, by another message."""
+    """Its request id has been started already, by another message: *first* is that one's id, where known."""
 
     body_differs: bool
+    first: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def told_before(stands: Entry | None, mine: Entry, *, copy: bool) -> Duplicate |
     same_body = stands.fingerprint == mine.fingerprint
     if copy and same_body and stands.message_id == mine.message_id:
         return Repeated()
-    return Duplicate(body_differs=not same_body)
+    return Duplicate(body_differs=not same_body, first=stands.message_id)
 
 
 def own_and_surplus(jobs: Sequence[Job]) -> tuple[Sequence[Job], Sequence[Job]]:

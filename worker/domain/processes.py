@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Protocol, TypeVar
 
 from worker.domain.failures import Candidate, Code, Rejected
 from worker.domain.requests import ProcessRef, Strategy
 
-_CANDIDATES_SHOWN = 20
+_CANDIDATES_SHOWN, _NEAREST_SHOWN = 20, 3
+_LIKE = 0.7
+_COMPARED_MOST = 1000  # names, a hundred a millisecond: meanwhile nothing else happens
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,24 @@ def choose_process(ref: ProcessRef, processes: Sequence[Process], folder: Folder
         if found:
             return found[0]
     return None
+
+
+def nearest(ref: ProcessRef, processes: Sequence[Process], folder: Folder) -> tuple[Candidate, ...]:
+    """The processes of which *ref*'s name may be a slip of the pen, the likeliest first; at most three.
+
+    One of the very name in another environment is the likeliest of all.
+    """
+    wanted = (ref.name or "").casefold()
+    by_name: dict[str, list[Process]] = {}
+    for process in processes:
+        for name in {process.name.casefold(), process.package_id.casefold()} - {""}:
+            by_name.setdefault(name, []).append(process)
+    found = {
+        process.release_key: Candidate(process.name, process.release_key, folder.path, process.environment)
+        for name in get_close_matches(wanted, list(by_name)[:_COMPARED_MOST], n=_NEAREST_SHOWN, cutoff=_LIKE)
+        for process in by_name[name]
+    }
+    return tuple(found.values())[:_NEAREST_SHOWN]
 
 
 class _Named(Protocol):

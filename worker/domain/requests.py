@@ -1,10 +1,14 @@
 """A start-job request, as its sender meant it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class Strategy(StrEnum):
@@ -41,11 +45,15 @@ class FolderRef:
 
     @classmethod
     def parse(cls, text: str) -> "FolderRef":
-        """Reads the setting's form: a path, `id:N` or `key:GUID`."""
-        kind, _, rest = text.partition(":")
-        if kind == "id" and rest.isdecimal():
+        """Reads the setting's form: a path, `id:N` or `key:GUID`; a `ValueError` says what is none."""
+        kind, colon, rest = text.partition(":")
+        if not colon or kind not in ("id", "key"):
+            return cls(path=text)
+        if kind == "id" and _NUMBER.fullmatch(rest):
             return cls(id=int(rest))
-        return cls(key=rest.lower()) if kind == "key" and rest else cls(path=text)
+        if kind == "key" and _GUID.fullmatch(rest):
+            return cls(key=rest.lower())
+        raise ValueError(f"'{text}' is none of a path, id:N with N a number, and key:GUID")
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "FolderRef":

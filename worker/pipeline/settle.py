@@ -96,8 +96,8 @@ class Settler:
                 await self._refused(case, why)
             case Deferred():
                 await self._deferred(case, outcome)
-            case Duplicate(body_differs):
-                await self._duplicate(case, body_differs=body_differs)
+            case Duplicate():
+                await self._duplicate(case, outcome)
             case Unsettled():
                 await self._unsettled(case, outcome)
             case Returned():
@@ -171,13 +171,15 @@ class Settler:
         again = headers | {WINDOW_UNTIL: twin_is_done}
         await self._outbox.defer(case.message, deferred.seconds, headers, again)
 
-    async def _duplicate(self, case: Case, *, body_differs: bool) -> None:
+    async def _duplicate(self, case: Case, duplicate: Duplicate) -> None:
         message = case.message.message_id or case.fingerprint
-        await self._outbox.announce(
-            events.request_duplicate(
-                self._source, case.sender, message, body_differs=body_differs, now=self._clock()
-            )
-        )
+        known = {
+            "bodyDiffers": duplicate.body_differs,
+            "reference": case.reference,
+            "firstMessageId": duplicate.first,
+        }
+        event = events.request_duplicate(self._source, case.sender, message, known, self._clock())
+        await self._outbox.announce(event)
 
 
 def _process(started: Started) -> dict[str, Any]:

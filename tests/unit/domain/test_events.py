@@ -66,7 +66,8 @@ def _deferred(sender: Sender = FULL, **deferral: Any) -> Event:
 
 
 def _duplicate(sender: Sender = FULL, message: str = "m-1") -> Event:
-    return events.request_duplicate(SOURCE, sender, message, body_differs=True, now=NOW)
+    known = {"bodyDiffers": True, "reference": "jobrelay:inc-1", "firstMessageId": "m-0"}
+    return events.request_duplicate(SOURCE, sender, message, known, NOW)
 
 
 def _replayed(sender: Sender = FULL, **letter: Any) -> Event:

@@ -74,9 +74,15 @@ MINE = Entry("me", "sha", "m-1", settled=True, safe_at=0.0)
         pytest.param(replace(MINE, settled=False), False, None, id="not settled: go on, in doubt"),
         pytest.param(replace(MINE, settled=False), True, None, id="a copy, not settled: go on, in doubt"),
         pytest.param(MINE, True, Repeated(), id="a copy of what was settled"),
-        pytest.param(MINE, False, Duplicate(body_differs=False), id="published twice with one message id"),
-        pytest.param(replace(MINE, message_id="m-2"), True, Duplicate(body_differs=False), id="another"),
-        pytest.param(replace(MINE, fingerprint="x"), True, Duplicate(body_differs=True), id="another body"),
+        pytest.param(
+            MINE, False, Duplicate(body_differs=False, first="m-1"), id="published twice with one message id"
+        ),
+        pytest.param(
+            replace(MINE, message_id="m-2"), True, Duplicate(body_differs=False, first="m-2"), id="another"
+        ),
+        pytest.param(
+            replace(MINE, fingerprint="x"), True, Duplicate(body_differs=True, first="m-1"), id="another body"
+        ),
         pytest.param(replace(MINE, owner="x", safe_at=9e9), True, Repeated(), id="whoever settled it"),
     ],
 )

@@ -13,6 +13,7 @@ from worker.domain.processes import (
     choose_named,
     choose_process,
     choose_strategy,
+    nearest,
 )
 from worker.domain.requests import ProcessRef, Strategy
 
@@ -149,3 +150,20 @@ def test_the_strategy(asked: Any, folder: Folder, robots: bool, chosen: Strategy
         choose_strategy(asked, folder, robots=robots)
     assert caught.value.code == Code.STRATEGY_NOT_OFFERED
     assert folder.path in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("ref", "named"),
+    [
+        pytest.param(ProcessRef("Triaga"), ["triage", "Another", "Triage"], id="by name or package id"),
+        pytest.param(ProcessRef("BILS_DEMO"), ["Bills_Demo", "Bills_Prod", "Mail_Demo"], id="in any case"),
+        pytest.param(ProcessRef("Bills", "Test"), ["Bills_Demo", "Bills_Prod"], id="another environment"),
+        pytest.param(ProcessRef("Payroll"), [], id="nothing like it"),
+        pytest.param(ProcessRef(release_key="bbbbbbbb"), [], id="a release key is no slip of the pen"),
+    ],
+)
+def test_the_nearest_to_an_unknown_name(ref: ProcessRef, named: list[str]) -> None:
+    """Three at most, each with what tells it from the others."""
+    found = nearest(ref, ALL, MODERN)
+    assert sorted(one.name for one in found) == sorted(named)
+    assert all(one.folder == MODERN.path for one in found)

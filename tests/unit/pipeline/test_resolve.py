@@ -75,7 +75,17 @@ async def test_an_unknown_process_is_refused_after_two_readings() -> None:
     assert refusal.code == Code.PROCESS_UNKNOWN
     assert "'Shared'" in refusal.detail
     assert "'Nobody'" in refusal.detail
+    assert refusal.candidates == ()
     assert tenant.asked("processes") == [False, True]
+
+
+async def test_an_unknown_process_that_is_nearly_one_is_told_which() -> None:
+    """The likeliest in the detail, and all that come near as candidates with their release keys."""
+    tenant = Orchestrator()
+    (known,) = tenant.catalog[MODERN.id]
+    refusal = await _refused(tenant, _request(process=known.name[:-1]))
+    assert f"did you mean '{known.name}'" in refusal.detail
+    assert [one.release_key for one in refusal.candidates] == [known.release_key]
 
 
 async def test_a_distrusted_cache_is_read_anew_for_folder_and_process() -> None:

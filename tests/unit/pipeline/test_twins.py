@@ -36,7 +36,7 @@ async def test_twins_at_the_same_instant_start_one_job(body: dict[str, object]) 
     going = asyncio.Event()
     here.tenant.meets("start", going)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(here.handle(here.delivery()))
+        tasks.create_task(here.handle(here.delivery(message_id="m-1")))
         tasks.create_task(there.handle(there.delivery(body, message_id="m-2")))
         await asyncio.sleep(2)
         assert len(here.outbox.events + there.outbox.events) == 0
@@ -44,7 +44,9 @@ async def test_twins_at_the_same_instant_start_one_job(body: dict[str, object]) 
     assert (here.posts, here.tenant.count("find")) == (1, 0)
     assert here.outbox.keys() == ["job.created"]
     assert there.outbox.keys() == ["request.duplicate"]
-    assert there.outbox.events[0].data["bodyDiffers"] == (body != REQUEST)
+    told = there.outbox.events[0].data
+    assert (told["reference"], told["firstMessageId"]) == ("jobrelay:inc-1", "m-1")
+    assert told["bodyDiffers"] == (body != REQUEST)
 
 
 async def test_a_twin_of_what_was_refused_has_its_own_try() -> None:

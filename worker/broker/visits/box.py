@@ -46,7 +46,7 @@ class DeadLetters:
         self._arrived: asyncio.Queue[DeliveredMessage | None] = asyncio.Queue()
         self._channels = AsyncExitStack()
         self._consumers: list[tuple[Channel, str]] = []
-        self._room = 0
+        self._room = self._held = 0
         self.count = count
         """How many there were to look at."""
         self.seen = 0
@@ -64,8 +64,9 @@ class DeadLetters:
             if delivered is None or delivered.delivery_tag is None:
                 raise ChannelInvalidStateError("the queue is gone, or the connection")
             self._room -= 1
+            self._held += 1
             self.seen += 1
-            yield self._held(delivered, delivered.delivery_tag)
+            yield self._in_hand(delivered, delivered.delivery_tag)
 
     async def give_back(self) -> None:
         """Returns what is still held, in the order in which it came."""
@@ -76,7 +77,16 @@ class DeadLetters:
                 await channel.basic_nack(0, multiple=True)
             # Answered after the nack was carried out: only then is it the next one's turn.
             await channel.basic_qos(prefetch_count=1, timeout=_TIMEOUT_S)
+        if self._consumers:
+            await self._until_back(self._consumers[0][0])
         await self._channels.aclose()
+
+    async def _until_back(self, channel: Channel) -> None:
+        """Waits for the broker to count them again, so that the next look sees them all; not for long."""
+        for _ in range(_ASKED_MOST):
+            if await _ready(channel, self._queue) >= self._held:
+                return
+            await asyncio.sleep(_AGAIN_AFTER_S)
 
     async def _next(self) -> DeliveredMessage | None:
         if not self._arrived.empty():
@@ -84,11 +94,12 @@ class DeadLetters:
         async with asyncio.timeout(_QUIET_S):
             return await self._arrived.get()
 
-    def _held(self, delivered: DeliveredMessage, tag: int) -> Held:
+    def _in_hand(self, delivered: DeliveredMessage, tag: int) -> Held:
         async def drop() -> None:
             async with asyncio.timeout(_TIMEOUT_S):
                 await delivered.channel.basic_ack(tag)
             self._room += 1
+            self._held -= 1
 
         return Held(Letter.of(message_of(delivered)), drop)
 
@@ -125,9 +136,12 @@ async def _count(channel: Channel, queue: str) -> int:
     """How many there are, once the broker says the same thrice: what a look returned comes back by and by."""
     said: list[int] = []
     for _ in range(_ASKED_MOST):
-        found = await channel.queue_declare(queue, passive=True, timeout=_TIMEOUT_S)
-        said.append(found.message_count or 0)
+        said.append(await _ready(channel, queue))
         if said[-_ASKED_AGAIN:] == [said[-1]] * _ASKED_AGAIN:
             break
         await asyncio.sleep(_AGAIN_AFTER_S)
     return said[-1]
+
+
+async def _ready(channel: Channel, queue: str) -> int:
+    return (await channel.queue_declare(queue, passive=True, timeout=_TIMEOUT_S)).message_count or 0

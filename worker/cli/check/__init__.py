@@ -9,7 +9,7 @@ import typer
 from worker.cli.check.broker import broker
 from worker.cli.check.finding import Finding, Question
 from worker.cli.output import FAILED, OK, AsJson, Output, examples
-from worker.domain.requests import FolderRef
+from worker.cli.start import folder_ref
 from worker.settings import Settings, read_settings, unknown_settings
 
 EXAMPLES = examples(
@@ -33,7 +33,7 @@ def check(
     settings, output = read_settings(), Output(as_json)
     where = folder or settings.folder
     robots = [int(name) if name.isdecimal() else name for name in robot or ()]
-    question = Question(process, environment, FolderRef.parse(where) if where else None, robots)
+    question = Question(process, environment, folder_ref(where) if where else None, robots)
     findings = asyncio.run(_examined(settings, question))
     for finding in findings if output.as_json else ():
         output.record(asdict(finding))

@@ -1,13 +1,12 @@
 """What a worker needs of Orchestrator, in the order in which a start needs it."""
 
-import difflib
 import re
 from collections.abc import Awaitable, Callable
 
 from worker.cli.check.finding import Finding, Question
 from worker.cli.start import process_ref
 from worker.domain.failures import Failure, Rejected
-from worker.domain.processes import Folder, Process, choose_named, choose_process
+from worker.domain.processes import Folder, Process, choose_named, choose_process, nearest
 from worker.orchestrator.client import Client
 from worker.settings import Settings
 
@@ -88,8 +87,8 @@ class Visit:
         processes = await self._client.processes(folder)
         self._process = process = choose_process(ref, processes, folder)
         if process is None:
-            near = difflib.get_close_matches(name, [one.name for one in processes], n=1)
-            remedy = f"did you mean '{near[0]}'?" if near else "check its name, folder and environment"
+            near = nearest(ref, processes, folder)
+            remedy = f"did you mean '{near[0].name}'?" if near else "check its name, folder and environment"
             what = f"folder '{folder.path}' has no process {ref} (it shows {len(processes)})"
             return Finding("process", "failed", what, remedy)
         return Finding("process", "ok", _described(process))

@@ -11,7 +11,11 @@ from worker.cli.dead.choice import Everything, Ids, OfCode, choice_of
 from worker.cli.output import USAGE, AsJson, Failed, Output, examples
 from worker.settings import read_settings
 
-app = typer.Typer(no_args_is_help=True, help="What could not be processed, with its reason.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="What could not be processed, with its reason.",
+    epilog=examples("jobrelay dead list", "jobrelay dead replay --code expired --dry-run"),
+)
 
 _RATE = re.compile(r"(?P<number>\d{1,6}(?:\.\d{1,6})?)(?:/(?P<unit>[smh]))?")
 _SECONDS = {None: 1, "s": 1, "m": 60, "h": 3600}
@@ -64,9 +68,10 @@ def replay(  # noqa: PLR0913 - each of the command's options is a parameter
 ) -> None:
     """Send letters again to where they were first published.
 
-    Each is off the dead letters only when the broker has confirmed it, and the event request-replayed. A
-    request that may have been sent to Orchestrator before is looked up there first, as always: a replay
-    starts nothing twice. Interrupted, it ends what it has begun and leaves the others where they are.
+    Each is off the dead letters only when the broker has confirmed it, and the
+    event request-replayed. As ever, what may have been sent to Orchestrator before
+    is looked up there first. Interrupted, it ends what it has begun and leaves the
+    others where they are.
     """
     from worker.cli.dead.resend import Order, replay_letters  # noqa: PLC0415
 

@@ -20,7 +20,7 @@ Ids = Annotated[
 OfCode = Annotated[str | None, typer.Option("--code", help="The letters with this reason.")]
 Everything = Annotated[bool, typer.Option("--all", help="All letters.")]
 
-_NAMED_MOST = 5
+_NAMED_MOST, _ID_LEAST = 5, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,9 @@ def choice_of(ids: Iterable[str] | None, code: str | None, everything: bool) -> 
     choice = Choice(frozenset(text.lower() for text in ids or () if text), code, everything)
     if sum(map(bool, (choice.ids, code, everything))) != 1:
         raise typer.BadParameter("say which letters, in one way: by ID, --code or --all")
+    for name in choice.ids:
+        if len(name) < _ID_LEAST:
+            raise typer.BadParameter(f"'{name}' could be any letter: give at least {_ID_LEAST} characters")
     return choice
 
 

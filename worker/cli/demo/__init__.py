@@ -25,8 +25,9 @@ def demo(
 ) -> None:
     """Show it all: a worker, an Orchestrator that fails now and then, and what came of every request.
 
-    Everything is its own and is removed at the end. Success only if nothing was lost and nothing was started
-    twice. Uses the broker of JOBRELAY_AMQP_URL, else a private one that lives as long as the demo.
+    Everything is its own and is removed at the end. Success only if nothing was
+    lost and nothing was started twice. Uses the broker of JOBRELAY_AMQP_URL, else
+    a private one that lives as long as the demo.
     """
     plan = Plan(requests, kill, secrets.randbelow(10_000) if seed is None else seed, keep)
     if not os.environ.get(_BROKER):

@@ -30,6 +30,7 @@ class Report:
     tally: Tally
     verdict: Verdict
     calls: Mapping[str, int]
+    faults: Mapping[str, int]
     left: int
 
     @property
@@ -49,6 +50,7 @@ class Report:
             "repeated": self.tally.repeated,
             "lookups": self.calls.get(_LOOKUPS, 0),
             "calls": self.calls,
+            "faults": self.faults,
             "lost": len(verdict.lost),
             "doubled": len(verdict.doubled),
             "wrong": len(verdict.wrong),
@@ -115,6 +117,7 @@ def _tables(document: Mapping[str, Any], output: Output) -> None:
         ("requests by outcome", "requests", document["outcomes"]),
         ("events", "events", {**document["events"], "(repeated, same id)": document["repeated"]}),
         ("calls to Orchestrator", "calls", {_named(name): n for name, n in document["calls"].items()}),
+        ("faults of Orchestrator", "times", document["faults"]),
     ):
         output.table([f"{what:<26}", count], [[name, n] for name, n in rows.items()])
         output.line("")

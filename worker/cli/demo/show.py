@@ -156,7 +156,7 @@ class Show:
         }
         verdict = judge(self._tally, ledger["starts"], self._topology.prefix)
         left = await waiting(connection, self._topology)
-        return Report(about, self._tally, verdict, ledger["calls"], left)
+        return Report(about, self._tally, verdict, ledger["calls"], await simulator.struck(), left)
 
     @asynccontextmanager
     async def _declared(self, connection: Connection) -> AsyncIterator[None]:

@@ -51,11 +51,27 @@ class Simulator:
         async with self._client.post("/_sim/faults", json=rules) as answer:
             answer.raise_for_status()
 
+    async def struck(self) -> dict[str, int]:
+        """How often it did each thing wrong that it was told to."""
+        async with self._client.get("/_sim/faults") as answer:
+            rules: list[dict[str, Any]] = await answer.json()
+        struck: dict[str, int] = {}
+        for rule in rules:
+            if rule["do"] == "delay":  # to take one's time is no fault
+                continue
+            what = " ".join(map(str, filter(None, (rule["operation"], rule["do"], _status(rule)))))
+            struck[what] = struck.get(what, 0) + rule["hits"]
+        return struck
+
     async def ledger(self) -> dict[str, Any]:
         """What it has really done."""
         async with self._client.get("/_sim/ledger") as answer:
             document: dict[str, Any] = await answer.json()
         return document
+
+
+def _status(rule: Mapping[str, Any]) -> int | None:
+    return rule["status"] if rule["do"].endswith("status") else None
 
 
 @asynccontextmanager

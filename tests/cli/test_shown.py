@@ -1,0 +1,81 @@
+"""What a person is shown: tables as wide as the terminal, and what became of the jobs."""
+
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from worker.cli.follow import Story, describe
+from worker.cli.output import Output, table_of
+from worker.cli.screen import tell_results
+
+KEY = "99587436-4ce5-480d-988c-6d7f43787a2c"
+COLUMNS = ("job", "process", "folder", "state")
+JOB = (KEY, "SupportTriage_QuickstartDemo", "Operations/Zürich", "Successful")
+
+
+def drawn(columns: tuple[str, ...], rows: list[Any], width: int) -> list[str]:
+    """The lines of a table on a terminal of *width*."""
+    console = Console(width=width, highlight=False)
+    with console.capture() as captured:
+        console.print(table_of(columns, rows, width))
+    return [line.rstrip() for line in captured.get().splitlines()]
+
+
+@pytest.mark.parametrize("width", [60, 80, 99, 100, 120])
+def test_no_word_of_a_table_is_broken_nor_left_out(width: int) -> None:
+    """Where they do not fit beside each other they stand below each other."""
+    lines = drawn(COLUMNS, [JOB], width)
+    assert all(any(word in line for line in lines) for word in JOB)
+    assert max(map(len, lines)) <= width
+    assert (len(lines) == 2) == (width >= 99)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_only_the_text_of_a_table_wraps(width: int) -> None:
+    """Between its words, while everything else stays on one line."""
+    text = "folder 'Operations' has no process 'Foo' (it shows 8); did you mean 'Food'?"
+    lines = drawn(("reason", "letters", "for example"), [("process_unknown", 12, text)], width)
+    assert "process_unknown       12  folder 'Operations' has no process" in lines[1]
+    assert " ".join(line[26:].strip() for line in lines[1:]) == text
+
+
+def test_an_empty_table_is_its_head() -> None:
+    """Nothing to measure, nothing to draw."""
+    assert drawn(COLUMNS, [], 80) == ["job  process  folder  state"]
+
+
+def _story(**data: Any) -> Story:
+    return Story("r", {KEY: {"output": None, "outputFile": None, "error": None, "info": None, **data}})
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ({}, []),
+        ({"output": {"sum": 150}}, [f"output of job {KEY}:", "{", '  "sum": 150', "}"]),
+        ({"output": {}}, [f"output of job {KEY}:", "{}"]),
+        ({"outputFile": "f-1"}, [f"output of job {KEY} is in the attachment f-1"]),
+        ({"error": {"title": "Boom", "detail": "at [1]"}}, [f"job {KEY}: Boom: at [1]"]),
+    ],
+)
+def test_what_the_jobs_gave_back_is_told(
+    capsys: pytest.CaptureFixture[str], data: dict[str, Any], told: list[str]
+) -> None:
+    """Their output whole, and an error with its detail."""
+    tell_results(_story(**data), Output())
+    assert capsys.readouterr().out.splitlines() == told
+
+
+@pytest.mark.parametrize(
+    ("first", "differs", "words"),
+    [
+        ("m-1", False, "was started before by message m-1; its jobs have the Reference jobrelay:r"),
+        (None, True, "was started before, with another body; its jobs have the Reference jobrelay:r"),
+    ],
+)
+def test_a_duplicate_says_of_what(first: str | None, differs: bool, words: str) -> None:
+    """As far as that is known: the message it was started by, and how to find its jobs."""
+    data = {"requestId": "r", "bodyDiffers": differs, "reference": "jobrelay:r", "firstMessageId": first}
+    event = {"type": "jobrelay.request-duplicate.v1", "time": "2026-01-01T00:00:00.000Z", "data": data}
+    assert describe(event)[0].endswith(f"r  {words}")
