@@ -156,7 +156,7 @@ def test_the_strategy(asked: Any, folder: Folder, robots: bool, chosen: Strategy
     ("ref", "named"),
     [
         pytest.param(ProcessRef("Triaga"), ["triage", "Another", "Triage"], id="by name or package id"),
-        pytest.param(ProcessRef("BILS_DEMO"), ["Bills_Demo", "Bills_Prod", "Mail_Demo"], id="in any case"),
+        pytest.param(ProcessRef("BILS_DEMO"), ["Bills_Demo", "Mail_Demo"], id="in any case"),
         pytest.param(ProcessRef("Bills", "Test"), ["Bills_Demo", "Bills_Prod"], id="another environment"),
         pytest.param(ProcessRef("Payroll"), [], id="nothing like it"),
         pytest.param(ProcessRef(release_key="bbbbbbbb"), [], id="a release key is no slip of the pen"),
