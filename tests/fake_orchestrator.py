@@ -46,6 +46,10 @@ class Orchestrator:
     calls: list[tuple[str, Any]] = field(default_factory=list)
     jobs: list[tuple[float, int, Job]] = field(default_factory=list)
 
+    async def probe(self) -> None:
+        """One cheap call."""
+        await self._called("probe", None)
+
     async def folder(self, ref: FolderRef, *, fresh: bool = False) -> Folder:
         """Finds a folder."""
         await self._called("folder", (ref, fresh))

@@ -21,9 +21,11 @@ from worker.ledger.memory import MemoryLedger
 from worker.orchestrator.client import Client
 from worker.pipeline.attempt import Attempts
 from worker.pipeline.consume import Consumer
+from worker.pipeline.holding.gate import Gate
+from worker.pipeline.holding.outage import Outage
+from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.once.claim import Claims
 from worker.pipeline.once.start import Starter
-from worker.pipeline.pauses import Outage, Stopping
 from worker.pipeline.resolve import Resolver
 from worker.pipeline.settle import Rules, Settler, Teller
 from worker.settings import NOT_USED_YET, Settings
@@ -52,7 +54,7 @@ class Worker:
         self._topology = Topology(settings.prefix)
         self._stopping = Stopping()
         self._metrics = Metrics()
-        self._outage = Outage(self._stopping, self._metrics.outage)
+        self._outage = Outage(self._stopping, self._metrics.outage, time.time)
         self._health = Health(without=() if self._roles & _TAKING else _NEEDED_TO_TAKE)
         self._client = Client(settings, self._metrics.orchestrator_call)
         self._ledger = MemoryLedger()
@@ -108,6 +110,7 @@ class Worker:
         if self._inboxes:
             edges.append(self._consuming.keep(*(inbox.session for inbox in self._inboxes.values())))
             edges += [self._watchdog.run(), self._watch_orchestrator()]
+            edges.append(self._outage.watch(self._client.probe))
         return edges
 
     def _role_runs(self) -> list[Coroutine[None, None, None]]:
@@ -132,7 +135,8 @@ class Worker:
         )
         teller = Teller(self._source, socket.gethostname())
         claims = Claims(self._ledger, rules, self._stopping, time.time)
-        starter = Starter(self._client, claims, settings.commit_slack_s, time.time, self._stopping)
+        gate = Gate(settings.concurrency, self._metrics.start_limit, self._outage.lost)
+        starter = Starter(self._client, claims, gate, settings.commit_slack_s, time.time, self._stopping)
         attempts = Attempts(Resolver(self._client), starter, claims, self._outage, rules, time.time)
         settler = Settler(self._outbox, self._ledger, teller, rules, time.time)
         return Consumer(attempts, settler, rules, self._metrics, time.time)
@@ -144,19 +148,23 @@ class Worker:
         return Link(name, url, self._settings.heartbeat_s, self._topology, reports)
 
     async def _watch_orchestrator(self) -> None:
-        """Keeps readiness true to what calls have met with; asks by itself while something is wrong."""
+        """Keeps readiness true to what calls have met with; asks where neither a call nor a probe has."""
         while True:
             reach = self._client.status()
-            if self._outage or not (reach.token_ok and reach.reachable):
-                try:
-                    await self._client.probe()
-                    self._outage.worked()
-                except (Unavailable, Rejected) as why:
-                    _log.warning("orchestrator.not_ready", reason=why.detail)
+            if not self._outage and not (reach.token_ok and reach.reachable):
+                await self._ask_orchestrator()
                 reach = self._client.status()
             self._health.set("token", reach.token_ok, reach.token_reason)
             self._health.set("orchestrator", reach.reachable, reach.reason)
             await asyncio.sleep(_PROBE_EVERY_S)
+
+    async def _ask_orchestrator(self) -> None:
+        try:
+            await self._client.probe()
+        except (Unavailable, Rejected) as why:
+            _log.warning("orchestrator.not_ready", reason=why.detail)
+            if isinstance(why, Unavailable) and why.outage:
+                self._outage.failed(why)
 
     def _on_signal(self, main: asyncio.Task[None] | None) -> None:
         def stop() -> None:

@@ -15,7 +15,7 @@ from simulator.world.tokens import Grant
 
 COOKIE = "XSRF-TOKEN-S"
 _NOBODY = Grant("none", frozenset(), None)
-_LIMITED = ("JobsList", "QueueItems")
+_LIMITED = ("JobsList", "QueueItems", "StartJobs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +92,20 @@ def _grant(call: Call) -> Grant:
 
 
 def _limit(call: Call, operation: str) -> dict[str, str]:
-    most, seconds = call.world.behaviour["rateLimitPerMinute"], call.world.behaviour["rateLimitSeconds"]
-    if not most or not call.cloud:
+    most, seconds = _most(call, operation)
+    if not most:
         return {}
     admitted, left, wait = call.world.limits[operation].admit(most, seconds)
     if not admitted:
         raise Refusal("TooManyRequests", headers={"Retry-After": str(wait), "X-RateLimit-Remaining": "0"})
     return {"X-RateLimit-Remaining": str(left if left >= 10 else 0)}
+
+
+def _most(call: Call, operation: str) -> tuple[int, float]:
+    rules = call.world.behaviour
+    if operation == "StartJobs":
+        return rules["startsPerSecond"], 1.0
+    return (rules["rateLimitPerMinute"] if call.cloud else 0), rules["rateLimitSeconds"]
 
 
 def _folder(call: Call, route: Route) -> Any:

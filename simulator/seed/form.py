@@ -36,6 +36,7 @@ BEHAVIOUR = {
     "cookies": Key(flag, default=True),
     "rateLimitPerMinute": Key(number(0, 1_000_000, whole=True), 100),
     "rateLimitSeconds": Key(number(0.1, 3600), 60),
+    "startsPerSecond": Key(number(0, 1_000_000, whole=True), 0),  # 0: no limit, as the real one; else 429
     "tokenSeconds": Key(mapping(_seconds), dict),  # by mode: client_credentials, user_key, password
     "randomSeed": Key(number(0, 2**63, whole=True), 1),
     "inOperator": Key(flag, default=True),

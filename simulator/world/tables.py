@@ -50,7 +50,7 @@ class World:
         self.faults = Faults()
         self.ledger = Ledger()
         self.tokens = Tokens(self.identity["accessTokens"], self.behaviour["tokenSeconds"])
-        self.limits = {"JobsList": Limiter(), "QueueItems": Limiter()}
+        self.limits = {name: Limiter() for name in ("JobsList", "QueueItems", "StartJobs")}
         self.requests: deque[Any] = deque(maxlen=REQUESTS_KEPT)
 
     def settings(self, job: Job) -> dict[str, Any]:

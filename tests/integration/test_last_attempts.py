@@ -15,13 +15,16 @@ async def test_a_request_tried_too_often_is_refused_with_its_attempts(relay: Rel
     """After MAX_ATTEMPTS the next reason to wait is the last; each reason so far is listed."""
     name = new_id()
     body = json.dumps({"requestId": name, **request()}).encode()
-    throttled = {"operation": "StartJobs", "reference": name, "do": "status", "status": 429, "retryAfter": 60}
-    relay.simulator.faults([throttled])
-    headers = earlier(10, "orchestrator_throttled")
+    busy = {"operation": "StartJobs", "reference": name, "do": "status", "status": 409, "code": 1691}
+    relay.simulator.faults([busy])
+    headers = earlier(10, "orchestrator_busy")
     rejected, letter = await refused(here, body, headers=headers, correlation_id=name)
     assert rejected.data["code"] == "attempts_exhausted"
-    assert rejected.data["orchestrator"]["status"] == 429
-    assert [attempt["code"] for attempt in rejected.data["attempts"]] == ["orchestrator_throttled"]
+    assert (rejected.data["orchestrator"]["status"], rejected.data["orchestrator"]["errorCode"]) == (
+        409,
+        1691,
+    )
+    assert [attempt["code"] for attempt in rejected.data["attempts"]] == ["orchestrator_busy"]
     assert letter.message.headers["jobrelay-attempt"] == 11
     assert rejected.id == event_id(relay.prefix, "request-rejected.v1", f"{name}|0")
     assert relay.starts(name) == []

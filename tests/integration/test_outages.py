@@ -97,9 +97,10 @@ async def test_a_worker_that_is_told_to_stop_finishes_what_it_has(
     async with station(amqp_url, prefix) as here:
         with Working(log, CONCURRENCY=5, **settings) as worker:
             await worker.ready()
+            names = [await here.ask(request()) for _ in range(6)]
             await here.ask({"requestId": throttled, **request()})
-            names = [await here.ask(request()) for _ in range(40)]
-            await until(lambda: len(simulator.ledger()["starts"]) >= 4, "some are being started")
+            names += [await here.ask(request()) for _ in range(34)]
+            await until(lambda: any(throttled in call["body"] for call in simulator.requests()), "one waits")
             worker.terminate()
             assert await worker.ended() == 0
         starts = {start["reference"] for start in simulator.ledger()["starts"]}

@@ -18,9 +18,12 @@ REPLAYS = "jobrelay-replays"
 LETTER_ID = "jobrelay-dead-letter-id"
 VIOLATIONS = "jobrelay-violations"
 
-_HISTORY_KEPT = 20
+LEFT_OUT = "left_out"
+"""The code of the entry that stands in a history for those that do not fit."""
+
+_HISTORY_MOST = 48_000  # bytes: all of the history travels in one header, and all headers in one frame
 _DETAIL_MOST = 2000
-_REMEMBERED_MOST = 500  # all of the history travels in one header
+_REMEMBERED_MOST = 300  # of each detail: so a hundred attempts and more fit
 _VIOLATIONS_MOST = 8_000  # characters, of at most four bytes: a frame has room for 120,000 bytes of headers
 _COUNTED_TO = 1_000_000  # anybody may write into headers, and a number must fit into one again
 _LAST_DAY = 253_402_214_400  # 9999-12-31, in epoch seconds
@@ -97,14 +100,38 @@ class Past:
     safe_at: float | None
     history: tuple[Attempt, ...]
 
-    def after(self, attempt: Attempt, safe_at: float | None) -> dict[str, Any]:
-        """The headers that the next attempt will read."""
+    def after(self, attempt: Attempt, safe_at: float | None, *, counts: bool = True) -> dict[str, Any]:
+        """The headers that the next attempt will read; it has the same number if this one does not count."""
         headers: dict[str, Any] = {
-            ATTEMPT: self.attempt,
+            ATTEMPT: self.attempt if counts else self.attempt - 1,
             FIRST_AT: rfc3339(self.first_at),
-            HISTORY: _remembered((*self.history, attempt)),
+            HISTORY: _written((*self.history, attempt)),
         }
         return headers if safe_at is None else headers | {WINDOW_UNTIL: rfc3339(safe_at)}
+
+
+def _written(history: Sequence[Attempt]) -> str:
+    """A history as its header has it: what does not fit is left out after the first, and that is said."""
+    rows = [_row(replace(past, detail=past.detail[:_REMEMBERED_MOST])) for past in history]
+    over = sum(len(row.encode()) + 2 for row in rows) + 2 - _HISTORY_MOST
+    if over <= 0:
+        return f"[{', '.join(rows)}]"
+    end, before = 1, _left_out(history[1])
+    while over > -_HISTORY_MOST // 10:  # a tenth more, so that this is not done each time
+        over -= len(rows[end].encode()) + 2
+        end += 1
+    gap = Attempt(history[end - 1].at, LEFT_OUT, f"{before + end - 1} attempts are left out here")
+    return f"[{', '.join([rows[0], _row(gap), *rows[end:]])}]"
+
+
+def _left_out(attempt: Attempt) -> int:
+    """How many attempts this entry stands for, beside itself."""
+    count = attempt.detail.partition(" ")[0]
+    return _count(int(count)) - 1 if attempt.code == LEFT_OUT and count.isdecimal() else 0
+
+
+def _row(attempt: Attempt) -> str:
+    return json.dumps(attempt.document(), ensure_ascii=False)
 
 
 def letter(
@@ -147,7 +174,7 @@ def replayed(message: Message, now: float) -> Message:
         kept[FIRST_AT] = rfc3339(min(first_at, now))
     if died_at is not None:
         death = Attempt(died_at, _text(of_death("jobrelay-code")), _text(of_death("jobrelay-detail")))
-        kept[HISTORY] = _remembered((*past.history, death))
+        kept[HISTORY] = _written((*past.history, death))
     return replace(message, headers=kept)
 
 
@@ -185,11 +212,6 @@ def _epoch(value: Any) -> float | None:
     return epoch if 0 <= epoch < _LAST_DAY else None
 
 
-def _remembered(attempts: Sequence[Attempt]) -> str:
-    last = (replace(past, detail=past.detail[:_REMEMBERED_MOST]) for past in attempts[-_HISTORY_KEPT:])
-    return json.dumps([attempt.document() for attempt in last], ensure_ascii=False)
-
-
 def _listed(violations: Sequence[Violation]) -> str:
     """As many as a header has room for, as JSON; the last one then says that there are more."""
     listed: list[dict[str, str]] = []
@@ -206,7 +228,7 @@ def _listed(violations: Sequence[Violation]) -> str:
 
 def _history(value: Any) -> tuple[Attempt, ...]:
     try:
-        rows = json.loads(value)[-_HISTORY_KEPT:]
+        rows = json.loads(value)
         return tuple(
             Attempt(_epoch(row["at"]) or 0.0, _text(row["code"]), _text(row["detail"])) for row in rows
         )

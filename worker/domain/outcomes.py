@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from worker.domain.events import rfc3339
 from worker.domain.failures import Answer, Code, Later, Rejected
 from worker.domain.jobs import Job
 from worker.domain.processes import Folder, Process
@@ -42,7 +43,8 @@ class Refused:
 class Deferred:
     """Not now: the request comes back by itself after *seconds*.
 
-    *safe_at* is set while a POST of this attempt may still commit.
+    *safe_at* is set while a POST of this attempt may still commit. What happens in an outage is no attempt
+    that *counts*.
     """
 
     code: Later
@@ -50,6 +52,7 @@ class Deferred:
     seconds: int
     safe_at: float | None = None
     answer: Answer | None = None
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,4 +183,13 @@ def exhausted(attempts: int, last: str, answer: Answer | None = None) -> Rejecte
         f"gave up after {attempts} attempts; the last one: {last}",
         "see the attempts for what stood in the way each time, mend it and send the request again",
         answer=answer,
+    )
+
+
+def expired(expires_at: float) -> Rejected:
+    """The rejection of a request whose time has passed: *expires_at*, in epoch seconds."""
+    return Rejected(
+        Code.EXPIRED,
+        f"the request expired at {rfc3339(expires_at)} before its jobs could be started",
+        "send it again with a later expiresAt; the same requestId may be used",
     )

@@ -72,8 +72,8 @@ class Client:
         return Reach(token is None, token, server is None, server)
 
     async def probe(self) -> None:
-        """One cheap call: raises what stands in the way, and makes `status` say what it met with."""
-        await self._transport.get(self._call("Folders", "/odata/Folders", top=1), wire.mapping, None)
+        """One cheap GET, sent once: raises what stands in the way, and makes `status` tell of it."""
+        await self._transport.look(self._call("Folders", "/odata/Folders", top=1), wire.mapping)
 
     async def folder(self, ref: FolderRef, *, fresh: bool = False) -> Folder:
         """Finds a folder, or raises `Rejected(FOLDER_UNKNOWN)`."""

@@ -1,13 +1,14 @@
 """One attempt at a request: looked up where it must be, understood, started; and what its failure means."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 
 from worker.domain.failures import Code, Later, Rejected, Unavailable, Violation
-from worker.domain.messages import Message
+from worker.domain.messages import Message, Past
 from worker.domain.outcomes import (
     Deferred,
     Outcome,
@@ -17,14 +18,15 @@ from worker.domain.outcomes import (
     Unsettled,
     delay_of,
     exhausted,
+    expired,
     last_straw,
     may_still_appear,
 )
 from worker.domain.processes import Target
 from worker.domain.requests import FolderRef, StartRequest, jobs_asked
+from worker.pipeline.holding.outage import FAILURES, Outage
 from worker.pipeline.once.claim import Claim, Claims
 from worker.pipeline.once.start import Starter
-from worker.pipeline.pauses import Outage
 from worker.pipeline.ports import Clock
 from worker.pipeline.resolve import Resolver
 from worker.pipeline.settle import Case, Rules
@@ -56,6 +58,13 @@ class Try:
         except (AttributeError, TypeError):
             return None
 
+    @property
+    def expires_at(self) -> float:
+        """When it is of no use any more; never, where that may not end it (invariant 3). Epoch seconds."""
+        if self.claim.look or isinstance(self.request, Rejected) or self.request.expires_at is None:
+            return math.inf
+        return self.request.expires_at.timestamp()
+
 
 class Attempts:
     """Makes attempts at requests until each has an outcome."""
@@ -86,24 +95,31 @@ class Attempts:
         if isinstance(this.request, Rejected) and not this.claim.look:
             # Nothing was sent for it, and Orchestrator need not be there to refuse it.
             return self._bounded(this, Refused(this.request))
-        while True:
-            async with self._outage.passage(this.claim.still_mine) as stopping:
+        failures = 0
+        while not (self._outage.why and self._is_worn(this.case.past)):
+            async with self._outage.passage(this.claim.still_mine, this.expires_at) as stopping:
                 if stopping or not this.claim.still_mine():
                     return Returned()
-                outcome = await self._attempted(this)
+                if self._clock() >= this.expires_at:
+                    return self._bounded(this, Refused(expired(this.expires_at)))
+                outcome = await self._attempted(this, failures)
             if outcome is not None:
                 return self._bounded(this, outcome)
+            failures += 1
+            await self._outage.rest()
+        # The broker counts how often it gave it out, in an outage too: as a new message it begins anew.
+        return self._bounded(this, replace(_deferred(this, self._outage.why), counts=False))
 
-    async def _attempted(self, this: Try) -> Outcome | None:
-        """One attempt; None when Orchestrator is away."""
+    async def _attempted(self, this: Try, failures: int) -> Outcome | None:
+        """One attempt; None when another is due: Orchestrator is away, or has hardly failed so far."""
         try:
             outcome = await self._tried(this)
         except Rejected as why:
             outcome = Refused(why)
         except Unavailable as why:
             if why.outage:
-                self._outage.failed()
-                return None
+                away = self._outage.failed(why)
+                return None if away or failures < FAILURES else _deferred(this, why)
             if why.answer is not None:
                 self._outage.worked()
             return _deferred(this, why)
@@ -182,12 +198,16 @@ class Attempts:
         if isinstance(outcome, Refused) and _premature(outcome.why, case):
             seconds = delay_of(Later.NOT_YET_VISIBLE, _unseen(case) + 1, None)
             outcome = Deferred(Later.NOT_YET_VISIBLE, outcome.why.detail, seconds, this.claim.safe_at)
-        if isinstance(outcome, Deferred):
+        if isinstance(outcome, Deferred) and outcome.counts:
             attempts = past.attempt + past.deliveries
             outcome = last_straw(outcome, attempts, self._rules.max_attempts, self._clock())
         lost = not case.delivery.is_open and isinstance(outcome, (Deferred, Refused, Unsettled))
         # Somebody else has the message: to defer it as well would make two of it.
         return Returned() if lost else outcome
+
+    def _is_worn(self, past: Past) -> bool:
+        """True when one delivery more would be one too many."""
+        return past.deliveries > 0 and past.attempt - 1 + past.deliveries >= self._rules.max_attempts
 
 
 def _deferred(this: Try, why: Unavailable) -> Deferred:

@@ -164,10 +164,12 @@ class Settler:
             "outcomeKnown": deferred.safe_at is None and deferred.code is not Later.OUTCOME_UNKNOWN,
             "orchestrator": events.answered(deferred.answer),
         }
-        headers = past.after(Attempt(now, deferred.code, deferred.detail), deferred.safe_at)
+        attempt = Attempt(now, deferred.code, deferred.detail)
+        headers = past.after(attempt, deferred.safe_at, counts=deferred.counts)
         # A second copy of this message has to wait out what the first one may send.
         twin_is_done = rfc3339(max(deferred.safe_at or 0.0, now + deferred.seconds + self._window_s))
-        await self._outbox.announce(events.request_deferred(self._source, case.sender, detail, now))
+        if deferred.counts:
+            await self._outbox.announce(events.request_deferred(self._source, case.sender, detail, now))
         again = headers | {WINDOW_UNTIL: twin_is_done}
         await self._outbox.defer(case.message, deferred.seconds, headers, again)
 

@@ -19,8 +19,8 @@ from worker.domain.jobs import Job, is_news
 from worker.domain.messages import letter, past_of
 from worker.domain.outcomes import own_and_surplus
 from worker.domain.processes import Folder
+from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.once.start import call_off
-from worker.pipeline.pauses import Stopping
 from worker.pipeline.ports import Clock, Delivery, Orchestrator, Outbox, Telemetry
 
 _READS_AT_ONCE = 16

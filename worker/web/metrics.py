@@ -70,7 +70,17 @@ class Metrics:
             "jobrelay_replies_lost", "Events that a request's reply_to did not get", registry=registry
         )
         self.broker = BrokerMetrics(registry)
+        self._weigh(registry)
+
+    def _weigh(self, registry: CollectorRegistry) -> None:
+        """What holds requests back."""
         self._outage = Gauge("jobrelay_outage", "1 while Orchestrator is out", registry=registry)
+        self._start_limit = Gauge(
+            "jobrelay_start_limit",
+            "StartJobs that may be on their way at once: CONCURRENCY until a 429; below 1 with rests between",
+            registry=registry,
+        )
+        self._throttled = Counter("jobrelay_starts_throttled", "429s from StartJobs", registry=registry)
 
     def settled(self, outcome: str, code: str, seconds_since_published: float | None) -> None:
         """A request was settled; *code* is empty where the outcome says all."""
@@ -109,6 +119,12 @@ class Metrics:
     def outage(self, on: bool) -> None:
         """Orchestrator is out, or back."""
         self._outage.set(on)
+
+    def start_limit(self, limit: float, throttled: bool) -> None:
+        """How many StartJobs may be on their way at once now, and whether a 429 is the reason."""
+        self._start_limit.set(limit)
+        if throttled:
+            self._throttled.inc()
 
 
 class BrokerMetrics:

@@ -117,14 +117,28 @@ def test_what_is_written_is_read_back(past: Past, attempt: Attempt, safe_at: flo
     assert [one.at for one in read.history] == pytest.approx([a.at for a in (*past.history, attempt)])
 
 
-def test_the_history_is_bounded_and_keeps_the_latest() -> None:
-    """Headers must fit into a frame, however long a request goes round."""
+@pytest.mark.parametrize(("attempts", "detail"), [(150, "x" * 999), (700, "short")])
+def test_a_history_is_kept_whole_as_long_as_it_fits(attempts: int, detail: str) -> None:
+    """The first, the last and how many are left out between them: it is never cut without a word."""
     past = _past()
-    for n in range(30):
-        headers = past.after(Attempt(NOW + n, "orchestrator_busy", str(n)), None)
+    for n in range(attempts):
+        headers = past.after(Attempt(NOW + n, "orchestrator_busy", f"{n} {detail}"), None)
+        assert len(headers["jobrelay-history"].encode()) <= 48_000, "headers must fit into a frame"
         past = past_of(Message(body=b"", headers=headers), NOW, WINDOW)
-    assert [one.detail for one in past.history] == [str(n) for n in range(10, 30)]
-    assert past.attempt == 31
+        if n == 99:
+            assert [one.detail.split()[0] for one in past.history] == [str(n) for n in range(100)]
+    first, gap, *rest = past.history
+    left_out = int(gap.detail.split()[0])
+    assert (first.detail[:2], gap.code) == ("0 ", "left_out")
+    assert [int(one.detail.split()[0]) for one in rest] == list(range(1 + left_out, attempts))
+    assert len(rest) > 90
+
+
+def test_an_attempt_in_an_outage_does_not_count() -> None:
+    """The next one has the same number; what happened is in the history all the same."""
+    headers = _past().after(Attempt(NOW, "orchestrator_unreachable", "away"), None, counts=False)
+    past = past_of(Message(body=b"", headers=headers), NOW, WINDOW)
+    assert (past.attempt, len(past.history)) == (_past().attempt, 1)
 
 
 def _letter(message: Message, violations: int = 0) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from worker.domain.events import Sender, tracking_documents
 from worker.domain.failures import Code, Later, Rejected, Unavailable
 from worker.domain.jobs import Job
 from worker.domain.messages import Message
-from worker.pipeline.pauses import Stopping
+from worker.pipeline.holding.pauses import Stopping
 from worker.tracking.track import Tracker
 
 SOURCE = "urn:jobrelay:jobrelay"

@@ -1,5 +1,6 @@
 """What the pipeline's tests begin with: all of it, between fakes."""
 
+import asyncio
 from typing import Any
 
 import orjson
@@ -12,9 +13,11 @@ from worker.domain.requests import FolderRef
 from worker.ledger.memory import MemoryLedger
 from worker.pipeline.attempt import Attempts
 from worker.pipeline.consume import Consumer
+from worker.pipeline.holding.gate import Gate
+from worker.pipeline.holding.outage import Outage
+from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.once.claim import Claims
 from worker.pipeline.once.start import Starter
-from worker.pipeline.pauses import Outage, Stopping
 from worker.pipeline.resolve import Resolver
 from worker.pipeline.settle import Rules, Settler, Teller
 
@@ -44,12 +47,14 @@ class Shop:
         self.ledger: MemoryLedger = beside.ledger if beside else MemoryLedger()
         self.stopping = Stopping()
         self.outages: list[bool] = []
+        self.limits: list[tuple[float, bool]] = []
         clock = self.clock = self.tenant.clock
         default = FolderRef.parse(folder) if folder else None
         rules = Rules("jobrelay", default, max_attempts, 30.0, slack, WINDOW)
         claims = Claims(self.ledger, rules, self.stopping, clock)
-        starter = Starter(self.tenant, claims, slack, clock, self.stopping)
-        outage = Outage(self.stopping, self.outages.append)
+        outage = self.outage = Outage(self.stopping, self.outages.append, clock)
+        gate = Gate(64, lambda limit, throttled: self.limits.append((limit, throttled)), outage.lost, clock)
+        starter = Starter(self.tenant, claims, gate, slack, clock, self.stopping)
         attempts = Attempts(Resolver(self.tenant), starter, claims, outage, rules, clock)
         settler = Settler(self.outbox, self.ledger, Teller(SOURCE, "host-1"), rules, clock)
         self.consumer = Consumer(attempts, settler, rules, self.telemetry, clock)
@@ -65,7 +70,10 @@ class Shop:
 
     async def handle(self, *deliveries: Delivery) -> None:
         """Runs the consumer until each is settled, and checks that what was said keeps to its schema."""
-        await self.consumer.run(feed(deliveries))
+        async with asyncio.TaskGroup() as tasks:
+            watch = tasks.create_task(self.outage.watch(self.tenant.probe))
+            await self.consumer.run(feed(deliveries))
+            watch.cancel()
         for event in self.outbox.events:
             assert violations(event.schema, event.document()) == []
         for document in self.outbox.tracked:

@@ -1,6 +1,7 @@
 """An outage holds requests without counting attempts, and nobody who needs no Orchestrator (invariant 7)."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -131,3 +132,63 @@ async def test_what_is_invalid_is_refused_in_an_outage_too() -> None:
         assert shop.codes == ["invalid_request"] * 20
         shop.stopping.begin()
     assert holding.done()
+
+
+async def test_one_503_holds_nobody_else_up() -> None:
+    """A read that fails while others work is tried again in hand, and then put off: no outage."""
+    shop = Shop()
+    failing = Unavailable(Later.FAILING, "503", outage=True)
+    shop.tenant.meets("folder", failing)
+    await shop.handle(*_many(shop, 20))
+    assert shop.outages == []
+    assert shop.outbox.keys() == ["job.created"] * 20
+    assert _now() <= 0.5
+
+
+async def test_a_request_that_fails_alone_is_put_off() -> None:
+    """Where the calls of others work in between, its own trouble is no outage, and its attempts count."""
+    shop = Shop()
+    failing = Unavailable(Later.FAILING, "503", outage=True)
+
+    async def fails(*_: Any, **__: Any) -> Any:
+        shop.outage.worked()
+        raise failing
+
+    shop.tenant.folder = fails  # type: ignore[method-assign]
+    await shop.handle(shop.delivery())
+    assert (shop.outages, shop.outbox.keys()) == ([], ["request.deferred"])
+    assert shop.outbox.events[0].data["code"] == "orchestrator_failing"
+
+
+async def test_what_expires_in_an_outage_is_told_so_then() -> None:
+    """It needs no Orchestrator for that; but what may have been sent waits for a look-up (invariant 3)."""
+    shop = Shop()
+    shop.tenant.meets("folder", *[AWAY] * 999)
+    shop.tenant.meets("probe", *[AWAY] * 999)
+    soon = datetime.fromtimestamp(shop.clock() + 60, UTC).isoformat()
+    fresh = shop.delivery(REQUEST | {"expiresAt": soon})
+    doubtful = shop.delivery(REQUEST | {"requestId": "inc-2", "expiresAt": soon}, {ATTEMPT: 1})
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(shop.handle(fresh, doubtful))
+        await asyncio.sleep(59)
+        assert shop.codes == []
+        await asyncio.sleep(2)
+        assert (shop.codes, doubtful.settled) == (["expired"], [])
+        shop.stopping.begin()
+    assert (fresh.settled, doubtful.settled) == (["ack"], ["give back"])
+
+
+async def test_deliveries_in_an_outage_do_not_use_a_request_up() -> None:
+    """Given out by the broker once too often, it becomes a new message of the same attempt, unannounced."""
+    shop = Shop(max_attempts=5)
+    shop.tenant.meets("folder", *[AWAY] * 999)
+    worn = shop.delivery(headers={"x-delivery-count": 5}, redelivered=True)
+    await shop.handle(worn)
+    assert (worn.settled, shop.outbox.keys()) == (["ack"], [])
+    shop.tenant.script.clear()
+    shop.clock.now += 120
+    back = shop.outbox.comes_back()
+    back.message.headers.pop("x-delivery-count")  # type: ignore[attr-defined] # a new message has none
+    await shop.handle(back)
+    assert shop.outbox.keys() == ["job.created"]
+    assert shop.outbox.events[0].data["attempt"] == 1

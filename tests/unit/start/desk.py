@@ -10,9 +10,10 @@ from worker.domain.outcomes import Outcome
 from worker.domain.processes import Target
 from worker.domain.requests import Entry, Strategy
 from worker.ledger.memory import MemoryLedger
+from worker.pipeline.holding.gate import Gate
+from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.once.claim import Claim, Claims
 from worker.pipeline.once.start import Starter
-from worker.pipeline.pauses import Stopping
 from worker.pipeline.settle import Rules
 
 REFERENCE = "jobrelay:inc-1"
@@ -49,7 +50,8 @@ class Desk:
         )
         rules = Rules("jobrelay", None, 10, 30.0, slack, 88.0)
         claims = Claims(self.ledger, rules, self.stopping, clock)
-        self.starter = Starter(self.tenant, claims, slack, clock, self.stopping)
+        gate = Gate(64, lambda *_: None, lambda _: None, clock)
+        self.starter = Starter(self.tenant, claims, gate, slack, clock, self.stopping)
 
     async def start(self, target: Target = TARGET) -> Outcome | Failure:
         """How the start ends, a failure included."""

@@ -1,1 +1,1 @@
-"""HTTP to Orchestrator: connections, bounded answers, masked secrets, calls with a token, a pace for lists."""
+"""HTTP to Orchestrator: connections, bounded answers, masked secrets, a token for calls, a pace for lists."""

@@ -118,6 +118,13 @@ class Connection:
             raise outcome
         return outcome
 
+    async def briefly(self, call: Call, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
+        """Sends once what may be repeated. Raises `Unavailable` when no answer came."""
+        outcome = await self._attempt(call, headers, body)
+        if isinstance(outcome, Unavailable):
+            raise outcome
+        return outcome
+
     async def _attempt(
         self, call: Call, headers: Mapping[str, str], body: bytes | None
     ) -> Reply | Unavailable:

@@ -45,6 +45,10 @@ class Transport:
         reply = await self._heard(send, call, folder_id, None, extra)
         return self.read(call, reply, parse)
 
+    async def look(self, call: Call, parse: Callable[[Any], T]) -> T:
+        """Reads something, at the first try or not at all; raises as `get` does."""
+        return self.read(call, await self._authorised(self._connection.briefly, call, None, None), parse)
+
     async def post(
         self,
         call: Call,

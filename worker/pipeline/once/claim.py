@@ -10,7 +10,7 @@ from datetime import datetime
 
 from worker.domain.outcomes import HOLD_S, Duplicate, Outcome, Repeated, Started, told_before
 from worker.domain.requests import Entry
-from worker.pipeline.pauses import Stopping
+from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.ports import Clock, Ledger
 from worker.pipeline.settle import Case, Rules
 

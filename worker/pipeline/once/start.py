@@ -26,15 +26,19 @@ from worker.domain.outcomes import (
     Started,
     Wait,
     delay_within,
+    expired,
     next_step,
     own_and_surplus,
 )
 from worker.domain.processes import Folder, Process, Target
+from worker.pipeline.holding.gate import Gate, Turn
+from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.once.claim import Claim, Claims
-from worker.pipeline.pauses import Stopping
 from worker.pipeline.ports import Clock, Orchestrator
 
 _HELD_TRIES = 3
+# The longest Retry-After that is waited for in hand: a longer one is announced, and waited for elsewhere.
+_PATIENCE_S = 30.0
 _ATTACHMENT_API = 20
 
 _log = structlog.get_logger(__name__)
@@ -47,12 +51,14 @@ class Starter:
         self,
         orchestrator: Orchestrator,
         claims: Claims,
+        gate: Gate,
         commit_slack_s: float,
         clock: Clock,
         stopping: Stopping,
     ) -> None:
         self._orchestrator = orchestrator
         self._claims = claims
+        self._gate = gate
         self._commit_slack_s = commit_slack_s
         self._clock = clock
         self._stopping = stopping
@@ -87,39 +93,45 @@ class Starter:
         body = await self._body(claim, target)
         tries = 0
         while True:
-            self._guard_expiry(claim)
-            if self._stopping or not claim.still_mine():
-                return Returned()
             try:
-                outcome = await self._claimed_and_sent(claim, target, body)
+                async with self._gate.turn(lambda: self._is_wanted(claim)) as turn:
+                    self._guard_expiry(claim)
+                    if not self._is_wanted(claim):
+                        return Returned()
+                    outcome = await self._claimed_and_sent(claim, target, body, turn)
             except Unavailable as why:
                 tries += 1
                 if claim.look or not _worth_holding(why, tries):
                     raise
-                pause = why.retry_after or random.uniform(0, 2**tries / 4)  # noqa: S311 - jitter
-                await self._stopping.pause(pause)
+                # The gate knows how long a 429 holds, all that is in hand together.
+                if why.code is not Later.THROTTLED:
+                    await self._stopping.pause(random.uniform(0, 2**tries / 4))  # noqa: S311 - jitter
             else:
                 if outcome is not None:
                     return outcome
 
     async def _claimed_and_sent(
-        self, claim: Claim, target: Target, body: Mapping[str, Any]
+        self, claim: Claim, target: Target, body: Mapping[str, Any], turn: Turn
     ) -> Started | Deferred | Returned | Duplicate | Repeated | None:
         """One POST, if the ledger grants it; None when nothing came of it, or of the one in its way."""
         told = await self._claims.enter(claim)
         if told is not None:
             return told
         if not claim.look:
-            started = await self._sent(claim, target, body)
+            started = await self._sent(claim, target, body, turn)
             if started is not None:
                 return await self._still_alone(claim, started)
+        turn.over()
         return await self.look_up(claim, target.folder, target, target.asked)
 
-    async def _sent(self, claim: Claim, target: Target, body: Mapping[str, Any]) -> Started | None:
+    async def _sent(
+        self, claim: Claim, target: Target, body: Mapping[str, Any], turn: Turn
+    ) -> Started | None:
         """Sends one POST; None when its answer was lost. While it is under way the claim is in doubt."""
         claim.doubt(claim.mine.safe_at)
         try:
-            jobs = await self._orchestrator.start(target.folder, body, may_send=lambda: self._may_send(claim))
+            post = self._orchestrator.start(target.folder, body, may_send=lambda: self._may_send(claim))
+            jobs = await turn.spend(post)
         except OutcomeUnknown:
             claim.doubt(self._clock() + self._commit_slack_s)
             return None
@@ -130,7 +142,10 @@ class Starter:
         return replace(_started(target, jobs), doubted=claim.doubted)
 
     def _may_send(self, claim: Claim) -> bool:
-        return claim.still_mine() and not self._stopping and self._clock() <= claim.send_by
+        return self._is_wanted(claim) and self._clock() <= claim.send_by
+
+    def _is_wanted(self, claim: Claim) -> bool:
+        return claim.still_mine() and not self._stopping
 
     async def _still_alone(self, claim: Claim, started: Started) -> Started:
         """Looks for a second start, where somebody else may have made it while this answer was on its way."""
@@ -165,11 +180,7 @@ class Starter:
 
     def _guard_expiry(self, claim: Claim) -> None:
         if claim.expires_at is not None and self._clock() >= claim.expires_at.timestamp():
-            raise Rejected(
-                Code.EXPIRED,
-                f"the request expired at {claim.expires_at.isoformat()} before its jobs could be started",
-                "send it again with a later expiresAt; the same requestId may be used",
-            )
+            raise expired(claim.expires_at.timestamp())
 
     def _come_back(self, claim: Claim, seconds: float) -> Deferred:
         safe_at = rfc3339(self._clock() + seconds)
@@ -196,7 +207,7 @@ def _worth_holding(why: Unavailable, tries: int) -> bool:
     """True when a short wait in hand is cheaper than a round through the delay queues."""
     if why.outage or why.code is Later.BUSY or tries > _HELD_TRIES:
         return False
-    return (why.retry_after or 0) <= HOLD_S
+    return (why.retry_after or 0) <= _PATIENCE_S
 
 
 def _started(target: Target, jobs: Sequence[Job]) -> Started:
