@@ -28,6 +28,7 @@ _AT_THE_RELAY = (
 _LONGEST = (
     "test_chaos",
     "test_private_broker",
+    "test_broker_faults",
     "test_a_killed_worker_loses_nothing_and_doubles_nothing",
     "the relay",
     "test_an_orchestrator_that_is_away_is_waited_for",

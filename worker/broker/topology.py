@@ -10,7 +10,7 @@ from typing import Any
 
 from aio_pika.abc import AbstractConnection
 from aiormq.abc import AbstractChannel
-from aiormq.exceptions import ChannelPreconditionFailed
+from aiormq.exceptions import AMQPConnectionError, ChannelPreconditionFailed
 
 from worker.domain.outcomes import DELAYS
 
@@ -24,6 +24,10 @@ REQUEST_KEYS = (START_KEY,)
 
 class TopologyMismatch(Exception):
     """An exchange or queue is there already, with other arguments than Jobrelay's."""
+
+
+class NotDeclared(AMQPConnectionError):
+    """The broker fails at an exchange or queue, or was lost on the way; the text says at which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +162,7 @@ class Topology:
 
 
 async def declare(connection: AbstractConnection, topology: Topology) -> None:
-    """Declares everything, or raises `TopologyMismatch` naming what differs and what to do.
+    """Declares everything, or raises `TopologyMismatch` naming what differs and what to do, or `NotDeclared`.
 
     Declaring what is there already with the same arguments changes nothing; the broker itself verifies them.
     """
@@ -184,6 +188,9 @@ async def _declare_on(channel: AbstractChannel, topology: Topology) -> None:
                 f"{what} exists with other arguments ({error}); move its messages away and delete it, "
                 "or choose another JOBRELAY_PREFIX"
             ) from error
+        except (AMQPConnectionError, TimeoutError) as error:
+            why = str(error) or "no answer in time"
+            raise NotDeclared(f"{what} cannot be had: {why}; the broker's own log says more") from error
 
 
 def _declarations(channel: AbstractChannel, topology: Topology) -> Iterator[tuple[str, Awaitable[Any]]]:
