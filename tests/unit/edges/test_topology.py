@@ -38,7 +38,7 @@ class Channel:
     ids=["down", "silent", "another"],
 )
 async def test_what_cannot_be_declared_is_named(error: Exception, raised: type[Exception], said: str) -> None:
-    """RabbitMQ 3.10 may lose a queue if it is killed right after its creation: an operator must know which."""
+    """RabbitMQ 3.10 may lose a queue if killed right after its creation: an operator must know which."""
     channel: Any = Channel(error)
     with pytest.raises(raised, match=rf"queue p\.tracking .*{said}"):
         await _declare_on(channel, NAMES)
