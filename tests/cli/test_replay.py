@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -26,14 +26,16 @@ ALL = resend.Order(Choice(frozenset(), None, everything=True), None, None, dry_r
 
 
 @pytest.fixture
-def told(letters: Shell, broker: Broker) -> None:
-    """A queue of the events, in which they stay until they are taken."""
+def told(letters: Shell, broker: Broker) -> Iterator[None]:
+    """A queue of the events, in which they stay until they are taken; gone after the test."""
 
     async def bind(channel: AbstractChannel) -> None:
         queue = await channel.declare_queue(f"{broker.prefix}.told", durable=True)
         await queue.bind(f"{broker.prefix}.events", "request.replayed")
 
     broker.act(bind)
+    yield
+    broker.act(lambda channel: channel.queue_delete(f"{broker.prefix}.told"))
 
 
 def _events(broker: Broker) -> list[Heard]:
