@@ -42,7 +42,10 @@ _STARTED: Mapping[str, tuple[dict[str, Any], int]] = {
     "half a JSON document": ({"do": "garbage"}, 2),
 }
 _REFUSED = {"do": "status", "status": 409, "code": 1671, "message": "no robot"}
-_BUSY = {"do": "status", "status": 409, "code": 1691, "message": "too many"}
+_BUSY = {
+    f"409, busy {code}": {"do": "status", "status": 409, "code": code, "message": "later"}
+    for code in (1670, 1678, 1691)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class Case:
 @pytest.fixture(scope="module")
 def lab(relay: Relay) -> dict[str, Case]:
     """All faults at one time, each aimed at a request of its own; but for the 401, which all would feel."""
-    faults = {fault: rule for fault, (rule, _) in _STARTED.items()} | {"409": _REFUSED, "409, busy": _BUSY}
+    faults = {fault: rule for fault, (rule, _) in _STARTED.items()} | {"409": _REFUSED} | _BUSY
     return asyncio.run(_struck(relay, faults))
 
 
@@ -115,9 +118,10 @@ def test_a_refusal_is_told_as_it_was(lab: dict[str, Case]) -> None:
     assert "Robots (not of Sessions)" in rejected.data["remedy"]
 
 
-def test_a_refusal_that_passes_is_waited_for(lab: dict[str, Case]) -> None:
+@pytest.mark.parametrize("fault", _BUSY)
+def test_a_refusal_that_passes_is_waited_for(lab: dict[str, Case], fault: str) -> None:
     """Too many pending jobs is no reason to reject: the request comes back after minutes."""
-    case = lab["409, busy"]
+    case = lab[fault]
     (deferred,) = case.ends
     assert (case.starts, case.posts) == ([], 1)
     assert (deferred.key, deferred.data["code"]) == ("request.deferred", "orchestrator_busy")

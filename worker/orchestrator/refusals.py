@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from worker.domain.failures import Answer, Code, Failure, Later, OutcomeUnknown, Rejected, Unavailable
+from worker.orchestrator.kinds import Kind, kind_of
 from worker.orchestrator.wire import Reply
 
 TRIES = 4
@@ -27,8 +28,7 @@ LONGEST_ID = 128
 _DEEPEST = 20
 _LARGEST_CODE = 2**31
 
-_WORTH_ANOTHER_TRY = frozenset({408, 429, *range(500, 600)})
-TRANSIENT = frozenset({1670, 1678, 1691})
+_WORTH_ANOTHER_TRY = frozenset({Kind.THROTTLED, Kind.AMBIGUOUS})
 FOLDER_GONE = frozenset({1100, 1101, 1103})
 WRONG_BASE = (
     "a web page came instead of JSON: JOBRELAY_ORCHESTRATOR_URL is probably wrong; it is what stands before "
@@ -74,14 +74,15 @@ _BY_STATUS = {
 def why_not_started(reply: Reply) -> Failure:
     """The failure behind an answer to StartJobs that names no jobs."""
     answer = answer_of(reply)
-    if reply.status == 429:
+    kind = kind_of(reply.status, answer.error_code)
+    if kind is Kind.THROTTLED:
         return throttled("StartJobs", reply)
-    if not 400 <= reply.status < 500 or reply.status == 408:
+    if kind in (Kind.AMBIGUOUS, Kind.UNREADABLE):
         hint = WRONG_BASE if reply.is_page and reply.ok else "the job may have been started"
         return OutcomeUnknown(f"{said('StartJobs', answer)}: {hint}", answer=answer)
     if reply.is_page and reply.status in (404, 405):
         return wrong_base("StartJobs", reply)
-    if answer.error_code in TRANSIENT:
+    if kind is Kind.TRANSIENT:
         return Unavailable(Later.BUSY, said("StartJobs", answer), answer=answer)
     if is_empty_400(reply):
         return Rejected(
@@ -96,9 +97,10 @@ def why_not_read(operation: str, reply: Reply, problem: str = "") -> Failure:
     *problem* says what is wrong with the content of a 2xx.
     """
     answer = answer_of(reply)
-    if reply.status == 429:
+    kind = kind_of(reply.status)
+    if kind is Kind.THROTTLED:
         return throttled(operation, reply)
-    if reply.status >= 500 or reply.status == 408:
+    if kind is Kind.AMBIGUOUS:
         wait = retry_after(reply)
         detail = said(operation, answer)
         return Unavailable(Later.FAILING, detail, outage=True, retry_after=wait, answer=answer)
@@ -161,7 +163,7 @@ def pause_after(outcome: Reply | Unavailable, attempt: int) -> float | None:
     if attempt + 1 >= TRIES:
         return None
     if isinstance(outcome, Reply):
-        if outcome.status not in _WORTH_ANOTHER_TRY or b'"__abp"' in outcome.body:
+        if kind_of(outcome.status) not in _WORTH_ANOTHER_TRY or b'"__abp"' in outcome.body:
             return None  # ABP's envelope is the application's own word: a wrong password may come as a 500
         asked = retry_after(outcome)
         if asked is not None:

@@ -18,6 +18,7 @@ from worker.orchestrator import refusals
 from worker.orchestrator.http.budget import OPEN, Gate
 from worker.orchestrator.http.content import Unreadable, content_of
 from worker.orchestrator.http.secrets import Secrets
+from worker.orchestrator.kinds import LOST, NOT_SENT
 from worker.orchestrator.wire import Call, Reply
 from worker.settings import Settings
 
@@ -146,10 +147,10 @@ class Connection:
                 content = await content_of(response)
             reply = Reply(response.status, response.headers, content, self.secrets.masked)
             outcome = str(reply.status)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
+        except NOT_SENT as error:
             outcome = "unsent"
             raise _unsent(call, error) from error
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        except LOST as error:
             raise _lost(call, error, time.perf_counter() - started) from error
         finally:
             if self._on_call is not None:
