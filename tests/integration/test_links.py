@@ -116,6 +116,26 @@ async def test_messages_that_do_not_come_though_others_consume_begin_it_anew(
     assert any("messages wait" in loss or "message" in loss for loss in linked.losses)
 
 
+async def test_a_polite_stop_costs_a_message_no_more_than_it_must(amqp_url: str, here: Station) -> None:
+    """The consumer ends first, so nothing comes back to it: counted once where the broker counts a return."""
+    start = Topology(here.prefix).start
+    linked = Linked(amqp_url, here.prefix)
+    async with kept(linked):
+        await until(lambda: linked.ready, "it consumes")
+        for _ in range(_PREFETCH):
+            await here.send(b"not begun")
+        await until(lambda: linked.inbox.taken == _PREFETCH, "all are in hand")
+        await linked.inbox.close()
+        await linked.inbox.flush()
+        await here.until_waiting("start", _PREFETCH)
+        assert linked.inbox.taken == _PREFETCH
+    queue = await here.channel.get_queue(start, ensure=False)
+    back = [await queue.get(timeout=5) for _ in range(_PREFETCH)]
+    counts = [message.headers.get("x-delivery-count", 0) for message in back if message]
+    assert len(counts) == _PREFETCH
+    assert max(counts) <= 1
+
+
 async def test_a_link_that_is_told_to_end_in_the_handshake_ends() -> None:
     """The broker takes the connection and says nothing: whatever the library makes of our end, it is one."""
     met = asyncio.Event()

@@ -186,12 +186,12 @@ def past_of(message: Message, now: float, window: float) -> Past:
     """
     headers = message.headers
     first_at, safe_at = _epoch(headers.get(FIRST_AT)), _epoch(headers.get(WINDOW_UNTIL))
-    deliveries = max(_count(headers.get(name)) for name in _COUNTS)
-    if message.redelivered or deliveries:
+    if message.redelivered or any(_count(headers.get(name)) for name in _COUNTS):
         safe_at = max(safe_at or 0.0, now + window)
     return Past(
         attempt=_count(headers.get(ATTEMPT)) + 1,
-        deliveries=deliveries,
+        # RabbitMQ 4.3 also counts acquisitions: those of a polite stop, or of a wait in an outage, too.
+        deliveries=_count(headers.get("x-delivery-count")),
         replays=_count(headers.get(REPLAYS)),
         first_at=now if first_at is None else first_at,
         safe_at=safe_at,

@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 
 import pytest
 from aio_pika.exceptions import AMQPConnectionError
+from aiormq.exceptions import ProbableAuthenticationError
 
 from worker.broker import connection
 from worker.broker.connection import Link, Reports, together
@@ -59,3 +60,34 @@ async def test_a_cancellation_that_the_library_turns_into_a_loss_ends_the_link(
     async with asyncio.TaskGroup() as tasks:
         assert await _ends(tasks.create_task(link.keep()))
     assert losses == []
+
+
+@pytest.mark.parametrize(
+    ("error", "excused"),
+    [
+        (ConnectionRefusedError("no one there"), True),
+        (TimeoutError(), True),
+        (ProbableAuthenticationError("ACCESS_REFUSED"), False),
+    ],
+    ids=["away", "silent", "refused"],
+)
+async def test_a_broker_that_refuses_the_credentials_is_no_excuse(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, excused: bool
+) -> None:
+    """New ones reach this process by a restart only; a broker that is away is waited for."""
+
+    async def refused(*_: str) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr(connection, "connect", refused)
+    excuses: list[None] = []
+    told: list[str | None] = []
+    reports = Reports(
+        lambda *said: told.append(said[2]), lambda *_: None, lambda *_: None, lambda: excuses.append(None)
+    )
+    link = Link("broker-consume", "amqp://127.0.0.1/", 1, Topology("p"), reports)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(60):
+            await link.keep()
+    assert len(told) > 10
+    assert len(excuses) == (len(told) if excused else 0)
