@@ -18,6 +18,8 @@ from warm import Warm
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from simulator.rabbitmq import running
+from simulator.redis import PrivateRedis
+from simulator.redis import installed_server as installed_redis
 from worker.broker.topology import Topology, remove
 
 # Which tests run in one process, and which begin first; a wrong name here costs time and nothing else.
@@ -90,7 +92,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """`@pytest.mark.requires("node")` skips where node is missing, and fails if JOBRELAY_REQUIRE names it."""
     for mark in item.iter_markers("requires"):
         for program in mark.args:
-            if shutil.which(program) is None:
+            found = installed_redis() if program == "redis-server" else shutil.which(program)
+            if found is None:
                 required = program in os.environ.get("JOBRELAY_REQUIRE", "").split(",")
                 (pytest.fail if required else pytest.skip)(f"{program} is not installed")
 
@@ -141,6 +144,13 @@ def prefix(_prefixes: list[str]) -> str:
     prefix = f"t-{secrets.token_hex(4)}"
     _prefixes.append(prefix)
     return prefix
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[PrivateRedis]:
+    """A Redis for the session, for tests that are marked `requires("redis-server")` and do it no harm."""
+    with PrivateRedis() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from worker.broker.watchdog import Watchdog
 from worker.domain.failures import Rejected, Unavailable
 from worker.domain.requests import FolderRef
 from worker.ledger.memory import MemoryLedger
+from worker.ledger.redis import RedisLedger
 from worker.orchestrator.client import Client
 from worker.pipeline.attempt import Attempts
 from worker.pipeline.consume import Consumer
@@ -57,7 +58,8 @@ class Worker:
         self._outage = Outage(self._stopping, self._metrics.outage, time.time)
         self._health = Health(without=() if self._roles & _TAKING else _NEEDED_TO_TAKE)
         self._client = Client(settings, self._metrics.orchestrator_call)
-        self._ledger = MemoryLedger()
+        self._shared = self._shared_ledger()
+        self._ledger = self._shared or MemoryLedger()
         queues = {
             role: (queue, prefetch)
             for role, queue, prefetch in (
@@ -111,6 +113,8 @@ class Worker:
             edges.append(self._consuming.keep(*(inbox.session for inbox in self._inboxes.values())))
             edges += [self._watchdog.run(), self._watch_orchestrator()]
             edges.append(self._outage.watch(self._client.probe))
+        if self._shared is not None:
+            edges.append(self._shared.keep())
         return edges
 
     def _role_runs(self) -> list[Coroutine[None, None, None]]:
@@ -140,6 +144,20 @@ class Worker:
         attempts = Attempts(Resolver(self._client), starter, claims, self._outage, rules, time.time)
         settler = Settler(self._outbox, self._ledger, teller, rules, time.time)
         return Consumer(attempts, settler, rules, self._metrics, time.time)
+
+    def _shared_ledger(self) -> RedisLedger | None:
+        """Raises `SettingsError` where one is set and its library is not there."""
+        url = self._settings.redis_url
+        if url is None or "start" not in self._roles:
+            return None
+        from worker.ledger.store import Store  # noqa: PLC0415 - its library is an extra
+
+        store = Store(url.get_secret_value(), self._settings.prefix, time.time)
+        return RedisLedger(store, self._ledger_is, self._metrics.ledger_from_memory)
+
+    def _ledger_is(self, ok: bool, reason: str | None) -> None:
+        self._health.set("ledger", ok, reason)
+        self._metrics.ledger_available(ok)
 
     def _link(self, name: str, away: Callable[[], None]) -> Link:
         url = self._settings.amqp_url.get_secret_value()

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -38,6 +38,8 @@ _ENCODED = (
     "special characters in a password must be percent-encoded, such as %2F for /, %23 for # and %3F for ?"
 )
 
+_REDIS_TLS = frozenset({"ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_keyfile"})
+
 
 def _is_url(text: str, *schemes: str) -> bool:
     """Whether *text* names a host, read as its writer meant: what follows the host has no `@`."""
@@ -62,8 +64,15 @@ def _broker_url(value: SecretStr) -> SecretStr:
 
 
 def _redis_url(value: SecretStr) -> SecretStr:
-    if not _is_url(value.get_secret_value(), "redis", "rediss"):
+    text = value.get_secret_value()
+    if not _is_url(text, "redis", "rediss") or not re.fullmatch(r"/?[0-9]{0,9}", urlsplit(text).path):
         raise ValueError(f"must be like redis://user:password@host:port/0; {_ENCODED}")
+    url = urlsplit(text)
+    allowed = _REDIS_TLS if url.scheme == "rediss" else frozenset()
+    if {name for name, _ in parse_qsl(url.query, keep_blank_values=True)} - allowed:
+        raise ValueError(
+            f"after ? it takes {', '.join(sorted(_REDIS_TLS))}, with rediss:// only; for the rest, {_ENCODED}"
+        )
     return value
 
 
@@ -74,7 +83,7 @@ def _folder(text: str) -> str:
 
 
 # Fixed already, so that deployments can be written; nothing reads them so far.
-NOT_USED_YET = frozenset({"redis_url", "webhook_secret", "audit_database_url"})
+NOT_USED_YET = frozenset({"webhook_secret", "audit_database_url"})
 
 Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,27}$")]
 Url = Annotated[str, AfterValidator(_open_url)]
@@ -127,7 +136,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
     log_format: Literal["json", "console"] | None = Field(None, description="json, or console on a terminal")
     redis_url: RedisUrl | None = Field(
-        None, description="Redis or Valkey, a ledger for all replicas (not used yet)"
+        None, description="Redis >= 6 or Valkey: one ledger for all replicas, such as redis://host:6379/0"
     )
     webhook_secret: SecretStr | None = Field(None, description="secret of webhook signatures (not used yet)")
     http_timeout_s: Positive = Field(30, description="total time for one call to Orchestrator")

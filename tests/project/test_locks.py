@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+EXTRAS = [one for extra in PROJECT["project"]["optional-dependencies"].values() for one in extra]
 GROUPS = PROJECT["dependency-groups"]
 RUNTIME, BUILD, DEV = (ROOT / f"requirements{kind}.lock" for kind in ("", "-build", "-dev"))
 _HINT = "run scripts/lock"
@@ -25,7 +26,7 @@ def _locked(path: Path) -> dict[str, Requirement]:
 @pytest.mark.parametrize(
     ("wanted", "lock"),
     [
-        (PROJECT["project"]["dependencies"], RUNTIME),
+        (PROJECT["project"]["dependencies"] + EXTRAS, RUNTIME),
         (PROJECT["build-system"]["requires"] + GROUPS["build"], BUILD),
         ([one for one in GROUPS["dev"] if isinstance(one, str)], DEV),
     ],

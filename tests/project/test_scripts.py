@@ -55,7 +55,9 @@ def install(clone: Path, tmp_path: Path) -> Install:
     python = tmp_path / "python"
     python.write_text(_PYTHON)
     python.chmod(0o755)
+    (tmp_path / "redis-server").symlink_to(python)
     given = {
+        "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
         "PYTHON": str(python),
         "CALLS": str(tmp_path / "calls"),
         "JOBRELAY_AMQP_URL": "amqp://given",

@@ -44,6 +44,10 @@ def test_a_missing_broker_is_named_with_its_form(monkeypatch: pytest.MonkeyPatch
     [
         ("AMQP_URL", "http://127.0.0.1", "JOBRELAY_AMQP_URL: must be like amqp://"),
         ("AMQP_URL", "amqp://:99999999", "JOBRELAY_AMQP_URL: must be like amqp://"),
+        ("REDIS_URL", "unix:///run/redis.sock", "JOBRELAY_REDIS_URL: must be like redis://"),
+        ("REDIS_URL", "redis://host/db", "JOBRELAY_REDIS_URL: must be like redis://"),
+        ("REDIS_URL", "redis://host/0?ssl_ca_certs=ca.pem", "JOBRELAY_REDIS_URL: .*rediss:// only"),
+        ("REDIS_URL", "rediss://host/0?socket_timeout=60", "JOBRELAY_REDIS_URL: .*ssl_ca_certs"),
         ("PREFIX", "has space", "JOBRELAY_PREFIX: "),
         ("PREFIX", "x" * 28, "JOBRELAY_PREFIX: "),
         ("HTTP_PORT", "eighty", "JOBRELAY_HTTP_PORT: .*integer"),
@@ -94,6 +98,8 @@ def test_a_password_that_is_percent_encoded_is_taken(monkeypatch: pytest.MonkeyP
     """So is the host of a URL without any."""
     having(monkeypatch, AMQP_URL="amqps://u:a%2Fb%40c@host:5671/v", REDIS_URL="redis://:p%23@[::1]:6379/0")
     having(monkeypatch, ORCHESTRATOR_URL="https://cloud.example/org/tenant/orchestrator_")
+    assert read_settings().redis_url is not None
+    having(monkeypatch, REDIS_URL="rediss://host?ssl_ca_certs=/run/ca.pem&ssl_cert_reqs=required")
     assert read_settings().redis_url is not None
 
 

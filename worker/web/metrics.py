@@ -71,6 +71,7 @@ class Metrics:
         )
         self.broker = BrokerMetrics(registry)
         self._weigh(registry)
+        self._count_ledger(registry)
 
     def _weigh(self, registry: CollectorRegistry) -> None:
         """What holds requests back."""
@@ -81,6 +82,21 @@ class Metrics:
             registry=registry,
         )
         self._throttled = Counter("jobrelay_starts_throttled", "429s from StartJobs", registry=registry)
+
+    def _count_ledger(self, registry: CollectorRegistry) -> None:
+        """What the shared ledger, if there is one, answers."""
+        self._ledger = Gauge(
+            "jobrelay_ledger_available", "1 unless a shared ledger is set and away", registry=registry
+        )
+        self._ledger.set(1)
+        self._from_memory = _ByLabels(
+            Counter(
+                "jobrelay_ledger_from_memory",
+                "Operations that the shared ledger did not answer",
+                ("operation",),
+                registry=registry,
+            )
+        )
 
     def settled(self, outcome: str, code: str, seconds_since_published: float | None) -> None:
         """A request was settled; *code* is empty where the outcome says all."""
@@ -125,6 +141,14 @@ class Metrics:
         self._start_limit.set(limit)
         if throttled:
             self._throttled.inc()
+
+    def ledger_available(self, on: bool) -> None:
+        """The shared ledger answers, or is away."""
+        self._ledger.set(on)
+
+    def ledger_from_memory(self, operation: str) -> None:
+        """The ledger's *operation* was answered by this process alone."""
+        self._from_memory[operation,].inc()
 
 
 class BrokerMetrics:

@@ -8,6 +8,7 @@ import typer
 
 from worker.cli.check.broker import broker
 from worker.cli.check.finding import Finding, Question
+from worker.cli.check.ledger import ledger
 from worker.cli.output import FAILED, OK, AsJson, Output, examples
 from worker.cli.start import folder_ref
 from worker.settings import Settings, read_settings, unknown_settings
@@ -49,6 +50,7 @@ async def _examined(settings: Settings, question: Question) -> list[Finding]:
 
     findings = settings_of(settings)
     findings += await broker(settings)
+    findings += await ledger(settings)
     if settings.missing_credentials():
         return [*findings, Finding("orchestrator", "skipped", "cannot be asked without its settings")]
     async with Client(settings) as client:

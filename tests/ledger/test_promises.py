@@ -1,0 +1,124 @@
+"""What every ledger promises, the one in memory and the one in Redis, here and for another replica."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+import pytest
+from replicas import MINE, OTHERS, new_prefix, replica, same
+
+from simulator.redis import PrivateRedis
+from worker.domain.requests import Entry
+from worker.ledger.memory import MemoryLedger
+from worker.pipeline.ports import Ledger
+
+SETTLED = replace(MINE, settled=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A ledger, and the same as another replica sees it (there is none for the one in memory)."""
+
+    here: Ledger
+    there: Ledger
+
+
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.requires("redis-server"))])
+async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
+    """Both kinds, empty."""
+    if request.param == "memory":
+        ledger = MemoryLedger()
+        yield Pair(ledger, ledger)
+        return
+    server: PrivateRedis = request.getfixturevalue("redis_server")
+    prefix = new_prefix()
+    async with replica(server.url, prefix) as one, replica(server.url, prefix) as other:
+        yield Pair(one.ledger, other.ledger)
+        assert (one.alone, other.alone) == ([], [])
+
+
+async def test_what_is_settled_is_known_with_its_message(pair: Pair) -> None:
+    """Nothing else is, in no other case of letters; there need be no message id."""
+    await pair.here.settle("inc-1", MINE)
+    await pair.here.settle("inc-2", replace(MINE, message_id=None, owner="you"))
+    for ledger in (pair.here, pair.there):
+        assert same(await ledger.known("inc-1"), SETTLED)
+        assert same(await ledger.known("inc-2"), replace(SETTLED, message_id=None, owner="you"))
+        assert await ledger.known("INC-1") is None
+
+
+@pytest.mark.parametrize(
+    ("stands", "over", "granted"),
+    [
+        pytest.param(None, None, True, id="nothing is entered"),
+        pytest.param(MINE, None, True, id="my own entry"),
+        pytest.param(OTHERS, None, False, id="somebody else's"),
+        pytest.param(OTHERS, "other", True, id="one whose POST is disproved"),
+        pytest.param(OTHERS, "another", False, id="it is not the one that is disproved"),
+        pytest.param(SETTLED, "me", False, id="settled is final"),
+    ],
+)
+async def test_a_claim(pair: Pair, stands: Entry | None, over: str | None, granted: bool) -> None:
+    """It is granted, or the entry in the way is given, which stays as it was."""
+    if stands is not None:
+        await (pair.here.settle("r", stands) if stands.settled else pair.here.claim("r", stands, over=None))
+    later = replace(MINE, safe_at=200.0)
+    assert same(await pair.there.claim("r", later, over=over), None if granted else stands)
+    for ledger in (pair.there, pair.here):
+        assert same(await ledger.known("r"), later if granted else stands)
+
+
+async def test_a_claim_moves_the_time_of_its_owner(pair: Pair) -> None:
+    """The owner knows best until when its POST may commit, further off or nearer."""
+    for safe_at in (100.0, 5_000.0, 300.0):
+        mine = replace(MINE, safe_at=safe_at)
+        assert await pair.here.claim("r", mine, over=None) is None
+        assert same(await pair.there.known("r"), mine)
+
+
+@pytest.mark.parametrize(("owner", "left"), [("other", False), ("me", True)])
+async def test_only_its_owner_releases_an_entry(pair: Pair, owner: str, left: bool) -> None:
+    """Nothing was sent, as far as that one knows."""
+    await pair.here.claim("r", OTHERS, over=None)
+    await pair.here.release("r", owner)
+    for ledger in (pair.here, pair.there):
+        assert (await ledger.known("r") is not None) == left
+
+
+async def test_what_is_settled_is_not_released(pair: Pair) -> None:
+    """A start is final, and so is what another replica says of it."""
+    await pair.here.settle("r", MINE)
+    for ledger in (pair.here, pair.there):
+        await ledger.release("r", "me")
+        assert await ledger.known("r")
+
+
+async def test_a_start_is_settled_over_whatever_is_entered(pair: Pair) -> None:
+    """The jobs exist: that is more than any doubt."""
+    await pair.there.claim("r", OTHERS, over=None)
+    await pair.here.settle("r", MINE)
+    for ledger in (pair.here, pair.there):
+        assert same(await ledger.known("r"), SETTLED)
+
+
+@pytest.mark.parametrize("over", [None, "other"])
+async def test_of_two_that_claim_at_once_one_is_granted(pair: Pair, over: str | None) -> None:
+    """So it is with the entry of one who is gone: it is taken over once, and the other hears by whom."""
+    names = [f"r-{n}" for n in range(50)]
+    if over:
+        await asyncio.gather(*(pair.here.claim(name, OTHERS, over=None) for name in names))
+    you = replace(MINE, owner="you")
+    claims = [
+        asyncio.gather(pair.here.claim(name, MINE, over=over), pair.there.claim(name, you, over=over))
+        for name in names
+    ]
+    for mine, yours in await asyncio.gather(*claims):
+        (stands,) = filter(None, (mine, yours))
+        assert stands.owner == ("you" if yours is None else "me")
+
+
+async def test_any_text_is_kept_as_it_is(pair: Pair) -> None:
+    """A sender's ids are his own: long, strange, even no valid Unicode."""
+    strange = replace(MINE, message_id="\udcff {x}\r\n\0 ü" * 50)
+    await pair.here.settle("a b\r\n*\udcff", strange)
+    assert same(await pair.there.known("a b\r\n*\udcff"), replace(strange, settled=True))

@@ -1,0 +1,56 @@
+-- One step of the ledger on one request's entry, undivided: `known`, `claim`, `settle` or `release`.
+--
+-- KEYS[1]  the entry, a hash: owner, fingerprint, message_id, settled (0 or 1), safe_at (ms of this server's clock)
+-- ARGV     operation, owner; for claim and settle also expiry in ms, fingerprint, whether there is a message_id
+--          (0 or 1), message_id; for claim also ms until safe_at, over (empty: nobody)
+-- returns  nothing, or the entry that stands there: {owner, fingerprint, message_id, settled, ms until safe_at};
+--          {'foreign', type} for what no ledger has written
+local operation, owner = ARGV[1], ARGV[2]
+
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- HSET comes first: a server that is out of memory refuses a script's first write only.
+local function write(settled, safe_at)
+  redis.call('HSET', KEYS[1], 'owner', owner, 'fingerprint', ARGV[4], 'settled', settled,
+    'safe_at', string.format('%.0f', safe_at))
+  if ARGV[5] == '1' then
+    redis.call('HSET', KEYS[1], 'message_id', ARGV[6])
+  else
+    redis.call('HDEL', KEYS[1], 'message_id')
+  end
+  redis.call('PEXPIRE', KEYS[1], ARGV[3])
+end
+
+local kind = redis.call('TYPE', KEYS[1]).ok
+if operation == 'settle' then
+  if kind ~= 'none' and kind ~= 'hash' then redis.call('DEL', KEYS[1]) end
+  write('1', 0)
+  return false
+end
+
+if kind ~= 'none' and kind ~= 'hash' then return { 'foreign', kind } end
+local entry = redis.call('HMGET', KEYS[1], 'owner', 'fingerprint', 'message_id', 'settled', 'safe_at')
+local absent, safe_at = kind == 'none', tonumber(entry[5] or '')
+if not absent and not (entry[1] and entry[2] and entry[4] and safe_at) then return { 'foreign', kind } end
+local own = entry[4] == '0' and entry[1] == owner
+
+if operation == 'release' then
+  if own then redis.call('DEL', KEYS[1]) end
+  return false
+end
+
+if operation == 'claim' then
+  -- A look-up before safe_at disproves nothing: its owner may have moved it since it was read.
+  local disproved = entry[4] == '0' and entry[1] == ARGV[8] and safe_at <= now()
+  if absent or own or disproved then
+    write('0', now() + ARGV[7])
+    return false
+  end
+end
+
+if absent then return false end
+entry[5] = string.format('%.0f', safe_at - now())
+return entry
