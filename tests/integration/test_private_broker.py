@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -165,12 +166,21 @@ def test_a_broker_that_dies_in_the_middle_costs_nothing(life: Life) -> None:
         assert str(start["jobIds"][0]).encode() in body
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_an_end_in_the_middle_of_the_start_leaves_nothing_behind(home: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "begun"),
+    [
+        (signal.SIGINT, lambda home: _at_work_in(home) != []),
+        (signal.SIGKILL, lambda home: any(home.glob("*/pid"))),
+    ],
+    ids=["SIGINT while Erlang starts", "SIGKILL while RabbitMQ starts"],
+)
+def test_an_end_in_the_middle_of_the_start_leaves_nothing_behind(
+    home: Path, number: signal.Signals, begun: Callable[[Path], Any]
+) -> None:
     """However the process ends for which a node is starting: node, port mapper and data go too."""
     command = [sys.executable, "-m", "simulator.rabbitmq", "--", "never-started"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as wrapper:
-        _await(lambda: any(home.glob("*/pid")), "the node runs")
+        _await(lambda: bool(begun(home)), "the node is starting")
         group = _group(home)
         wrapper.send_signal(number)
         code = wrapper.wait(_WITHIN_S)
@@ -209,9 +219,17 @@ def _await(happened: Callable[[], bool], what: str) -> None:
 
 def _group(home: Path) -> int:
     """The process group of the node whose data are in `home`."""
-    (pid,) = home.glob("*/pid")
-    _await(lambda: pid.read_text().strip() != "", "the node has told its process id")
-    return os.getpgid(int(pid.read_text()))
+    return os.getpgid(_at_work_in(home)[0])
+
+
+def _at_work_in(home: Path) -> list[int]:
+    """The processes of Erlang that run in a folder of *home*."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+            if (process / "comm").read_text() == "beam.smp\n" and (process / "cwd").readlink().parent == home:
+                found.append(int(process.name))
+    return found
 
 
 def _members(group: int) -> list[Path]:
