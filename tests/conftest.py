@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import aio_pika
 import pytest
 import warm
+from hypothesis import settings
 from simulated import Simulated
 from warm import Warm
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
@@ -78,6 +79,10 @@ def pytest_configure(config: pytest.Config) -> None:
         stack.enter_context(warm.ready())
         config.add_cleanup(stack.close)
 
+
+# A time limit for each example fails where something else keeps the processor busy.
+settings.register_profile("here", deadline=None)
+settings.load_profile("here")
 
 gc.disable()  # until all is imported and collected: there is no garbage in it, and much to look through
 

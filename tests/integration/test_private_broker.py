@@ -89,7 +89,7 @@ async def _lived(simulator: Simulated, home: Path, log: Path) -> Life:
         life.paused = await _connecting(node.url, timeout=0.2)
         node.resume()
         life.kept = await _get(node.url)
-        group = _group(home)
+        (group,) = _groups(home)
         life.addresses = _listening(group)
     life.left = [*_members(group), *_files(home)]
     return life
@@ -166,13 +166,19 @@ def test_a_broker_that_dies_in_the_middle_costs_nothing(life: Life) -> None:
         assert str(start["jobIds"][0]).encode() in body
 
 
+def _groups(home: Path) -> set[int]:
+    """The process groups of the nodes whose data are in *home*."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+            if (process / "comm").read_text() == "beam.smp\n" and (process / "cwd").readlink().parent == home:
+                found.add(os.getpgid(int(process.name)))
+    return found
+
+
 @pytest.mark.parametrize(
     ("number", "begun"),
-    [
-        (signal.SIGINT, lambda home: _at_work_in(home) != []),
-        (signal.SIGKILL, lambda home: any(home.glob("*/pid"))),
-    ],
-    ids=["SIGINT while Erlang starts", "SIGKILL while RabbitMQ starts"],
+    [(signal.SIGINT, _groups), (signal.SIGKILL, lambda home: any(home.glob("*/pid")))],
 )
 def test_an_end_in_the_middle_of_the_start_leaves_nothing_behind(
     home: Path, number: signal.Signals, begun: Callable[[Path], Any]
@@ -181,7 +187,7 @@ def test_an_end_in_the_middle_of_the_start_leaves_nothing_behind(
     command = [sys.executable, "-m", "simulator.rabbitmq", "--", "never-started"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as wrapper:
         _await(lambda: bool(begun(home)), "the node is starting")
-        group = _group(home)
+        (group,) = _groups(home)
         wrapper.send_signal(number)
         code = wrapper.wait(_WITHIN_S)
     assert code == (-signal.SIGKILL if number == signal.SIGKILL else 128 + number)
@@ -215,21 +221,6 @@ def _await(happened: Callable[[], bool], what: str) -> None:
     while not happened():
         assert time.monotonic() < deadline, f"{what}: not within {_WITHIN_S} s"
         time.sleep(0.02)
-
-
-def _group(home: Path) -> int:
-    """The process group of the node whose data are in `home`."""
-    return os.getpgid(_at_work_in(home)[0])
-
-
-def _at_work_in(home: Path) -> list[int]:
-    """The processes of Erlang that run in a folder of *home*."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
-            if (process / "comm").read_text() == "beam.smp\n" and (process / "cwd").readlink().parent == home:
-                found.append(int(process.name))
-    return found
 
 
 def _members(group: int) -> list[Path]:
