@@ -90,6 +90,16 @@ class Working:
         """SIGCONT: it goes on as if no time had passed."""
         self._process.send_signal(signal.SIGCONT)
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code, None while it runs."""
+        return self._process.poll()
+
     async def ended(self) -> int:
         """Its exit code, once it has ended."""
         await until(lambda: self._process.poll() is not None, lambda: f"the worker ends\n{self.last_words()}")

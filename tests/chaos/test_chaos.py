@@ -3,20 +3,46 @@
 from pathlib import Path
 
 import pytest
+from simulated import Simulated
 
-from chaos.faults import broker, workers
+from chaos.faults import broker, orchestrator, redis, workers
+from chaos.ledger.verdict import Kind
 from chaos.plan import Phase, Plan, at
 from chaos.run import run
+from chaos.stage import Ground, own_ground
 from simulator.rabbitmq.node import installed_server
+from simulator.world.faults import KINDS
 
-pytestmark = pytest.mark.skipif(installed_server() is None, reason="RabbitMQ is not installed")
+_CARELESS = ("-m", "tests.chaos.careless")
+_LOST = 3
 _PHASES = (
-    Phase("steps", 0.5, (at("after commit"), at("after event"), workers.kill), (0.1, 0.3)),
-    Phase("broker", 0.5, (broker.kill,), (0.1, 0.3)),
+    Phase("steps", 0.5, (at("after commit"), workers.kill, redis.kill), (0.0, 0.1), least=3),
+    Phase("broker", 0.5, (at("after event"), broker.kill), (0.0, 0.1), least=2),
 )
 
 
+@pytest.mark.skipif(installed_server() is None, reason="RabbitMQ is not installed")
 async def test_nothing_is_lost_or_doubled_whatever_fails(tmp_path: Path) -> None:
     """Every request that the broker took has one start that is told of, or a refusal that is true."""
-    results = await run(Plan("short", 150, 3.0, 60.0, workers=2, phases=_PHASES), tmp_path, lambda _: None)
+    plan = Plan("short", 100, 1.5, 60.0, workers=2, most=150, phases=_PHASES)
+    async with own_ground() as ground:
+        results = await run(plan, ground, tmp_path)
     assert results.good, results.document()
+    assert (results.done("worker kills"), results.done("broker kills")) == (3, 1)
+
+
+async def test_a_worker_that_does_not_look_is_found_out(
+    amqp_url: str, prefix: str, simulator: Simulated, tmp_path: Path
+) -> None:
+    """The same course with a broken product: the verdict says that requests were doubled."""
+    lost = {"operation": "StartJobs", "do": "commit-then-reset", "times": _LOST}
+    phases = (Phase("lost answers", 1.0, faulty=0.0, rules=(lost,)),)
+    plan = Plan("careless", 12, 0.3, 20.0, workers=1, duplicates=0.0, phases=phases)
+    results = await run(plan, Ground(amqp_url, simulator, prefix), tmp_path, program=_CARELESS)
+    assert not results.good
+    assert results.total(Kind.DOUBLED) == _LOST
+
+
+def test_every_fault_of_the_simulator_is_used() -> None:
+    """Whatever the simulator learns to do wrong, chaos does."""
+    assert orchestrator.kinds() == set(KINDS)

@@ -78,12 +78,7 @@ class Repeated:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """This worker stops, or lost the message: somebody else gets it.
-
-    *safe_at* is set while a POST of this attempt, or of an earlier one, may still commit.
-    """
-
-    safe_at: float | None = None
+    """This worker stops, or lost the message: somebody else gets it."""
 
 
 Outcome = Started | Refused | Deferred | Duplicate | Unsettled | Repeated | Returned

@@ -10,7 +10,7 @@ _ENOUGH = str(1 << 30)
 async def kill(play: Play) -> None:
     """SIGKILL, nothing for a moment, and a restart with the same data."""
     node = play.stage.node
-    node.kill()
+    await asyncio.to_thread(node.kill)
     play.note("killed the broker", BROKER_KILL)
     await asyncio.sleep(play.random.uniform(0.0, 2.0))
     await asyncio.to_thread(node.restart)

@@ -13,7 +13,10 @@ WORKER_KILL, BROKER_KILL = "worker kills", "broker kills"
 
 @dataclass(slots=True)
 class Play:
-    """One run's faults so far. *spans* are times of which the verdict has to know."""
+    """One run's faults so far.
+
+    *spans* are times of which the verdict has to know; *away* says when workers took Redis for away.
+    """
 
     stage: Stage
     random: Random
@@ -22,6 +25,7 @@ class Play:
     done: list[str] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     spans: dict[str, list[Span]] = field(default_factory=dict)
+    away: list[str] = field(default_factory=list)
     began: float = field(default_factory=time)
 
     def note(self, what: str, kind: str = "other faults") -> None:

@@ -25,27 +25,27 @@ STEPS = {
 
 async def kill(play: Play) -> None:
     """SIGKILL at any moment, and a new process."""
-    _killed(play, play.anyone(), "any moment")
+    await _killed(play, play.anyone(), "any moment")
 
 
 async def kill_two(play: Play) -> None:
     """Two at once."""
     victims = play.random.sample(play.stage.replicas, 2)
     for replica in victims:
-        replica.kill()
+        await replica.kill()
         play.note(f"killed {replica.name} beside another", WORKER_KILL)
     for replica in victims:
-        replica.start()
+        await replica.start()
 
 
 async def kill_newborn(play: Play) -> None:
     """SIGKILL while it resolves its first names: requests are in its hands, nothing is sent."""
     replica = play.anyone()
-    replica.kill()
+    await replica.kill()
     trap = replica.http.set(Trap(b"/odata/", BACK))
-    replica.start()
+    await replica.start()
     await _sprung(trap)
-    _killed(play, replica, "first look at names")
+    await _killed(play, replica, "first look at names")
 
 
 async def kill_at(play: Play, step: str) -> None:
@@ -61,7 +61,7 @@ async def kill_at(play: Play, step: str) -> None:
         return
     if hold == BACK and trap.line is not None:
         await _until_answered(trap)
-    _killed(play, replica, step)
+    await _killed(play, replica, step)
 
 
 async def freeze_briefly(play: Play) -> None:
@@ -85,11 +85,12 @@ async def replace_all(play: Play) -> None:
 
 async def replace(play: Play, replica: Replica) -> None:
     """SIGTERM, and a successor once it has ended by itself."""
+    await replica.ready()
     code = await replica.stop()
     play.note(f"replaced {replica.name}, exit code {code}", "replacements")
     if code != 0:
         play.troubles.append(f"{replica.name} ended with {code} when asked to stop, during {play.phase}")
-    replica.start()
+    await replica.start()
     await replica.ready()
 
 
@@ -105,10 +106,10 @@ async def _frozen(play: Play, replica: Replica, seconds: float) -> None:
     play.note(f"froze {replica.name} for {seconds:.1f} s", "freezes")
 
 
-def _killed(play: Play, replica: Replica, when: str) -> None:
-    replica.kill()
+async def _killed(play: Play, replica: Replica, when: str) -> None:
+    await replica.kill()
     play.note(f"killed {replica.name}: {when}", WORKER_KILL)
-    replica.start()
+    await replica.start()
 
 
 async def _sprung(trap: Trap) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from chaos.ledger.verdict import UNKNOWN, Batch, Story
 from chaos.load.asks import Ask
 
+_WORDS = 60
 _TERMINAL = frozenset({"Successful", "Faulted", "Stopped"})
 
 
@@ -34,7 +35,7 @@ class _Known:
     def open(self) -> bool:
         """True while something is still to be said about it."""
         if self.created:
-            return len(self.created) < self.count or self.created.keys() != self.ended.keys()
+            return len(self.created) < self.count or bool(self.created.keys() - self.ended - self.surplus)
         return bool(self.confirmed) and not self.rejections and UNKNOWN not in self.letters
 
 
@@ -58,6 +59,7 @@ class History:
         self.strange: list[str] = []
         self.events: Counter[str] = Counter()
         self.deferrals: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()
         self.repeated = 0
         self.heard_at = time()
         self._heard: set[str] = set()
@@ -119,6 +121,8 @@ class History:
                 self.strange.append(f"{known.ask.name}: {data['state']} was told after the end")
             case "request-rejected":
                 known.rejections[identity] = (data["code"], epoch(event["time"]))
+                if data["code"] != known.ask.expects:
+                    self.refusals[f"{data['code']}: {data['detail'][:_WORDS]}"] += 1
             case "request-deferred":
                 self.deferrals[f"{data['code']}, {data['delaySeconds']} s"] += 1
             case "job-duplicate":

@@ -100,9 +100,9 @@ def _doubling(story: Story) -> Kind | None:
     starts = len(story.batches)
     if starts < 2:
         return None
-    if story.frozen:
-        return Kind.DOUBLED_BY_FREEZE
-    return Kind.DOUBLED if starts > story.copies or story.guarded else Kind.DOUBLED_BY_COPIES
+    if starts <= story.copies and not story.guarded:
+        return Kind.DOUBLED_BY_COPIES
+    return Kind.DOUBLED_BY_FREEZE if story.frozen else Kind.DOUBLED
 
 
 def _untold(story: Story) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """The requests of a run, drawn by chance from its seed: what is asked, how often, and what may come of it."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
@@ -33,10 +34,10 @@ class Ask:
     """Whether its sender sends an unconfirmed message once more, as careful ones do."""
 
 
-def asks(count: int, seed: str, duplicates: float = 0.05) -> Iterator[Ask]:
-    """*count* requests; the same *seed* gives the same ones. A share of *duplicates* is sent again."""
+def asks(seed: str, duplicates: float) -> Iterator[Ask]:
+    """Requests without end; the same *seed* gives the same ones. A share of *duplicates* is sent again."""
     random = Random(seed)  # noqa: S311 - a load, not a secret
-    for number in range(count):
+    for number in itertools.count():
         name = f"c{number:06}"
         if random.random() < _BAD_SHARE:
             expects, asked = random.choice(_BAD)

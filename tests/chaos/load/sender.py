@@ -28,8 +28,11 @@ class Senders:
         self._exchange: AbstractExchange | None = None
         self._up = asyncio.Event()
 
-    async def send_all(self, load: Iterable[Ask], per_s: float) -> None:
-        """Sends each request when it is due, *per_s* in a second; returns when all are sent or given up."""
+    async def send_all(self, load: Iterable[Ask], per_s: float, enough: Callable[[int], bool]) -> None:
+        """Sends each request when it is due, *per_s* in a second, until so many are *enough*.
+
+        Returns when all that were begun are confirmed or given up.
+        """
         loop = asyncio.get_running_loop()
         began = loop.time()
         async with asyncio.TaskGroup() as tasks:
@@ -37,6 +40,8 @@ class Senders:
                 pause = began + number / per_s - loop.time()
                 if pause > 0.005:
                     await asyncio.sleep(pause)
+                if enough(number):
+                    break
                 self._history.ask(ask, self._phase())
                 for copy in ask.copies:
                     tasks.create_task(self._send(ask, copy))
