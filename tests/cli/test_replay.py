@@ -69,9 +69,8 @@ def test_a_replay_is_told_by_an_event(letters: Shell, broker: Broker) -> None:
     letters("dead", "replay", *IDS)
     events = _events(broker)
     assert_valid(events)
-    assert sorted((event.data["deadLetterId"], event.data["code"]) for event in events) == [
-        *zip(IDS, CODES, strict=True)
-    ]
+    told = sorted((event.data["deadLetterId"], event.data["code"]) for event in events)
+    assert told == list(zip(IDS, CODES, strict=True))
     first = min(events, key=lambda event: str(event.data["deadLetterId"]))
     assert first.data["requestId"] == first.document["subject"] == "r-1"
     assert first.data["metadata"] == {"team": "blue"}

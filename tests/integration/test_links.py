@@ -133,7 +133,7 @@ async def test_a_polite_stop_costs_a_message_no_more_than_it_must(amqp_url: str,
     back = [await queue.get(timeout=5) for _ in range(_PREFETCH)]
     counts = [message.headers.get("x-delivery-count", 0) for message in back if message]
     assert len(counts) == _PREFETCH
-    assert max(counts) <= 1
+    assert set(counts) <= {0, 1}
 
 
 async def test_a_link_that_is_told_to_end_in_the_handshake_ends() -> None:
