@@ -9,15 +9,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aio_pika
 import pytest
 import warm
+from hypothesis import settings
 from simulated import Simulated
 from warm import Warm
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from simulator.rabbitmq import running
+from simulator.rabbitmq import await_broker, ends_with_us, running
 from simulator.redis import PrivateRedis
 from simulator.redis import installed_server as installed_redis
 from worker.broker.topology import Topology, remove
@@ -78,6 +80,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(stack.close)
 
 
+# A time limit for each example fails where something else keeps the processor busy.
+settings.register_profile("here", deadline=None)
+settings.load_profile("here")
+
 gc.disable()  # until all is imported and collected: there is no garbage in it, and much to look through
 
 
@@ -121,15 +127,18 @@ def _command(pid: str) -> str:
 def amqp_url() -> Iterator[str]:
     """A RabbitMQ for the session: what JOBRELAY_AMQP_URL names (see scripts/test), else a new one."""
     with running() as url:
+        if ends_with_us(url):  # scripts/test begins while the broker starts
+            await_broker(urlsplit(url).port or 0, died=lambda: False)
         yield url
 
 
 @pytest.fixture(scope="session")
 def _prefixes(amqp_url: str) -> Iterator[list[str]]:
-    """The prefixes that tests were given; what was declared with them is removed at the end."""
+    """The prefixes that tests were given; nothing is left of them, but for a broker that ends as well."""
     given: list[str] = []
     yield given
-    asyncio.run(_remove(amqp_url, given))
+    if not ends_with_us(amqp_url):
+        asyncio.run(_remove(amqp_url, given))
 
 
 async def _remove(url: str, prefixes: list[str]) -> None:

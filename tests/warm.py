@@ -146,7 +146,8 @@ class _Server:
     def order(self) -> list[int]:
         """Returns in each child, with the descriptors of its order and its output."""
         door, died, _ = self._own
-        self._selector.select()  # nothing is imported before it is needed
+        if 0 in [key.fileobj for key, _ in self._selector.select()]:
+            self._end()  # nothing is imported before it is needed
         for name in _IMPORTED:
             importlib.import_module(name)
         gc.freeze()

@@ -9,10 +9,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from simulator.rabbitmq.container import container, docker_answers
-from simulator.rabbitmq.loopback import NoBroker
+from simulator.rabbitmq.loopback import NoBroker, await_broker
 from simulator.rabbitmq.node import PrivateNode, installed_server
 
-__all__ = ["NoBroker", "PrivateNode", "running"]
+__all__ = ["PRIVATE", "NoBroker", "PrivateNode", "await_broker", "ends_with_us", "running"]
+
+PRIVATE = "PRIVATE_RABBITMQ"
+"""The environment variable that names a broker which ends with the command that sees it."""
 
 _WHAT_TO_DO = """\
 There is no RabbitMQ to work with. One of these mends it:
@@ -22,9 +25,14 @@ There is no RabbitMQ to work with. One of these mends it:
   - start Docker."""
 
 
+def ends_with_us(url: str) -> bool:
+    """Whether *url* is the broker that `python -m simulator.rabbitmq` runs around this process."""
+    return os.environ.get(PRIVATE) == url
+
+
 @contextmanager
-def running(plugins: Sequence[str] = ()) -> Iterator[str]:
-    """The AMQP URL of a broker that runs inside this context.
+def running(plugins: Sequence[str] = (), *, wait: bool = True) -> Iterator[str]:
+    """The AMQP URL of a broker that runs inside this context; unless *wait*, it may have only begun to start.
 
     JOBRELAY_AMQP_URL if it is set (then nothing is started), else a private node of an installed RabbitMQ,
     else a Docker container; `NoBroker` if none can be had.
@@ -32,7 +40,7 @@ def running(plugins: Sequence[str] = ()) -> Iterator[str]:
     if given := os.environ.get("JOBRELAY_AMQP_URL"):
         yield given
     elif installed_server():
-        with PrivateNode(plugins) as node:
+        with PrivateNode(plugins, wait=wait) as node:
             yield node.url
     elif docker_answers():
         with container(plugins) as url:

@@ -12,7 +12,7 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from simulator.rabbitmq import NoBroker, running
+from simulator.rabbitmq import PRIVATE, NoBroker, running
 
 
 def main() -> int:
@@ -21,8 +21,10 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
     try:
-        with running(arguments.plugins) as url:
-            return _run(arguments.command, os.environ | {"JOBRELAY_AMQP_URL": url})
+        given = os.environ.get("JOBRELAY_AMQP_URL")
+        with running(arguments.plugins, wait=not arguments.at_once) as url:
+            ours = {} if url == given else {PRIVATE: url}
+            return _run(arguments.command, os.environ | {"JOBRELAY_AMQP_URL": url} | ours)
     except NoBroker as reason:
         print(reason, file=sys.stderr)
         return 4
@@ -39,6 +41,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--plugins", type=lambda names: names.split(","), default=[], metavar="A,B", help="plugins to enable"
+    )
+    parser.add_argument(
+        "--at-once",
+        action="store_true",
+        help="begin COMMAND while a private node starts",
     )
     parser.add_argument("command", nargs="+", metavar="COMMAND", help="what to run, after --")
     return parser

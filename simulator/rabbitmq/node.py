@@ -5,6 +5,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -55,15 +56,17 @@ class PrivateNode:
     url: str
     """Where it is reached: `amqp://USER:PASSWORD@127.0.0.1:PORT`. It stays the same over `restart`."""
 
-    def __init__(self, plugins: Sequence[str] = (), *, console: bool = False) -> None:
+    def __init__(self, plugins: Sequence[str] = (), *, console: bool = False, wait: bool = True) -> None:
         """`plugins` are enabled from the start; those with ports of their own listen where they always do.
 
-        With *console* the node takes `tell`.
+        With *console* the node takes `tell`. Unless *wait*, the context begins while the node starts; if that
+        comes to nothing, its end says so.
         """
         server = installed_server()
         if server is None:
             raise NoBroker("No rabbitmq-server with its epmd is installed.")
         self._server, self._plugins, self._console = server, plugins, console
+        self._wait = wait
         self._open = ExitStack()
         self._started: list[subprocess.Popen[bytes]] = []
 
@@ -87,6 +90,8 @@ class PrivateNode:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Kills the node, which nobody needs any more, and removes its folder."""
+        if not self._wait and self._node.poll() is not None:
+            print(f"RabbitMQ has ended by itself.\n{self._last_words()}", file=sys.stderr)
         self._open.close()
 
     def kill(self) -> None:
@@ -146,6 +151,8 @@ class PrivateNode:
 
     def _start(self) -> None:
         self._node = self._spawn(str(self._server), group=self._epmd.pid, console=self._console)
+        if not self._wait:
+            return
         try:
             await_broker(self._port, lambda: self._node.poll() is not None)
         except NoBroker as error:

@@ -1,17 +1,22 @@
 """Commands beside a running worker, and those that run others."""
 
+import asyncio
 import json
 import os
+import secrets
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import aio_pika
 import pytest
 from conftest import Shell
 from simulated import Simulated
 from tenant import CLIENT_ID
 from warm import started
 from working import Working
+
+from worker.broker.topology import Topology, declare
 
 WITHIN_S = 60
 PLANTED = "simulated-secret"  # the client's secret: it must be nowhere
@@ -52,6 +57,28 @@ def account(no_settings: pytest.MonkeyPatch, simulator: Simulated) -> None:
     no_settings.setenv("JOBRELAY_ORCHESTRATOR_URL", simulator.cloud)
     no_settings.setenv("JOBRELAY_CLIENT_ID", CLIENT_ID)
     no_settings.setenv("JOBRELAY_CLIENT_SECRET", PLANTED)
+
+
+@pytest.fixture(scope="module")
+def looked_at(amqp_url: str, _prefixes: list[str]) -> str:
+    """A prefix on which everything is declared."""
+    prefix = f"t-{secrets.token_hex(4)}"
+    _prefixes.append(prefix)
+    asyncio.run(_declare(amqp_url, prefix))
+    return prefix
+
+
+async def _declare(url: str, prefix: str) -> None:
+    async with await aio_pika.connect(url) as connection:
+        await declare(connection, Topology(prefix))
+
+
+@pytest.fixture
+def looking(no_settings: pytest.MonkeyPatch, amqp_url: str, looked_at: str) -> Shell:
+    """A shell of those who only look at the broker: they share a prefix."""
+    no_settings.setenv("JOBRELAY_AMQP_URL", amqp_url)
+    no_settings.setenv("JOBRELAY_PREFIX", looked_at)
+    return Shell()
 
 
 @pytest.fixture
@@ -100,16 +127,16 @@ def test_waiting_too_long_is_exit_code_5_and_the_request_goes_on(jobrelay: Shell
     assert "jobrelay follow --request r-2" in said.err
 
 
-def test_following_ends_with_ctrl_c(jobrelay: Shell) -> None:
+def test_following_ends_with_ctrl_c(looking: Shell) -> None:
     """130, as for any command that is interrupted."""
     follow = Running("follow")
     assert "following" in follow.first("stderr")
     assert follow.interrupt() == 130
 
 
-def test_a_healthy_deployment_passes_the_check(jobrelay: Shell, account: None) -> None:
+def test_a_healthy_deployment_passes_the_check(looking: Shell, account: None) -> None:
     """Everything that a start needs was looked at, and nothing was started."""
-    said = jobrelay(
+    said = looking(
         "check", "SupportTriage", "--folder", "Classic", "--environment", "QuickstartDemo", "--robot", "61"
     )
     assert said.code == 0, said
@@ -138,7 +165,7 @@ def test_a_healthy_deployment_passes_the_check(jobrelay: Shell, account: None) -
 )
 @pytest.mark.usefixtures("account")
 def test_the_check_says_what_is_wrong_and_how_to_mend_it(
-    jobrelay: Shell,
+    looking: Shell,
     no_settings: pytest.MonkeyPatch,
     settings: dict[str, str],
     arguments: list[str],
@@ -148,7 +175,7 @@ def test_the_check_says_what_is_wrong_and_how_to_mend_it(
     """Exit code 1, the thing that is wrong named, a way to mend it, and no secret."""
     for name, value in settings.items():
         no_settings.setenv(f"JOBRELAY_{name}", value)
-    said = jobrelay("check", *arguments)
+    said = looking("check", *arguments)
     failed = {line["what"]: line for line in said.lines if line["state"] == "failed"}
     assert said.code == 1
     assert told in failed[what]["detail"] + failed[what]["remedy"]
@@ -157,11 +184,11 @@ def test_the_check_says_what_is_wrong_and_how_to_mend_it(
 
 
 def test_a_wrong_base_url_is_recognised_by_its_html(
-    jobrelay: Shell, account: None, simulator: Simulated
+    looking: Shell, account: None, simulator: Simulated
 ) -> None:
     """A portal answers where Orchestrator should."""
     simulator.faults([{"operation": "Folders", "do": "html"}])
-    said = jobrelay("check")
+    said = looking("check")
     (wrong,) = (line for line in said.lines if line["what"] == "orchestrator")
     assert (said.code, wrong["state"]) == (1, "failed")
     assert "a web page came instead of JSON" in wrong["detail"]
@@ -169,13 +196,13 @@ def test_a_wrong_base_url_is_recognised_by_its_html(
 
 
 def test_a_queue_with_other_arguments_fails_the_check(
-    jobrelay: Shell, account: None, no_settings: pytest.MonkeyPatch, prefix: str
+    looking: Shell, account: None, no_settings: pytest.MonkeyPatch, looked_at: str
 ) -> None:
     """What is not there yet is no failure: a worker declares it."""
-    no_settings.setenv("JOBRELAY_PREFIX", f"{prefix}-none")
-    found = {line["what"]: line for line in jobrelay("check").lines}
+    no_settings.setenv("JOBRELAY_PREFIX", f"{looked_at}-none")
+    found = {line["what"]: line for line in looking("check").lines}
     assert found["queues"]["state"] == "warning"
-    assert f"{prefix}-none.dead" in found["queues"]["detail"]
+    assert f"{looked_at}-none.dead" in found["queues"]["detail"]
 
 
 def test_the_simulator_says_where_it_is_and_ends_with_ctrl_c(no_settings: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,7 @@ async def _lived(simulator: Simulated, home: Path, log: Path) -> Life:
         life.paused = await _connecting(node.url, timeout=0.2)
         node.resume()
         life.kept = await _get(node.url)
-        group = _group(home)
+        (group,) = _groups(home)
         life.addresses = _listening(group)
     life.left = [*_members(group), *_files(home)]
     return life
@@ -165,13 +166,28 @@ def test_a_broker_that_dies_in_the_middle_costs_nothing(life: Life) -> None:
         assert str(start["jobIds"][0]).encode() in body
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_an_end_in_the_middle_of_the_start_leaves_nothing_behind(home: Path, number: signal.Signals) -> None:
+def _groups(home: Path) -> set[int]:
+    """The process groups of the nodes whose data are in *home*."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+            if (process / "comm").read_text() == "beam.smp\n" and (process / "cwd").readlink().parent == home:
+                found.add(os.getpgid(int(process.name)))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("number", "begun"),
+    [(signal.SIGINT, _groups), (signal.SIGKILL, lambda home: any(home.glob("*/pid")))],
+)
+def test_an_end_in_the_middle_of_the_start_leaves_nothing_behind(
+    home: Path, number: signal.Signals, begun: Callable[[Path], Any]
+) -> None:
     """However the process ends for which a node is starting: node, port mapper and data go too."""
     command = [sys.executable, "-m", "simulator.rabbitmq", "--", "never-started"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as wrapper:
-        _await(lambda: any(home.glob("*/pid")), "the node runs")
-        group = _group(home)
+        _await(lambda: bool(begun(home)), "the node is starting")
+        (group,) = _groups(home)
         wrapper.send_signal(number)
         code = wrapper.wait(_WITHIN_S)
     assert code == (-signal.SIGKILL if number == signal.SIGKILL else 128 + number)
@@ -205,13 +221,6 @@ def _await(happened: Callable[[], bool], what: str) -> None:
     while not happened():
         assert time.monotonic() < deadline, f"{what}: not within {_WITHIN_S} s"
         time.sleep(0.02)
-
-
-def _group(home: Path) -> int:
-    """The process group of the node whose data are in `home`."""
-    (pid,) = home.glob("*/pid")
-    _await(lambda: pid.read_text().strip() != "", "the node has told its process id")
-    return os.getpgid(int(pid.read_text()))
 
 
 def _members(group: int) -> list[Path]:

@@ -71,9 +71,18 @@ def _functions(path: Path) -> list[tuple[str, int, int]]:
 
 
 def _read(path: Path) -> Iterator[tuple[str, int, int]]:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            body = node.body[ast.get_docstring(node) is not None :]
-            lines = (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
-            taken = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-            yield f"{_name(path)}::{node.name}", lines, sum(one.arg not in {"self", "cls"} for one in taken)
+    for node in _definitions(ast.parse(path.read_text())):
+        body = node.body[ast.get_docstring(node) is not None :]
+        lines = (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
+        taken = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        yield f"{_name(path)}::{node.name}", lines, sum(one.arg not in {"self", "cls"} for one in taken)
+
+
+def _definitions(node: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Every function in *node*, however deep; no expression is looked at, as none can hold one."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        yield node
+    for field in ("body", "handlers", "orelse", "finalbody", "cases"):
+        below = getattr(node, field, ())
+        for one in below if isinstance(below, list) else ():
+            yield from _definitions(one)

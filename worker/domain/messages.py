@@ -100,12 +100,15 @@ class Past:
     safe_at: float | None
     history: tuple[Attempt, ...]
 
-    def after(self, attempt: Attempt, safe_at: float | None, *, counts: bool = True) -> dict[str, Any]:
-        """The headers that the next attempt will read; it has the same number if this one does not count."""
+    def after(self, attempt: Attempt | None, safe_at: float | None, *, counts: bool = True) -> dict[str, Any]:
+        """The headers that the next attempt will read; it has the same number if this one does not count.
+
+        None for an attempt that was not made.
+        """
         headers: dict[str, Any] = {
             ATTEMPT: self.attempt if counts else self.attempt - 1,
             FIRST_AT: rfc3339(self.first_at),
-            HISTORY: _written((*self.history, attempt)),
+            HISTORY: _written((*self.history, attempt) if attempt else self.history),
         }
         return headers if safe_at is None else headers | {WINDOW_UNTIL: rfc3339(safe_at)}
 

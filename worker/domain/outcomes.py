@@ -78,7 +78,12 @@ class Repeated:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """This worker stops, or lost the message: somebody else gets it."""
+    """This worker stops, or lost the message: somebody else gets it.
+
+    *safe_at* is set while a POST of this attempt, or of an earlier one, may still commit.
+    """
+
+    safe_at: float | None = None
 
 
 Outcome = Started | Refused | Deferred | Duplicate | Unsettled | Repeated | Returned

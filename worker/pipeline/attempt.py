@@ -87,7 +87,7 @@ class Attempts:
         outcome = None
         try:
             outcome = await self._outcome(Try(case, claim, document, self._validated(case, document)))
-            return outcome
+            return Returned(claim.safe_at) if isinstance(outcome, Returned) else outcome
         finally:
             await self._claims.close(claim, outcome)
 

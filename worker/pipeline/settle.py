@@ -12,6 +12,7 @@ from worker.domain.events import Sender, rfc3339
 from worker.domain.failures import Code, Later, Rejected
 from worker.domain.messages import WINDOW_UNTIL, Attempt, Message, Past, letter
 from worker.domain.outcomes import (
+    DELAYS,
     Deferred,
     Duplicate,
     Outcome,
@@ -23,6 +24,8 @@ from worker.domain.outcomes import (
 )
 from worker.domain.requests import Entry, FolderRef
 from worker.pipeline.ports import Clock, Delivery, Ledger, Outbox
+
+_HAND_OVER_S = 5.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,9 +103,10 @@ class Settler:
                 await self._duplicate(case, outcome)
             case Unsettled():
                 await self._unsettled(case, outcome)
-            case Returned():
-                case.delivery.give_back()
-                return
+            case Returned(safe_at):
+                if not await self._handed_over(case, safe_at):
+                    case.delivery.give_back()
+                    return
             case Repeated():
                 pass
             case _:
@@ -166,12 +170,33 @@ class Settler:
         }
         attempt = Attempt(now, deferred.code, deferred.detail)
         headers = past.after(attempt, deferred.safe_at, counts=deferred.counts)
-        # A second copy of this message has to wait out what the first one may send.
-        twin_is_done = rfc3339(max(deferred.safe_at or 0.0, now + deferred.seconds + self._window_s))
         if deferred.counts:
             await self._outbox.announce(events.request_deferred(self._source, case.sender, detail, now))
-        again = headers | {WINDOW_UNTIL: twin_is_done}
-        await self._outbox.defer(case.message, deferred.seconds, headers, again)
+        await self._sent_round(case, headers, deferred.seconds, deferred.safe_at)
+
+    async def _handed_over(self, case: Case, safe_at: float | None) -> bool:
+        """Sends a request round that this worker leaves to another one; false if not within moments.
+
+        Given back it would count as redelivered: one delivery more, and a window to wait out although it is
+        known here what was sent.
+        """
+        if not case.delivery.is_open or case.sender.request_id is None:
+            return False
+        safe_at = max(safe_at or 0.0, case.past.safe_at or 0.0) or None
+        headers = case.past.after(None, safe_at, counts=False)
+        try:
+            async with asyncio.timeout(_HAND_OVER_S):
+                await self._sent_round(case, headers, DELAYS[0], safe_at)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _sent_round(
+        self, case: Case, headers: dict[str, Any], seconds: int, safe_at: float | None
+    ) -> None:
+        # A second copy of this message has to wait out what the first one may send.
+        twin_is_done = rfc3339(max(safe_at or 0.0, self._clock() + seconds + self._window_s))
+        await self._outbox.defer(case.message, seconds, headers, headers | {WINDOW_UNTIL: twin_is_done})
 
     async def _duplicate(self, case: Case, duplicate: Duplicate) -> None:
         message = case.message.message_id or case.fingerprint

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 from fake_orchestrator import Lost
-from fakes import Delivery
-from shop import REQUEST, Shop
+from fakes import NOW, Delivery
+from shop import REQUEST, WINDOW, Shop
 
+from worker.domain.events import rfc3339
 from worker.domain.failures import Code, Later, Rejected, Unavailable
+from worker.domain.messages import WINDOW_UNTIL
 
 NO = Rejected(Code.ORCHESTRATOR_REFUSED, "no")
 BUSY = Unavailable(Later.BUSY, "busy")
@@ -44,7 +46,7 @@ async def test_a_redelivery_in_hand_joins_the_running_attempt() -> None:
     assert ("repeated", "") in shop.telemetry.outcomes
 
 
-async def test_a_redelivery_of_what_could_not_be_told_is_not_acknowledged() -> None:
+async def test_a_redelivery_of_what_could_not_be_told_is_not_settled_with_it() -> None:
     """The first one's jobs exist, but a publish failed: the second must not count as settled with it."""
     shop = Shop()
     first = shop.delivery()
@@ -56,12 +58,12 @@ async def test_a_redelivery_of_what_could_not_be_told_is_not_acknowledged() -> N
         return second
 
     await _in_the_middle_of_its_post(shop, first, lost)
-    assert second.settled == ["give back"]
+    assert shop.journal == ["defer", "ack"]
     assert (shop.posts, shop.outbox.keys()) == (1, [])
 
 
-async def test_a_redelivery_of_what_is_given_back_is_given_back() -> None:
-    """The attempt ended without an outcome: the message belongs to the broker."""
+async def test_a_redelivery_of_what_ended_without_an_outcome_has_its_own_try() -> None:
+    """It is sent round, with the window of its own redelivery."""
     shop = Shop()
     first = shop.delivery()
     second = first.again()
@@ -74,8 +76,8 @@ async def test_a_redelivery_of_what_is_given_back_is_given_back() -> None:
         tasks.create_task(shop.handle(second))
         await asyncio.sleep(1)
         going.set()
-    assert (shop.posts, shop.journal) == (0, ["give back"])
-    assert second.settled == ["give back"]
+    assert (shop.posts, shop.journal, second.settled) == (0, ["defer", "ack"], ["ack"])
+    assert shop.outbox.comes_back().message.headers[WINDOW_UNTIL] == rfc3339(NOW + 1 + WINDOW)
 
 
 @pytest.mark.parametrize("met", [NO, BUSY], ids=["refused", "busy"])

@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from fakes import Delivery
+from fake_orchestrator import Lost
+from fakes import NOW, Delivery
 from shop import REQUEST, Shop
 
+from worker.domain.events import rfc3339
 from worker.domain.failures import Answer, Code, Later, Rejected, Unavailable
-from worker.domain.messages import ATTEMPT
+from worker.domain.messages import ATTEMPT, WINDOW_UNTIL
 
 AWAY = Unavailable(Later.UNREACHABLE, "away", outage=True)
 
@@ -84,8 +86,8 @@ async def test_a_request_in_doubt_stays_in_doubt_through_an_outage() -> None:
 
 
 @pytest.mark.parametrize("verb", ["start", "processes"])
-async def test_a_stop_gives_back_what_is_held_in_an_outage(verb: str) -> None:
-    """Invariant 11: no call, no deferral, every message back to the broker, at once."""
+async def test_a_stop_hands_over_what_is_held_in_an_outage(verb: str) -> None:
+    """Invariant 11: no call, no event, every message round to somebody else, at once; it is no attempt."""
     shop = Shop()
     shop.tenant.meets(verb, *[AWAY] * 99)
     deliveries = _many(shop, 20)
@@ -96,12 +98,14 @@ async def test_a_stop_gives_back_what_is_held_in_an_outage(verb: str) -> None:
         shop.stopping.begin()
     assert shop.clock() < 1
     assert len(shop.tenant.calls) == calls
-    assert all(delivery.settled == ["give back"] for delivery in deliveries)
-    assert set(shop.journal) == {"give back"}
+    assert shop.outbox.events == []
+    assert all(delivery.settled == ["ack"] for delivery in deliveries)
+    assert [seconds for _, seconds, _ in shop.outbox.deferred] == [5] * 20
+    assert all(headers[ATTEMPT] == 0 for _, _, headers in shop.outbox.deferred)
 
 
 async def test_a_stop_finishes_the_post_that_is_on_its_way() -> None:
-    """What has been sent is told; what has not been is given back."""
+    """What has been sent is told; what has not been is handed over, with no window to wait out."""
     shop = Shop()
     going = asyncio.Event()
     shop.tenant.meets("start", going)
@@ -113,7 +117,34 @@ async def test_a_stop_finishes_the_post_that_is_on_its_way() -> None:
         tasks.create_task(shop.handle(waiting))
         await asyncio.sleep(1)
         going.set()
-    assert (sent.settled, waiting.settled, shop.posts) == (["ack"], ["give back"], 1)
+    assert (sent.settled, waiting.settled, shop.posts) == (["ack"], ["ack"], 1)
+    handed_over = shop.outbox.comes_back()
+    assert WINDOW_UNTIL not in handed_over.message.headers
+    heir = Shop(beside=shop)
+    await heir.handle(handed_over)
+    assert (heir.outbox.keys(), heir.tenant.count("find"), heir.posts) == (["job.created"], 1, 2)
+
+
+async def test_a_stop_hands_over_the_doubt_as_well() -> None:
+    """Whoever gets the request waits until the lost POST can no longer commit."""
+    shop = Shop(slack=3.0)
+    shop.tenant.meets("start", Lost(0))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(shop.handle(shop.delivery()))
+        await asyncio.sleep(1)
+        shop.stopping.begin()
+    assert shop.outbox.comes_back().message.headers[WINDOW_UNTIL] == rfc3339(NOW + 3)
+
+
+async def test_what_cannot_be_handed_over_in_time_is_given_back() -> None:
+    """The broker takes no publishes: it gets its message back."""
+    shop = Shop()
+    shop.outbox.hold("defer")
+    shop.stopping.begin()
+    delivery = shop.delivery()
+    await shop.handle(delivery)
+    assert (delivery.settled, shop.posts) == (["give back"], 0)
+    assert shop.clock() - NOW <= 6
 
 
 async def test_what_is_invalid_is_refused_in_an_outage_too() -> None:
@@ -175,7 +206,7 @@ async def test_what_expires_in_an_outage_is_told_so_then() -> None:
         await asyncio.sleep(2)
         assert (shop.codes, doubtful.settled) == (["expired"], [])
         shop.stopping.begin()
-    assert (fresh.settled, doubtful.settled) == (["ack"], ["give back"])
+    assert (fresh.settled, doubtful.settled, len(shop.outbox.deferred)) == (["ack"], ["ack"], 1)
 
 
 async def test_deliveries_in_an_outage_do_not_use_a_request_up() -> None:
