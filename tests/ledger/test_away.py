@@ -58,6 +58,18 @@ async def test_a_redis_that_stands_still_is_away_at_the_first_wait(server: Priva
     assert [line["event"] for line in logs] == ["ledger.away", "ledger.back"]
 
 
+async def test_one_late_answer_is_waited_for(server: PrivateRedis) -> None:
+    """It may be this process that is late; to give up all others' promises for it would be dear."""
+    with capture_logs() as logs:
+        async with replica(server.url) as here:
+            await here.back()
+            server.pause()
+            asyncio.get_running_loop().call_later(1.2, server.resume)
+            await here.ledger.settle("late", MINE)
+            assert here.alone == []
+    assert [line["event"] for line in logs] == []
+
+
 async def test_a_redis_that_died_and_came_back_empty(server: PrivateRedis) -> None:
     """Its connections and the script are gone with it; what is settled here stays known here."""
     async with replica(server.url) as here:
