@@ -19,17 +19,22 @@ from working import Working, until
 
 _NEXT_SECOND = "the next second, as an HTTP-date"
 
-# What StartJobs does once, and how many POSTs that may cost. The first nine are those that peers fail at.
-_STARTED: Mapping[str, tuple[dict[str, Any], int]] = {
+_REFUSED = {"do": "status", "status": 409, "code": 1671, "message": "no robot"}
+# What StartJobs does once, and how many POSTs that may cost. These are the nine at which other clients start
+# two jobs or lose one, each measured; a timeout of 2 s stands for their 30 s.
+_NINE: Mapping[str, tuple[dict[str, Any], int]] = {
     "503, nothing done": ({"do": "status", "status": 503}, 2),
-    "429 with seconds": ({"do": "status", "status": 429, "retryAfter": 1}, 2),
-    "429 with a date": ({"do": "status", "status": 429, "retryAfter": _NEXT_SECOND}, 2),
-    "500, nothing done": ({"do": "status", "status": 500}, 2),
+    "429 Retry-After: seconds": ({"do": "status", "status": 429, "retryAfter": 1}, 2),
+    "429 Retry-After: HTTP-date": ({"do": "status", "status": 429, "retryAfter": _NEXT_SECOND}, 2),
+    "500": ({"do": "status", "status": 500}, 2),
     "504 after the job was made": ({"do": "commit-then-status", "status": 504}, 1),
-    "no answer, job made": ({"do": "commit-then-hang"}, 1),
-    "cut after the job was made": ({"do": "commit-then-reset"}, 1),
+    "no answer in time, job made": ({"do": "commit-then-hang"}, 1),
+    "connection cut after the job was made": ({"do": "commit-then-reset"}, 1),
     "401 once": ({"do": "expire-token"}, 2),
-    # 409 is below: it starts nothing.
+    "409": (_REFUSED, 1),
+}
+_STARTED: Mapping[str, tuple[dict[str, Any], int]] = {
+    **{fault: row for fault, row in _NINE.items() if fault != "409"},
     "500 after the job was made": ({"do": "commit-then-status", "status": 500}, 1),
     "cut in the middle of the answer": ({"do": "commit-then-cut"}, 1),
     "cut, job made a moment later": ({"do": "reset-then-commit", "seconds": 0.2}, 1),
@@ -41,7 +46,6 @@ _STARTED: Mapping[str, tuple[dict[str, Any], int]] = {
     "a web page": ({"do": "html"}, 2),
     "half a JSON document": ({"do": "garbage"}, 2),
 }
-_REFUSED = {"do": "status", "status": 409, "code": 1671, "message": "no robot"}
 _BUSY = {
     f"409, busy {code}": {"do": "status", "status": 409, "code": code, "message": "later"}
     for code in (1670, 1678, 1691)
@@ -90,6 +94,17 @@ def _aimed(rule: dict[str, Any], name: str) -> dict[str, Any]:
         after = format_datetime(datetime.now(UTC) + timedelta(seconds=1), usegmt=True)
     aimed = {**rule, "operation": "StartJobs", "times": 1, "reference": name}
     return aimed if after is None else {**aimed, "retryAfter": after}
+
+
+@pytest.mark.parametrize("fault", _NINE)
+def test_the_nine_faults_of_peers(lab: dict[str, Case], fault: str) -> None:
+    """One request is one start and one truthful story: its jobs, or a refusal where nothing was started."""
+    case = lab[fault]
+    told = [event.key for event in case.ends]
+    assert told == (["request.rejected"] if fault == "409" else ["job.created"] * 2)
+    assert [start["jobIds"] for start in case.starts] == (
+        [] if fault == "409" else [[event.data["job"]["id"] for event in case.ends]]
+    )
 
 
 @pytest.mark.parametrize("fault", _STARTED)
