@@ -20,7 +20,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as NotRead
 
 _PREFIX = "JOBRELAY_"
@@ -169,6 +169,18 @@ class Settings(BaseSettings):
         if self.grace_s < self.http_timeout_s + 10:
             raise ValueError(f"GRACE_S must be at least HTTP_TIMEOUT_S + 10 = {self.http_timeout_s + 10:g}")
         return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - looking for it takes as long as the rest
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What wins over what; no `.env` file is read."""
+        return init_settings, env_settings, file_secret_settings
 
     def missing_credentials(self) -> list[str]:
         """The settings that AUTH needs and that are absent, by their full names."""

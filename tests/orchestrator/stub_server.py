@@ -1,6 +1,7 @@
 """A server that answers as it is told, for the faults that a faithful Orchestrator does not have."""
 
 import asyncio
+import functools
 import re
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
@@ -10,11 +11,12 @@ from typing import Any
 import orjson
 import pytest
 from aiohttp import web
+from pydantic import TypeAdapter
 
 from worker.domain.failures import Failure
 from worker.domain.processes import Folder
 from worker.orchestrator import Client
-from worker.settings import Settings
+from worker.settings import Settings, Url
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -25,6 +27,7 @@ JOB = {
     "BatchExecutionKey": "2dff0276-9880-486e-896a-cd7124bfa3b6",
     "Reference": "jobrelay:inc-1",
 }
+_URL = TypeAdapter(Url)
 START_INFO = {"ReleaseKey": "k", "Strategy": "ModernJobsCount", "JobsCount": 1, "Reference": "jobrelay:inc-1"}
 _OPERATIONS = {
     r"(token|Authenticate)$": "Token",
@@ -163,9 +166,14 @@ def _operation(path: str) -> str:
 
 def settings(url: str, **more: Any) -> Settings:
     """Settings for a server at *url*, with a timeout short enough for a test."""
+    url = more.pop("orchestrator_url", url)
+    return _settings(**more).model_copy(update={"orchestrator_url": _URL.validate_python(url)})
+
+
+@functools.cache
+def _settings(**more: Any) -> Settings:
     plain: dict[str, Any] = {
         "amqp_url": "amqp://nowhere/",
-        "orchestrator_url": url,
         "client_id": "the-client",
         "client_secret": "s3cr3t-for-tests",
         "http_timeout_s": 1.0,

@@ -118,7 +118,7 @@ def test_what_is_written_is_read_back(past: Past, attempt: Attempt, safe_at: flo
     assert [one.at for one in read.history] == pytest.approx([a.at for a in (*past.history, attempt)])
 
 
-@pytest.mark.parametrize(("known", "attempts", "detail"), [(0, 150, "x" * 999), (500, 700, "short")])
+@pytest.mark.parametrize(("known", "attempts", "detail"), [(0, 150, "x" * 999), (530, 600, "short")])
 def test_a_history_is_kept_whole_as_long_as_it_fits(known: int, attempts: int, detail: str) -> None:
     """The first, the last and how many are left out between them: it is never cut without a word."""
     made = [Attempt(NOW + n, "orchestrator_busy", f"{n} {detail}") for n in range(attempts)]
