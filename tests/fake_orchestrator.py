@@ -19,6 +19,7 @@ CLASSIC = Folder(102, "0b1c9e9a-5d8b-4a51-9d6e-0a4f5f2f0102", "Old", modern=Fals
 TRIAGE = Process(
     55, "SupportTriage_Demo", "SupportTriage", "1.0.1", "99587436-4ce5-480d-988c-6d7f43787a2c", "Demo"
 )
+_MOST_CALLS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,7 @@ class Orchestrator:
 
     async def _called(self, verb: str, what: Any) -> Any:
         self.calls.append((verb, what))
+        assert len(self.calls) < _MOST_CALLS, "it never ends"
         met = self.script[verb].pop(0) if self.script[verb] else None
         await asyncio.sleep(0)
         if isinstance(met, asyncio.Event):

@@ -28,7 +28,7 @@ def _pointers(rejected: Heard) -> list[str]:
 @pytest.mark.parametrize(
     ("body", "properties", "code", "said"),
     [
-        (b"{'not': json}", {}, "invalid_json", "line 1"),
+        (b"{'not': json} \x00 \r\n", {}, "invalid_json", "line 1"),
         (b"", {}, "invalid_json", "empty"),
         (b'{"requestId": "a\xff"}', {}, "invalid_json", "0xff"),
         (b'{"requestId": "a", "requestId": "b"}', {}, "invalid_json", "twice"),

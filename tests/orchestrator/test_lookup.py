@@ -219,3 +219,23 @@ async def test_a_cancelled_caller_leaves_the_look_up_to_the_others(
     found = await asyncio.wait_for(two, 5)
     assert [each.id for each in found] == [2]
     held.go_on.set()
+
+
+async def test_a_scan_reaches_back_for_whoever_asks_for_the_oldest(
+    connect: Connect, server: Server, folder: Folder
+) -> None:
+    """Look-ups share a call, not a lower bound: each one's first attempt is inside it."""
+    server.on("JobsList", REFUSED, REFUSED, rows())
+    client = await connect()
+    bounds = {"r:1": 1_700_000_000, "r:2": 1_600_000_000, "r:3": 1_800_000_000}
+    await asyncio.gather(*(client.find(folder, name, "P", since=since) for name, since in bounds.items()))
+    assert asked(server)[-1] == "ReleaseName eq 'P' and CreationTime ge 2020-09-13T12:26:40Z"
+
+
+async def test_a_scan_of_jobs_without_a_reference_proves_nothing(
+    connect: Connect, server: Server, folder: Folder
+) -> None:
+    """A server before API 11 takes no filter on it, and none of its rows could be recognised."""
+    server.on("JobsList", REFUSED, REFUSED, rows({k: v for k, v in JOB.items() if k != "Reference"}))
+    with pytest.raises(Unavailable, match="no Reference"):
+        await (await connect()).find(folder, "jobrelay:a", "Invoices")

@@ -7,9 +7,11 @@ import pytest
 from aio_pika.exceptions import AMQPConnectionError
 from aiormq.exceptions import ProbableAuthenticationError
 
+from worker.app import Worker
 from worker.broker import connection
 from worker.broker.connection import Link, Reports, together
 from worker.broker.topology import Topology
+from worker.settings import Settings
 
 HOUR = 3600.0
 
@@ -91,3 +93,27 @@ async def test_a_broker_that_refuses_the_credentials_is_no_excuse(
             await link.keep()
     assert len(told) > 10
     assert len(excuses) == (len(told) if excused else 0)
+
+
+@pytest.mark.parametrize("ends_after_s", [1.0, HOUR], ids=["in time", "never"])
+async def test_a_stop_takes_the_grace_at_most(ends_after_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in hand is waited for, and what does not end is cancelled: the broker gives it to others."""
+    plain: dict[str, Any] = {"amqp_url": "amqp://nowhere/", "orchestrator_url": "http://nowhere"}
+    worker = Worker(Settings(**plain), {"start"})
+    ended: list[str] = []
+
+    async def in_hand() -> None:
+        try:
+            await asyncio.sleep(ends_after_s)
+            ended.append("settled")
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+
+    monkeypatch.setattr(worker, "_edges", lambda: [for_ever()])
+    monkeypatch.setattr(worker, "_role_runs", lambda: [in_hand()])
+    worker._stopping.begin()
+    began = asyncio.get_running_loop().time()
+    await worker._work()
+    assert asyncio.get_running_loop().time() - began == pytest.approx(min(ends_after_s, 45))
+    assert ended == ["settled" if ends_after_s < 45 else "cancelled"]

@@ -48,9 +48,10 @@ class Post:
         return replace(self.job, state=state, **more)
 
     async def follow(self, *deliveries: Delivery) -> None:
-        """Follows to the end of *deliveries*."""
+        """Follows to the end of *deliveries*, which comes within a day."""
         tracker = Tracker(self.tenant, self.outbox, self.telemetry, self.stopping, self.tenant.clock)
-        await tracker.run(feed(deliveries), SOURCE, INTERVAL)
+        async with asyncio.timeout(24 * 3600):
+            await tracker.run(feed(deliveries), SOURCE, INTERVAL)
 
     async def follow_to_the_end(self) -> None:
         """Follows each message that the one before has led to."""

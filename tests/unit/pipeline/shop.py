@@ -23,6 +23,7 @@ from worker.pipeline.settle import Rules, Settler, Teller
 
 SOURCE = "urn:jobrelay:jobrelay"
 WINDOW = 88.0
+_MOST_S = 30 * 24 * 3600.0  # of virtual time: what takes longer never ends
 REQUEST = {"requestId": "inc-1", "process": {"name": TRIAGE.name}, "folder": {"path": "Shared"}}
 
 
@@ -70,7 +71,7 @@ class Shop:
 
     async def handle(self, *deliveries: Delivery) -> None:
         """Runs the consumer until each is settled, and checks that what was said keeps to its schema."""
-        async with asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(_MOST_S), asyncio.TaskGroup() as tasks:
             watch = tasks.create_task(self.outage.watch(self.tenant.probe))
             await self.consumer.run(feed(deliveries))
             watch.cancel()

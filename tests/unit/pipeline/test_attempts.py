@@ -9,7 +9,7 @@ from shop import REQUEST, WINDOW, Shop
 
 from worker.domain.events import rfc3339
 from worker.domain.failures import Answer, Code, Later, Rejected, Unavailable
-from worker.domain.messages import ATTEMPT, HISTORY, REPLAYS, WINDOW_UNTIL
+from worker.domain.messages import ATTEMPT, FIRST_AT, HISTORY, REPLAYS, WINDOW_UNTIL
 
 REFERENCE = "jobrelay:inc-1"
 OVER = {ATTEMPT: 1, WINDOW_UNTIL: rfc3339(NOW - 1)}
@@ -229,3 +229,12 @@ async def test_a_defect_costs_its_request_a_delay_and_nobody_else_anything() -> 
     assert sorted(shop.outbox.keys()) == ["job.created", "request.deferred"]
     assert shop.telemetry.deferrals == ["internal_error"]
     assert other.settled == ["ack"]
+
+
+async def test_a_look_up_reaches_back_to_the_first_attempt() -> None:
+    """And before it as far as clocks may differ: the job may be as old as that, whichever attempt looks."""
+    shop = Shop()
+    first_at = NOW - 5 * 3600
+    await shop.handle(shop.delivery(headers={ATTEMPT: 3, FIRST_AT: rfc3339(first_at)}))
+    ((*_, since),) = shop.tenant.asked("find")
+    assert since == first_at - 600

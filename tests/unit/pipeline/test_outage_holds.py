@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fake_orchestrator import Lost
 from fakes import NOW, Delivery
-from shop import REQUEST, Shop
+from shop import REQUEST, WINDOW, Shop
 
 from worker.domain.events import rfc3339
 from worker.domain.failures import Answer, Code, Later, Rejected, Unavailable
@@ -209,10 +209,14 @@ async def test_what_expires_in_an_outage_is_told_so_then() -> None:
     assert (fresh.settled, doubtful.settled, len(shop.outbox.deferred)) == (["ack"], ["ack"], 1)
 
 
-async def test_deliveries_in_an_outage_do_not_use_a_request_up() -> None:
+@pytest.mark.parametrize("slow_s", [0.0, WINDOW + 1], ids=["at once", "when its window is over"])
+async def test_deliveries_in_an_outage_do_not_use_a_request_up(slow_s: float) -> None:
     """Given out by the broker once too often, it becomes a new message of the same attempt, unannounced."""
     shop = Shop(max_attempts=5)
-    shop.tenant.meets("folder", *[AWAY] * 999)
+    slow = asyncio.Event()
+    asyncio.get_running_loop().call_later(slow_s, slow.set)
+    shop.tenant.meets("folder", slow, *[AWAY] * 999)
+    shop.tenant.meets("processes", AWAY)
     worn = shop.delivery(headers={"x-delivery-count": 5}, redelivered=True)
     await shop.handle(worn)
     assert (worn.settled, shop.outbox.keys()) == (["ack"], [])

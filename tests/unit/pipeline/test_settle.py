@@ -120,11 +120,13 @@ async def test_every_job_is_announced_and_tracked() -> None:
     assert {event.source for event in shop.outbox.events} == {SOURCE}
 
 
-async def test_a_partial_start_says_what_was_asked_for() -> None:
-    """More were requested than the count."""
-    shop = Shop()
-    shop.tenant.meets("start", 2)
+@pytest.mark.parametrize("met", [2, Lost(2)], ids=["answered", "adopted"])
+async def test_a_partial_start_says_what_was_asked_for(met: Any) -> None:
+    """More were requested than the count, also where the answer was lost; none is topped up."""
+    shop = Shop(slack=1.0)
+    shop.tenant.meets("start", met)
     await shop.handle(_three(shop))
+    assert shop.posts == 1
     assert [(event.data["count"], event.data["requested"]) for event in shop.outbox.events] == [(2, 3)] * 2
 
 
@@ -196,3 +198,20 @@ async def test_a_second_copy_of_a_deferral_waits_out_the_first() -> None:
     (_, seconds, headers), again = shop.outbox.deferred[0], shop.outbox.again[0]
     assert WINDOW_UNTIL not in headers
     assert again == {**headers, WINDOW_UNTIL: rfc3339(NOW + seconds + WINDOW)}
+
+
+@pytest.mark.parametrize("verb", ["announce", "track"])
+async def test_a_start_is_remembered_as_told_only_when_all_of_it_is_confirmed(verb: str) -> None:
+    """A copy that found it earlier would be acknowledged without a word, whatever became of this one."""
+    shop = Shop()
+    confirm = shop.outbox.hold(verb)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(shop.handle(_three(shop)))
+        await asyncio.sleep(60)
+        entered = await shop.ledger.known("inc-1")
+        assert entered is not None
+        assert not entered.settled
+        confirm.set()
+    told = await shop.ledger.known("inc-1")
+    assert told is not None
+    assert told.settled

@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fake_orchestrator import CLASSIC, MODERN, TRIAGE, Orchestrator
+from fake_orchestrator import CLASSIC, MODERN, TRIAGE, Lost, Orchestrator
+from shop import REQUEST, Shop
 
 from worker.domain.failures import Code, Rejected
 from worker.domain.processes import Argument, Folder, Machine, Robot
@@ -161,3 +162,16 @@ async def test_arguments_are_checked_before_a_call_is_spent() -> None:
         await Resolver(tenant).resolve(_request(MODERN, input_arguments={}))
     assert caught.value.code == Code.ARGUMENTS_INVALID
     assert [v.pointer for v in caught.value.violations] == ["/inputArguments/IncidentId"]
+
+
+async def test_the_reference_is_the_request_id_to_the_byte() -> None:
+    """Invariant 4: in the POST, in the look-up and in the event; ids that differ in case are two requests."""
+    shop = Shop()
+    shop.tenant.meets("start", Lost(1), Lost(1))
+    names = ["Inc-1:A.b_C", "inc-1:a.b_c"]
+    await shop.handle(*(shop.delivery(REQUEST | {"requestId": name}, message_id=name) for name in names))
+    references = {f"jobrelay:{name}" for name in names}
+    assert {info["Reference"] for info in shop.tenant.asked("start")} == references
+    assert {reference for _, reference, *_ in shop.tenant.asked("find")} == references
+    assert {event.data["reference"] for event in shop.outbox.events} == references
+    assert shop.outbox.keys() == ["job.created"] * 2

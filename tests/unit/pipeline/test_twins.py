@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from fake_orchestrator import MODERN, Lost
 from fakes import NOW, Delivery
-from shop import REQUEST, Shop
+from shop import REQUEST, WINDOW, Shop
 
 from worker.domain.failures import Code, Rejected
 
@@ -29,14 +29,16 @@ async def _killed_while_sending(shop: Shop, delivery: Delivery, met: Lost) -> No
     shop.tenant.script.clear()
 
 
+@pytest.mark.parametrize("apart_s", [0.0, 1.0], ids=["at once", "a second later"])
 @pytest.mark.parametrize("body", [REQUEST, REQUEST | {"priority": 5}], ids=["the same body", "another body"])
-async def test_twins_at_the_same_instant_start_one_job(body: dict[str, object]) -> None:
-    """One is started, the other is told to be a duplicate; neither is looked up."""
+async def test_twins_start_one_job(body: dict[str, object], apart_s: float) -> None:
+    """One is started, the other is told to be a duplicate; neither is looked up, be the POST under way."""
     here, there = _replicas()
     going = asyncio.Event()
     here.tenant.meets("start", going)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(here.handle(here.delivery(message_id="m-1")))
+        await asyncio.sleep(apart_s)
         tasks.create_task(there.handle(there.delivery(body, message_id="m-2")))
         await asyncio.sleep(2)
         assert len(here.outbox.events + there.outbox.events) == 0
@@ -138,3 +140,16 @@ async def test_a_copy_of_a_duplicate_is_looked_up_before_it_is_called_one(double
     assert (shop.posts, shop.tenant.count("find")) == (1, 1)
     told = ["job.created", "job.duplicate"] if doubled else ["request.duplicate"]
     assert shop.outbox.keys() == ["job.created", *told]
+
+
+async def test_a_doubt_outlives_the_attempt_that_is_torn_off() -> None:
+    """In the ledger: a publisher's duplicate that comes next waits the same window out."""
+    shop = Shop()
+    shop.tenant.meets("find", asyncio.Event())
+    async with asyncio.TaskGroup() as tasks:
+        going = tasks.create_task(shop.handle(shop.delivery(redelivered=True)))
+        await asyncio.sleep(1)
+        going.cancel()
+    entry = await shop.ledger.known("inc-1")
+    assert entry is not None
+    assert (entry.settled, entry.safe_at) == (False, NOW + WINDOW)

@@ -1,5 +1,6 @@
 """Once: how many POSTs and look-ups each failure costs, and how the request ends (invariants 2 and 4)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -121,7 +122,7 @@ async def test_every_post_carries_the_reference_and_nothing_in_its_place() -> No
     """Invariant 4, for the first POST and the repeated one."""
     desk = Desk()
     desk.tenant.meets("start", Lost(0))
-    await desk.start()
+    await desk.start(replace(TARGET, start_info={**TARGET.start_info, "Reference": "another"}))
     assert desk.tenant.asked("start") == [{**TARGET.start_info, "Reference": REFERENCE}] * 2
 
 

@@ -1,0 +1,93 @@
+"""What goes out is published until a queue has it: refused, come back or lost, it is said again."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiormq.abc import DeliveredMessage
+from aiormq.exceptions import DeliveryError, PublishError
+from pamqp.commands import Basic
+from pamqp.header import ContentHeader
+
+from worker.broker.connection import SessionOver
+from worker.broker.outbox import Outbox
+from worker.broker.topology import Topology
+from worker.domain.events import Event, Sender
+from worker.domain.messages import Message
+
+EVENT = Event("job-created.v1", "job.created", "id-1", "urn:x", None, "2026-11-21T10:00:00Z", {}, Sender("r"))
+
+LOST = SessionOver("the channel was lost before the confirm")
+NOBODY: Any = None
+RETURN: Any = Basic.Return(312, "NO_ROUTE", "", "p.tracking")
+CAME_BACK = PublishError(DeliveredMessage(RETURN, ContentHeader(), b"", NOBODY), RETURN)
+REFUSED = DeliveryError(None, Basic.Nack(1))
+_VERBS = {
+    "announce": (EVENT,),
+    "track": ({"correlationId": None},),
+    "defer": (Message(body=b" {} \n"), 30, {"jobrelay-attempt": 1}, {"jobrelay-attempt": 1, "again": "yes"}),
+    "bury": (Message(body=b" {} \n"), {"jobrelay-code": "expired"}),
+}
+
+
+class Publisher:
+    """The real one's promises: each publish is confirmed, or meets what the test says; it keeps them all."""
+
+    def __init__(self, outbox: Outbox, *met: Exception) -> None:
+        self.sent: list[tuple[bytes, dict[str, Any], bool]] = []
+        self.ends: list[str] = []
+        self._met = list(met)
+        self._outbox = outbox
+        outbox._publisher = self  # type: ignore[assignment]
+        outbox._opened.set()
+
+    async def publish(
+        self, _exchange: str, _key: str, body: bytes, properties: Basic.Properties, *, mandatory: bool
+    ) -> None:
+        """Keeps it; after a loss the next session opens in a second."""
+        self.sent.append((body, dict(properties.headers or {}), mandatory))
+        if self._met:
+            met = self._met.pop(0)
+            if met is LOST:
+                asyncio.get_running_loop().call_later(1, self._outbox._opened.set)
+            raise met
+
+    def end(self, why: str) -> None:
+        """The session is to end."""
+        self.ends.append(why)
+
+
+def _outbox(*met: Exception) -> tuple[Outbox, Publisher]:
+    outbox = Outbox(Topology("p"), lambda: None, lambda: None)
+    return outbox, Publisher(outbox, *met)
+
+
+@pytest.mark.parametrize("met", [LOST, CAME_BACK, REFUSED], ids=["lost", "came back", "refused"])
+@pytest.mark.parametrize("verb", _VERBS)
+async def test_what_was_not_confirmed_is_said_again(verb: str, met: Exception) -> None:
+    """Invariant 1: nobody may rely on it before; the body is the same to the byte, and nothing spins."""
+    outbox, publisher = _outbox(met)
+    began = asyncio.get_running_loop().time()
+    await getattr(outbox, verb)(*_VERBS[verb])
+    first, second = publisher.sent
+    assert first[0] == second[0]
+    assert asyncio.get_running_loop().time() - began >= 1
+    assert len(publisher.ends) == (met is CAME_BACK), "it is declared anew with the next session"
+
+
+@pytest.mark.parametrize("verb", _VERBS)
+async def test_what_must_not_be_dropped_has_to_find_a_queue(verb: str) -> None:
+    """A missing queue is told; only an event may be of interest to nobody."""
+    outbox, publisher = _outbox()
+    await getattr(outbox, verb)(*_VERBS[verb])
+    ((body, _, mandatory),) = publisher.sent
+    assert mandatory is (verb != "announce")
+    if verb in ("defer", "bury"):
+        assert body == b" {} \n"
+
+
+async def test_a_deferral_that_may_be_there_already_is_repeated_as_the_second_of_two() -> None:
+    """Its window covers the first: else both would start the request."""
+    outbox, publisher = _outbox(LOST, LOST)
+    await outbox.defer(*_VERBS["defer"])  # type: ignore[arg-type]
+    assert ["again" in headers for _, headers, _ in publisher.sent] == [False, True, True]
