@@ -126,6 +126,8 @@ async def test_a_polite_stop_costs_a_message_no_more_than_it_must(amqp_url: str,
             await here.send(b"not begun")
         await until(lambda: linked.inbox.taken == _PREFETCH, "all are in hand")
         await linked.inbox.close()
+        async for delivery in linked.inbox:
+            delivery.give_back()
         await linked.inbox.flush()
         await here.until_waiting("start", _PREFETCH)
         assert linked.inbox.taken == _PREFETCH

@@ -49,9 +49,9 @@ class Delivery:
 class Inbox:
     """Iterates over the deliveries of *queue*, at most *prefetch* in hand at once, through lost connections.
 
-    Its `session` is run by a link, which it tells that it is *up*, and looked after by *watchdog*. `close`
-    takes no more and gives back what nobody has begun with; deliveries in hand can be settled as long as the
-    link is kept.
+    Its `session` is run by a link, which it tells that it is *up*, and looked after by *watchdog*. After
+    `close` it ends with what the broker had sent by then: who iterates knows best what becomes of that.
+    Deliveries in hand can be settled as long as the link is kept.
     """
 
     def __init__(self, queue: str, prefetch: int, up: Callable[[], None], watchdog: Watchdog) -> None:
@@ -60,7 +60,7 @@ class Inbox:
         self._queue = queue
         self._prefetch = prefetch
         self._waiting: asyncio.Queue[Delivery | None] = asyncio.Queue()
-        self._closed = False
+        self._closed = self._ended = False
         self._channel: Channel | None = None
         self._acks: Acks | None = None
         self._tag: str | None = None
@@ -84,14 +84,12 @@ class Inbox:
         return self._acks is not None and self._acks.in_hand < self._prefetch
 
     async def close(self) -> None:
-        """Takes no more, and gives back what is waiting."""
+        """Asks for no more. What the broker has sent until it heard of that still comes."""
         self._closed = True
         if self._channel is not None and self._tag is not None:
             with suppress(AMQPError, OSError, TimeoutError, RuntimeError):
                 await self._channel.basic_cancel(self._tag, timeout=_TIMEOUT_S)
-        while not self._waiting.empty():
-            if (delivery := self._waiting.get_nowait()) is not None:
-                delivery.give_back()
+        self._ended = True
         self._waiting.put_nowait(None)
 
     async def flush(self) -> None:
@@ -137,7 +135,7 @@ class Inbox:
         acks.taken(tag)
         self.taken += 1
         delivery = Delivery(message_of(delivered), tag, acks)
-        if self._closed:
+        if self._ended:
             delivery.give_back()
         else:
             self._waiting.put_nowait(delivery)
