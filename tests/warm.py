@@ -26,6 +26,7 @@ _PLACE = "WARM_PYTHON"
 _IMPORTED = "worker.cli.main", "worker.app", "worker.cli.check.orchestrator", "simulator.__main__"
 _NUMBER = 4
 _PAUSE_S = 0.005
+_FOR_THE_PARENT = signal.SIGTERM, signal.SIGHUP
 
 
 @contextmanager
@@ -213,10 +214,13 @@ def _become(order: int, *output: int) -> None:
     os.environ.update(what["environment"])
     module, *_ = sys.argv = what["argv"]
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in _FOR_THE_PARENT:
+        signal.signal(number, signal.SIG_DFL)
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for pytest, which then ends this
+    for number in (signal.SIGINT, *_FOR_THE_PARENT):
+        signal.signal(number, signal.SIG_IGN)  # they are for who has started this, and then ends it
     sys.path[0] = str(Path.cwd())
     _become(*_Server(socket.socket(fileno=int(sys.argv[1]))).order())

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import secrets
 import shutil
 import signal
@@ -27,6 +28,7 @@ _PER_S = 85.0
 def main() -> int:
     """Reads the command line, runs, reports."""
     told = _parser().parse_args()
+    os.environ["PYTHONWARNINGS"] = "ignore::RuntimeWarning:runpy"  # of processes that begin warm
     logging.disable(logging.CRITICAL)  # the library complains of every connection that we break
     folder = Path(tempfile.mkdtemp(prefix="jobrelay-chaos-"))
     keep = told.keep
