@@ -182,7 +182,8 @@ def _settings(**more: Any) -> Settings:
 
 
 async def failure_of(client: Client, folder: Folder) -> Failure:
-    """What a start fails with."""
+    """What a start fails with, well before a server that hangs gives up by itself."""
     with pytest.raises(Failure) as raised:
-        await client.start(folder, START_INFO)
+        async with asyncio.timeout(20):
+            await client.start(folder, START_INFO)
     return raised.value

@@ -5,6 +5,7 @@ import tracemalloc
 import zlib
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import quote_plus
 
 import orjson
 import pytest
@@ -13,6 +14,7 @@ from stub_server import JOB, START_INFO, Answer, Server, failure_of, says
 
 from worker.domain.failures import OutcomeUnknown, Unavailable
 from worker.domain.processes import Folder
+from worker.domain.requests import FolderRef
 from worker.orchestrator import Client
 from worker.orchestrator.http import content
 from worker.orchestrator.http.content import MOST_BYTES
@@ -180,3 +182,12 @@ async def test_an_attachment_without_a_proper_place_is_unreadable(
     server.on("Attachments", says({"Id": "1", "BlobFileAccess": access}, 201))
     with pytest.raises(Unavailable, match="cannot be read"):
         await (await connect()).attach(folder, "input.json", b"content")
+
+
+async def test_a_form_that_is_echoed_tells_no_secret(connect: Connect, server: Server) -> None:
+    """A proxy may quote what it got: there a secret stands as a form encodes it."""
+    odd = "s3cr3t/for+forms=&%"
+    server.on("Token", says({"error": "bad", "error_description": f"client_secret={quote_plus(odd)}"}, 400))
+    with pytest.raises(Unavailable) as raised:
+        await (await connect(client_secret=odd)).folder(FolderRef(path="Shared"))
+    assert "client_secret=***" in raised.value.detail

@@ -1,5 +1,6 @@
 """StartJobs: what each fault is called, and that it is sent once."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
@@ -9,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+from aiohttp import web
 from stub_server import JOB, START_INFO, Answer, Server, breaks_off, failure_of, hangs, page, resets, says
 
 from worker.domain.failures import Code, Later, OutcomeUnknown, Rejected, Unavailable
@@ -200,3 +202,24 @@ async def test_a_web_page_instead_of_the_api_is_an_outage(
     assert isinstance(failure, Unavailable)
     assert failure.outage
     assert "JOBRELAY_ORCHESTRATOR_URL" in failure.detail
+
+
+async def test_as_many_starts_as_are_in_hand_are_under_way(
+    connect: Connect, server: Server, folder: Folder
+) -> None:
+    """Invariant 8: no pool of connections stands behind the prefetch."""
+    most, arrived, go_on = 64, asyncio.Semaphore(0), asyncio.Event()
+
+    async def together(request: web.Request) -> web.StreamResponse:
+        arrived.release()
+        await go_on.wait()
+        return await OK(request)
+
+    server.on("StartJobs", together)
+    client = await connect(concurrency=most, http_timeout_s=20)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        for _ in range(most):
+            group.create_task(client.start(folder, START_INFO))
+        for _ in range(most):
+            await arrived.acquire()
+        go_on.set()

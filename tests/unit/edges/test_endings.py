@@ -91,7 +91,7 @@ async def test_a_broker_that_refuses_the_credentials_is_no_excuse(
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(60):
             await link.keep()
-    assert len(told) > 10
+    assert 10 < len(told) < 60, "again and again, and never as fast as it can"
     assert len(excuses) == (len(told) if excused else 0)
 
 
