@@ -52,6 +52,11 @@ def event_id(prefix: str, schema: str, fact: str) -> str:
     return str(uuid5(namespace, f"jobrelay.{schema}|urn:jobrelay:{prefix}|{fact}"))
 
 
+def _by_name(url: str) -> str:
+    """The same server by its name: HTTP libraries take no cookies from a bare address."""
+    return url.replace("127.0.0.1", "localhost")
+
+
 @pytest.fixture(scope="session")
 def relay(amqp_url: str, _prefixes: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
     """The shared relay, never reset: tests use requestIds of their own, and faults aimed by reference."""
@@ -60,7 +65,7 @@ def relay(amqp_url: str, _prefixes: list[str], tmp_path_factory: pytest.TempPath
     log = tmp_path_factory.mktemp("relay") / "worker.log"
     with Simulated() as simulator:
         simulator.seed(SEED)
-        settings = {"AMQP_URL": amqp_url, "PREFIX": prefix, "ORCHESTRATOR_URL": simulator.onprem}
+        settings = {"AMQP_URL": amqp_url, "PREFIX": prefix, "ORCHESTRATOR_URL": _by_name(simulator.onprem)}
         with Working(log, **settings) as worker:
             yield Relay(worker, simulator, amqp_url, prefix)
 

@@ -102,3 +102,12 @@ async def test_exactly_one_folder_header_goes_with_every_start(
     about_folder = [item for item in seen.headers if "folder" in item[0].lower() or "unit" in item[0].lower()]
     assert about_folder == [("X-UIPATH-OrganizationUnitId", "101")]
     assert seen.header("X-UIPATH-TenantName") == ["DefaultTenant"]
+
+
+async def test_no_cookie_comes_back(connect: Connect, server: Server, folder: Folder) -> None:
+    """Invariant 9, at a host with a name: from an address alone the HTTP library takes none anyway."""
+    client = await connect(server.url.replace("127.0.0.1", "localhost"))
+    server.on("StartJobs", says({"value": [JOB]}, 201, Set_Cookie="XSRF-TOKEN=abc; Path=/"))
+    for _ in range(2):
+        await client.start(folder, START_INFO)
+    assert [seen.header("Cookie") for seen in server.seen] == [[]] * len(server.seen)

@@ -6,7 +6,8 @@ import pytest
 from fakes import Delivery as FakeDelivery
 from test_acks import channel_of
 
-from worker.broker.inbox import Delivery
+from worker.broker.inbox import Delivery, Inbox
+from worker.broker.watchdog import Watchdog
 from worker.domain.messages import Message
 
 
@@ -56,3 +57,21 @@ async def test_a_delivery_is_settled_once(make: Any, steps: list[str], ending: l
         _close(delivery, wire) if step == "close" else getattr(delivery, step)()
     assert delivery.is_open is ("close" not in steps)
     assert await _ending(delivery, wire) == ending
+
+
+async def test_a_closed_inbox_begins_with_nothing_more() -> None:
+    """Invariant 11: the consumer is cancelled, else the broker gives out again what is given back at once."""
+    acks, channel = channel_of(2)
+    cancelled: list[str] = []
+
+    async def basic_cancel(tag: str, *, timeout: float) -> None:  # noqa: ASYNC109 - the library's
+        cancelled.append(tag)
+
+    channel.basic_cancel = basic_cancel  # type: ignore[attr-defined]
+    inbox = Inbox("p.start", 5, lambda: None, Watchdog([], lambda _: None, lambda _: None))
+    inbox._channel, inbox._acks, inbox._tag = channel, acks, "t-1"  # type: ignore[assignment]
+    inbox._waiting.put_nowait(Delivery(Message(body=b"x"), 1, acks))
+    await inbox.close()
+    assert [delivery async for delivery in inbox] == []
+    await inbox.flush()
+    assert (cancelled, channel.frames) == (["t-1"], ["return 1"])
