@@ -79,6 +79,8 @@ async def test_a_broker_that_refuses_the_credentials_is_no_excuse(
     """New ones reach this process by a restart only; a broker that is away is waited for."""
 
     async def refused(*_: str) -> NoReturn:
+        if len(told) > 60:
+            pytest.fail("it spins")
         raise error
 
     monkeypatch.setattr(connection, "connect", refused)
@@ -91,7 +93,7 @@ async def test_a_broker_that_refuses_the_credentials_is_no_excuse(
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(60):
             await link.keep()
-    assert 10 < len(told) < 60, "again and again, and never as fast as it can"
+    assert len(told) > 10
     assert len(excuses) == (len(told) if excused else 0)
 
 
