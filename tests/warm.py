@@ -11,6 +11,7 @@ import json
 import os
 import runpy
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
@@ -32,12 +33,12 @@ _FOR_THE_PARENT = signal.SIGTERM, signal.SIGHUP
 @contextmanager
 def ready() -> Iterator[None]:
     """Inside, this process and its children can start warm ones; all of those end with it."""
-    with tempfile.TemporaryDirectory(prefix="warm-") as folder:
+    with tempfile.TemporaryDirectory(prefix="warm-", ignore_cleanup_errors=True) as folder:
         place = f"{folder}/door"
         with socket.socket(socket.AF_UNIX) as door:
             door.bind(place)
             door.listen(64)
-            command = [sys.executable, __file__, str(door.fileno())]
+            command = [sys.executable, __file__, str(door.fileno()), folder]
             server = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[door.fileno()]
             )
@@ -198,8 +199,10 @@ class _Server:
             line.close()
 
     def _end(self) -> None:
+        """Who started this is gone, one way or the other: so is everything else."""
         for pid in self._children:
             os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(Path(sys.argv[2]), ignore_errors=True)
         os._exit(0)
 
 
