@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 
 import pytest
 
 from worker.domain.failures import Answer, Code, Later, OutcomeUnknown, Rejected, Unavailable
 from worker.pipeline.holding.gate import HELD_MOST_S, Gate
+from worker.pipeline.holding.pace import PAUSE_MOST_S
 
 
 def _now() -> float:
@@ -130,21 +132,38 @@ async def test_who_is_no_longer_wanted_is_let_go_unsent() -> None:
 
 
 async def test_who_waits_too_long_is_told_so() -> None:
-    """What is in hand is given back in rounds of minutes: a queue is never poured into the delays at once."""
+    """What is in hand is given back in rounds of minutes: a queue is never poured into the delays at once.
+
+    One in two minutes tries, and is told as much as the first: nothing, for an hour.
+    """
     road, told = Road(), list[float]()
     await road.meets(throttled(3600))
 
     async def one() -> None:
         with pytest.raises(Unavailable) as why:
-            await road.post()
+            await road.post(throttled(3600))
         assert why.value.code is Later.THROTTLED
-        assert why.value.retry_after == pytest.approx(3600 - HELD_MOST_S, abs=400)
+        tried = why.value.answer is not None
+        assert why.value.retry_after == pytest.approx(3600 if tried else 3600 - 60, abs=400)
         told.append(_now())
 
     await _together(*(one() for _ in range(64)))
-    assert min(told) >= HELD_MOST_S
+    assert sum(at >= HELD_MOST_S for at in told) >= 59
     assert max(told) <= HELD_MOST_S + 2
-    assert len(road.sent) == 1
+    assert len(road.sent) == 1 + 64 - sum(at >= HELD_MOST_S for at in told)
+    assert all(after - before >= PAUSE_MOST_S for before, after in pairwise(road.sent))
+
+
+async def test_one_long_retry_after_stops_nobody_for_long() -> None:
+    """A date in 9999, once: two minutes later one tries, and when it is taken all go on."""
+    road = Road()
+    await road.meets(throttled(251_000_000_000))
+    began = _now()
+    await _together(*(road.post() for _ in range(64)))
+    first, *others = road.sent[1:]
+    assert PAUSE_MOST_S <= first - began <= 1.1 * PAUSE_MOST_S + 1
+    assert min(others) >= first + 0.5
+    assert max(others) <= first + 60
 
 
 async def test_a_turn_that_is_not_used_is_given_back() -> None:

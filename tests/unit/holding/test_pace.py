@@ -10,7 +10,7 @@ from itertools import count
 
 import pytest
 
-from worker.pipeline.holding.pace import LEAST, REST_MOST_S, Pace
+from worker.pipeline.holding.pace import LEAST, PAUSE_MOST_S, REST_MOST_S, Pace
 
 
 @pytest.mark.parametrize(
@@ -84,6 +84,24 @@ def test_a_retry_after_is_never_shortened_and_spread_a_little() -> None:
         pace.throttled(100, 99, 10, chance)
         moments.append(pace.not_before)
     assert moments == [110, 110.5, 111]
+
+
+@pytest.mark.parametrize(
+    "asked", [PAUSE_MOST_S + 1, 3600, 251_000_000_000], ids=["more", "an hour", "year 9999"]
+)
+def test_a_long_retry_after_is_cut_short_and_then_one_at_a_time_tries(asked: float) -> None:
+    """Until one is taken: what was sent before the 429 says nothing."""
+    pace = Pace(64, under_way=64)
+    pace.throttled(100, 99, asked, 0)
+    pace.under_way = 0
+    later = 100 + PAUSE_MOST_S
+    assert (pace.wait(100), pace.wait(later)) == (PAUSE_MOST_S, 0)
+    pace.sent()
+    assert pace.wait(later) == math.inf
+    pace.succeeded(101, 3)
+    assert pace.wait(later) == math.inf
+    pace.succeeded(later + 1, 0.5)
+    assert pace.wait(later + 1) == 0
 
 
 def test_without_a_retry_after_the_pauses_grow_from_429_to_429() -> None:

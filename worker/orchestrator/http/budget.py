@@ -157,7 +157,8 @@ class Budget:
         if _now() + seconds > deadline:
             raise self._too_late(f"the next turn is in {seconds:.0f} s", seconds)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._closing.wait(), seconds)
+            async with asyncio.timeout(seconds):  # wait_for may swallow a cancellation (Python 3.11)
+                await self._closing.wait()
 
     def _too_late(self, why: str, seconds: float = 0.0) -> Unavailable:
         wait = max(1.0, seconds, self._pace.wait(_now()))

@@ -70,7 +70,8 @@ class Gate:
                 await self._news.within(min(seconds, _GLANCE_S))
 
     def _too_long(self) -> Unavailable:
-        left = max(0.0, self.pace.not_before - self.clock())
+        now = self.clock()
+        left = max(now, self.pace.not_before, self.pace.asked_until) - now
         detail = f"Orchestrator limits StartJobs; the turn did not come within {HELD_MOST_S:.0f} s"
         return Unavailable(Later.THROTTLED, detail, retry_after=left)
 

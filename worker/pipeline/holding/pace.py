@@ -1,7 +1,8 @@
 """How many StartJobs may be on their way at once. Pure.
 
 As many as are in hand, until a 429; then additive increase, multiplicative decrease: replicas that share a
-tenant come to equal shares without speaking to each other. A Retry-After holds all that is in hand.
+tenant come to equal shares without speaking to each other. A Retry-After holds all that is in hand; a long
+one for two minutes, then one at a time tries.
 """
 
 import math
@@ -19,6 +20,9 @@ BOLDER_AFTER_S = 10.0
 LEAST = 0.01
 REST_MOST_S = 10.0
 BACK_OFF_S, BACK_OFF_MOST_S = 0.25, 5.0
+PAUSE_MOST_S = 120.0
+"""No Retry-After holds longer what did not meet it: it may be a proxy's for one request, or a wrong date."""
+
 SPREAD = 0.1
 """Replicas that were given the same Retry-After come back up to this part of it later."""
 
@@ -27,6 +31,7 @@ SPREAD = 0.1
 class Pace:
     """The limit and the moment before which nothing is sent. Times are in seconds of one clock.
 
+    Until *asked_until*, where the server asked for more patience than *not_before*, one at a time tries.
     *most* are in hand at once: a limit from there on is none. Below 1 one POST at a time is sent, with rests
     between them, so that on average *limit* are on their way.
     """
@@ -34,6 +39,7 @@ class Pace:
     most: int
     limit: float = math.inf
     not_before: float = -math.inf
+    asked_until: float = -math.inf
     under_way: int = 0
     cut_at: float = -math.inf
     cuts: int = 0
@@ -42,7 +48,8 @@ class Pace:
         """Seconds until the next may be sent: 0, it may; infinite, when one has come back."""
         if now < self.not_before:
             return self.not_before - now
-        return 0.0 if self.under_way + 1 <= max(1.0, self.limit) else math.inf
+        room = 1.0 if now < self.asked_until else max(1.0, self.limit)
+        return 0.0 if self.under_way + 1 <= room else math.inf
 
     def sent(self) -> None:
         """One is on its way."""
@@ -55,6 +62,8 @@ class Pace:
     def succeeded(self, now: float, took: float) -> None:
         """One was taken, in *took* seconds."""
         self.cuts = 0
+        if now - took >= self.cut_at:
+            self.asked_until = -math.inf
         if self.limit == math.inf:
             return
         step = INCREASE * (1 + (now - self.cut_at) / BOLDER_AFTER_S)
@@ -77,5 +86,7 @@ class Pace:
         if retry_after is None:
             pause = min(BACK_OFF_S * 2**self.cuts, BACK_OFF_MOST_S) * (1 + chance) / 2
         else:
-            pause = retry_after * (1 + SPREAD * chance)
+            spread = 1 + SPREAD * chance
+            pause = min(retry_after, PAUSE_MOST_S) * spread
+            self.asked_until = max(self.asked_until, now + retry_after * spread)
         self.not_before = max(self.not_before, now + pause)
