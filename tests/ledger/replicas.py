@@ -14,7 +14,7 @@ from worker.domain.requests import Entry
 from worker.ledger.redis import RedisLedger
 from worker.ledger.store import Store
 
-MINE = Entry("me", "sha", "m-1", settled=False, safe_at=100.0)
+MINE = Entry("me", "sha", "m-1", settled=False, safe_at=100.0, folder_id=101)
 OTHERS = replace(MINE, owner="other")
 
 

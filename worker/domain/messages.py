@@ -14,25 +14,23 @@ ATTEMPT = "jobrelay-attempt"
 FIRST_AT = "jobrelay-first-at"
 HISTORY = "jobrelay-history"
 WINDOW_UNTIL = "jobrelay-window-until"
+WINDOW_FOLDER = "jobrelay-window-folder"
 REPLAYS = "jobrelay-replays"
 LETTER_ID = "jobrelay-dead-letter-id"
 VIOLATIONS = "jobrelay-violations"
-
-LEFT_OUT = "left_out"
-"""The code of the entry that stands in a history for those that do not fit."""
+LEFT_OUT = "left_out"  # the code of the entry that stands in a history for those that do not fit
 
 _HISTORY_MOST = 48_000  # bytes: all of the history travels in one header, and all headers in one frame
 _DETAIL_MOST = 2000
 _REMEMBERED_MOST = 300  # of each detail: so a hundred attempts and more fit
 _VIOLATIONS_MOST = 8_000  # characters, of at most four bytes: a frame has room for 120,000 bytes of headers
 _COUNTED_TO = 1_000_000  # anybody may write into headers, and a number must fit into one again
+_DOUBT_MOST_S = 3600.0  # and a doubt that never ends would never let a request end
 _LAST_DAY = 253_402_214_400  # 9999-12-31, in epoch seconds
 _COUNTS = ("x-delivery-count", "x-acquired-count")
 _SIGNS_OF_A_PAST = (ATTEMPT, REPLAYS, "x-death", *_COUNTS)
-_OF_ONE_DEATH = frozenset(
-    f"jobrelay-{name}"
-    for name in ("attempt", "code", "detail", "violations", "last-at", "host", "exchange", "routing-key")
-)
+_DEATH = ("attempt", "code", "detail", "violations", "last-at", "host", "exchange", "routing-key")
+_OF_ONE_DEATH = frozenset(f"jobrelay-{name}" for name in _DEATH)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,18 +97,23 @@ class Past:
     first_at: float
     safe_at: float | None
     history: tuple[Attempt, ...]
+    folder_id: int | None = None
 
-    def after(self, attempt: Attempt | None, safe_at: float | None, *, counts: bool = True) -> dict[str, Any]:
-        """The headers that the next attempt will read; it has the same number if this one does not count.
-
-        None for an attempt that was not made.
-        """
-        headers: dict[str, Any] = {
+    def after(
+        self, made: Attempt | None, safe_at: float | None, where: int | None = None, *, counts: bool = True
+    ) -> dict[str, Any]:
+        """The headers that the next attempt will read; it has the same number if this one does not count."""
+        return {
             ATTEMPT: self.attempt if counts else self.attempt - 1,
             FIRST_AT: rfc3339(self.first_at),
-            HISTORY: _written((*self.history, attempt) if attempt else self.history),
-        }
-        return headers if safe_at is None else headers | {WINDOW_UNTIL: rfc3339(safe_at)}
+            HISTORY: _written((*self.history, made) if made else self.history),
+        } | doubt(safe_at, where)
+
+
+def doubt(safe_at: float | None, folder_id: int | None) -> dict[str, Any]:
+    """The headers that say until when, and as far as known in which folder, a POST may still commit."""
+    until = {} if safe_at is None else {WINDOW_UNTIL: rfc3339(safe_at)}
+    return until if folder_id is None else until | {WINDOW_FOLDER: folder_id}
 
 
 def _written(history: Sequence[Attempt]) -> str:
@@ -189,6 +192,8 @@ def past_of(message: Message, now: float, window: float) -> Past:
     """
     headers = message.headers
     first_at, safe_at = _epoch(headers.get(FIRST_AT)), _epoch(headers.get(WINDOW_UNTIL))
+    if safe_at is not None and safe_at > now + window + _DOUBT_MOST_S:
+        safe_at = now + window
     if message.redelivered or any(_count(headers.get(name)) for name in _COUNTS):
         safe_at = max(safe_at or 0.0, now + window)
     return Past(
@@ -199,11 +204,12 @@ def past_of(message: Message, now: float, window: float) -> Past:
         first_at=now if first_at is None else first_at,
         safe_at=safe_at,
         history=_history(headers.get(HISTORY)),
+        folder_id=_count(headers.get(WINDOW_FOLDER), 2**63 - 1) or None,
     )
 
 
-def _count(value: Any) -> int:
-    return min(value, _COUNTED_TO) if isinstance(value, int) and value > 0 else 0
+def _count(value: Any, most: int = _COUNTED_TO) -> int:
+    return min(value, most) if isinstance(value, int) and value > 0 else 0
 
 
 def _epoch(value: Any) -> float | None:

@@ -145,8 +145,11 @@ def next_step(found: int, asked: int | None, now: float, safe_at: float | None) 
 
 
 def delay_within(seconds: float) -> int:
-    """The longest delay of the ladder that does not overshoot *seconds*, or the shortest."""
-    return max((step for step in DELAYS if step <= seconds), default=DELAYS[0])
+    """The longest delay of the ladder that hardly overshoots *seconds*, or the shortest.
+
+    A quarter: to come a little late is better than to come round for each of the last seconds.
+    """
+    return max((step for step in DELAYS if step <= seconds * 1.25), default=DELAYS[0])
 
 
 def delay_beyond(seconds: float) -> int:

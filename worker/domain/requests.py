@@ -145,7 +145,8 @@ class Entry:
 
     *owner* names the attempt that entered it, *fingerprint* is the SHA-256 of its message's body, in hex.
     *safe_at* (epoch seconds) is the moment from which no POST of that attempt can commit any more; it means
-    nothing once *settled*: then the jobs exist, and all that is to be said of them is confirmed.
+    nothing once *settled*: then the jobs exist, and all that is to be said of them is confirmed. *folder_id*
+    is the folder that the POST goes to: only there can it be looked for.
     """
 
     owner: str
@@ -153,6 +154,7 @@ class Entry:
     message_id: str | None
     settled: bool
     safe_at: float
+    folder_id: int | None = None
 
     def gives_way_to(self, mine: "Entry", over: str | None) -> bool:
         """True where *mine* may take its place: the same owner's, or one who has disproved *over*'s."""

@@ -1,9 +1,11 @@
 -- One step of the ledger on one request's entry, undivided: `known`, `claim`, `settle` or `release`.
 --
--- KEYS[1]  the entry, a hash: owner, fingerprint, message_id, settled (0 or 1), safe_at (ms of this server's clock)
+-- KEYS[1]  the entry, a hash: owner, fingerprint, message_id, settled (0 or 1), safe_at (ms of this server's clock),
+--          folder_id (empty: unknown)
 -- ARGV     operation, owner; for claim and settle also expiry in ms, fingerprint, whether there is a message_id
---          (0 or 1), message_id; for claim also ms until safe_at, over (empty: nobody)
--- returns  nothing, or the entry that stands there: {owner, fingerprint, message_id, settled, ms until safe_at};
+--          (0 or 1), message_id; ms until safe_at (0 for settle), over (empty: nobody), folder_id
+-- returns  nothing, or the entry that stands there: {owner, fingerprint, message_id, settled, ms until safe_at,
+--          folder_id};
 --          {'foreign', type} for what no ledger has written
 local operation, owner = ARGV[1], ARGV[2]
 
@@ -15,7 +17,7 @@ end
 -- HSET comes first: a server that is out of memory refuses a script's first write only.
 local function write(settled, safe_at)
   redis.call('HSET', KEYS[1], 'owner', owner, 'fingerprint', ARGV[4], 'settled', settled,
-    'safe_at', string.format('%.0f', safe_at))
+    'safe_at', string.format('%.0f', safe_at), 'folder_id', ARGV[9])
   if ARGV[5] == '1' then
     redis.call('HSET', KEYS[1], 'message_id', ARGV[6])
   else
@@ -32,9 +34,13 @@ if operation == 'settle' then
 end
 
 if kind ~= 'none' and kind ~= 'hash' then return { 'foreign', kind } end
-local entry = redis.call('HMGET', KEYS[1], 'owner', 'fingerprint', 'message_id', 'settled', 'safe_at')
+local entry = redis.call('HMGET', KEYS[1], 'owner', 'fingerprint', 'message_id', 'settled', 'safe_at',
+  'folder_id')
 local absent, safe_at = kind == 'none', tonumber(entry[5] or '')
-if not absent and not (entry[1] and entry[2] and entry[4] and safe_at) then return { 'foreign', kind } end
+local known = entry[1] and entry[2] and (entry[4] == '0' or entry[4] == '1') and safe_at
+if not absent and not known then return { 'foreign', kind } end
+-- A clock that was set back must not make it unsafe for ever.
+if not absent then safe_at = math.min(safe_at, now() + 3600000) end
 local own = entry[4] == '0' and entry[1] == owner
 
 if operation == 'release' then

@@ -41,7 +41,7 @@ class Step:
         message_id = (mine.message_id or "").encode(errors=AS_IT_IS)
         left = ceil((mine.safe_at - now) * 1000) if self.operation == "claim" else 0
         entered = (_KEPT_MS, mine.fingerprint, has_id, message_id)
-        return [self.operation, mine.owner, *entered, left, self.over or ""]
+        return [self.operation, mine.owner, *entered, left, self.over or "", mine.folder_id or ""]
 
 
 class Entries(Protocol):

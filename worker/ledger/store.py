@@ -136,13 +136,14 @@ class Store:
         if reply is None:
             return None
         try:
-            owner, fingerprint, message_id, settled, left = reply
+            owner, fingerprint, message_id, settled, left, folder_id = reply
             return Entry(
                 owner.decode(),
                 fingerprint.decode(),
                 None if message_id is None else message_id.decode(errors=AS_IT_IS),
                 settled == b"1",
                 self._clock() + int(left) / 1000,
+                int(folder_id) if folder_id else None,
             )
         except (TypeError, ValueError, AttributeError):
             raise Foreign(f"{self._prefix}:request:{step.request_id} is no entry") from None

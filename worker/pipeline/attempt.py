@@ -89,6 +89,7 @@ class Attempts:
             outcome = await self._outcome(Try(case, claim, document, self._validated(case, document)))
             return Returned(claim.safe_at) if isinstance(outcome, Returned) else outcome
         finally:
+            case.folder_id = claim.folder_id
             await self._claims.close(claim, outcome)
 
     async def _outcome(self, this: Try) -> Outcome:
@@ -135,7 +136,7 @@ class Attempts:
         target = await self._resolved(this.request)
         if this.claim.look:
             found = await self._looked_up(this, target if isinstance(target, Target) else None)
-            if this.claim.told is not None and not _doubled(found):
+            if this.claim.told is not None and not _doubled(found, this.claim.told_in):
                 return this.claim.told
             if found is not None:
                 return found
@@ -179,6 +180,10 @@ class Attempts:
 
     async def _looked_up(self, this: Try, target: Target | None) -> Outcome | None:
         ref, claim = this.folder or self._rules.default_folder, this.claim
+        asked = target.asked if target else jobs_asked(this.document)
+        if claim.folder_id is not None and not (target and target.folder.id == claim.folder_id):
+            # It was sent elsewhere: by another body, or before a name meant what it means now.
+            ref, target, asked = FolderRef(id=claim.folder_id), None, None
         try:
             folder = target.folder if target else await self._resolver.folder(ref) if ref else None
         except Rejected as why:
@@ -189,7 +194,6 @@ class Attempts:
         # No folder, none ever: nothing can have been sent.
         if folder is None:
             return None
-        asked = target.asked if target else jobs_asked(this.document)
         return await self._starter.look_up(claim, folder, target, asked)
 
     def _bounded(self, this: Try, outcome: Outcome) -> Outcome:
@@ -218,9 +222,11 @@ def _deferred(this: Try, why: Unavailable) -> Deferred:
     return Deferred(code, why.detail, seconds, this.claim.safe_at, why.answer)
 
 
-def _doubled(found: Outcome | None) -> bool:
-    """True where a look-up showed a second start, or did not show whether there is one."""
-    return bool(found.surplus) if isinstance(found, Started) else found is not None
+def _doubled(found: Outcome | None, told_in: int | None) -> bool:
+    """True where a look-up showed a start beside the one in folder *told_in*, or not whether there is one."""
+    if isinstance(found, Started):
+        return bool(found.surplus) or told_in not in (None, found.folder.id)
+    return found is not None
 
 
 def _premature(why: Rejected, case: Case) -> bool:

@@ -100,7 +100,7 @@ class Consumer:
         request_id = str(case.sender.request_id)
         while (running := self._in_hand.get(request_id)) is not None:
             ended = await asyncio.shield(running.ended)
-            if case.message.redelivered and not running.delivery.is_open:
+            if _is_the_same(case.message, running.delivery):
                 outcome: Outcome = Returned() if isinstance(ended, Returned) else Repeated()
                 await self._settler.settle(case, outcome)
                 return outcome
@@ -152,6 +152,13 @@ def sender_of(message: Message, document: Mapping[str, Any], prefix: str) -> Sen
         traceparent=traceparent if _is_trace_context(traceparent) else None,
         metadata=metadata if isinstance(metadata, dict) and _all_text(metadata) else {},
     )
+
+
+def _is_the_same(message: Message, lost: Delivery) -> bool:
+    """True for what the broker gives out again because the delivery in hand was lost; not for its twins."""
+    of = lost.message
+    same = message.message_id == of.message_id and message.body == of.body
+    return same and message.redelivered and not lost.is_open
 
 
 def _is_trace_context(value: Any) -> bool:

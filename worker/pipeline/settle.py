@@ -10,7 +10,7 @@ from uuid import uuid4
 from worker.domain import events
 from worker.domain.events import Sender, rfc3339
 from worker.domain.failures import Code, Later, Rejected
-from worker.domain.messages import WINDOW_UNTIL, Attempt, Message, Past, letter
+from worker.domain.messages import Attempt, Message, Past, doubt, letter
 from worker.domain.outcomes import (
     DELAYS,
     Deferred,
@@ -30,7 +30,10 @@ _HAND_OVER_S = 5.0
 
 @dataclass(slots=True, kw_only=True)
 class Case:
-    """One delivery on its way to its settlement: the message, its past, and who sent it."""
+    """One delivery on its way to its settlement: the message, its past, and who sent it.
+
+    *folder_id* is the folder that a POST went to of which it is not known what became of it.
+    """
 
     delivery: Delivery
     past: Past
@@ -38,6 +41,7 @@ class Case:
     reference: str = ""
     expires_at: str | None = None
     owner: str = field(default_factory=lambda: uuid4().hex)
+    folder_id: int | None = None
 
     @property
     def message(self) -> Message:
@@ -49,9 +53,12 @@ class Case:
         """The SHA-256 of the body: what tells two bodies of one request id apart."""
         return sha256(self.message.body).hexdigest()
 
-    def entry(self) -> Entry:
-        """What the ledger is to know of this attempt."""
-        return Entry(self.owner, self.fingerprint, self.message.message_id, settled=False, safe_at=0.0)
+    def entry(self, folder_id: int | None = None) -> Entry:
+        """What the ledger is to know of this attempt, which sends its POST to *folder_id*."""
+        message_id = self.message.message_id
+        return Entry(
+            self.owner, self.fingerprint, message_id, settled=False, safe_at=0.0, folder_id=folder_id
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +142,7 @@ class Settler:
         followed = [*documents, *events.tracking_documents(case.sender, shared, started.surplus, now)]
         await _all(self._outbox.track(document) for document in followed)
         # Not before: a copy that reads it is acknowledged without a word.
-        await self._ledger.settle(str(case.sender.request_id), case.entry())
+        await self._ledger.settle(str(case.sender.request_id), case.entry(started.folder.id))
 
     async def _refused(self, case: Case, why: Rejected) -> None:
         now, past = self._clock(), case.past
@@ -151,9 +158,7 @@ class Settler:
     async def _unsettled(self, case: Case, unsettled: Unsettled) -> None:
         reason = (Code.OUTCOME_UNKNOWN, unsettled.detail)
         headers = letter(case.message, case.past, reason, self._host, self._clock())
-        if unsettled.safe_at is not None:
-            headers[WINDOW_UNTIL] = rfc3339(unsettled.safe_at)
-        await self._outbox.bury(case.message, headers)
+        await self._outbox.bury(case.message, headers | doubt(unsettled.safe_at, case.folder_id))
 
     async def _deferred(self, case: Case, deferred: Deferred) -> None:
         now, past = self._clock(), case.past
@@ -169,7 +174,7 @@ class Settler:
             "orchestrator": events.answered(deferred.answer),
         }
         attempt = Attempt(now, deferred.code, deferred.detail)
-        headers = past.after(attempt, deferred.safe_at, counts=deferred.counts)
+        headers = past.after(attempt, deferred.safe_at, case.folder_id, counts=deferred.counts)
         if deferred.counts:
             await self._outbox.announce(events.request_deferred(self._source, case.sender, detail, now))
         await self._sent_round(case, headers, deferred.seconds, deferred.safe_at)
@@ -183,7 +188,7 @@ class Settler:
         if not case.delivery.is_open or case.sender.request_id is None:
             return False
         safe_at = max(safe_at or 0.0, case.past.safe_at or 0.0) or None
-        headers = case.past.after(None, safe_at, counts=False)
+        headers = case.past.after(None, safe_at, case.folder_id, counts=False)
         try:
             async with asyncio.timeout(_HAND_OVER_S):
                 await self._sent_round(case, headers, DELAYS[0], safe_at)
@@ -195,8 +200,10 @@ class Settler:
         self, case: Case, headers: dict[str, Any], seconds: int, safe_at: float | None
     ) -> None:
         # A second copy of this message has to wait out what the first one may send.
-        twin_is_done = rfc3339(max(safe_at or 0.0, self._clock() + seconds + self._window_s))
-        await self._outbox.defer(case.message, seconds, headers, headers | {WINDOW_UNTIL: twin_is_done})
+        twin_is_done = max(safe_at or 0.0, self._clock() + seconds + self._window_s)
+        await self._outbox.defer(
+            case.message, seconds, headers, headers | doubt(twin_is_done, case.folder_id)
+        )
 
     async def _duplicate(self, case: Case, duplicate: Duplicate) -> None:
         message = case.message.message_id or case.fingerprint

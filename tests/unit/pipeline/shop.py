@@ -40,12 +40,14 @@ class Shop:
         slack: float = 40.0,
         folder: str | None = None,
         beside: "Shop | None" = None,
+        ledger: MemoryLedger | None = None,
     ) -> None:
         self.journal: list[str] = []
         self.outbox = Outbox(self.journal)
         self.tenant: Orchestrator = beside.tenant if beside else Orchestrator()
         self.telemetry = Telemetry()
-        self.ledger: MemoryLedger = beside.ledger if beside else MemoryLedger()
+        shared = beside.ledger if beside else MemoryLedger()
+        self.ledger: MemoryLedger = ledger or shared
         self.stopping = Stopping()
         self.outages: list[bool] = []
         self.limits: list[tuple[float, bool]] = []

@@ -3,12 +3,17 @@
 import asyncio
 
 import pytest
-from fake_orchestrator import MODERN, Lost
+from fake_orchestrator import CLASSIC, MODERN, Lost
 from fakes import NOW, Delivery
 from shop import REQUEST, WINDOW, Shop
 
-from worker.domain.failures import Code, Rejected
+from worker.domain.events import rfc3339
+from worker.domain.failures import Code, Later, Rejected, Unavailable
+from worker.domain.messages import ATTEMPT, WINDOW_UNTIL
+from worker.domain.requests import Entry
+from worker.ledger.memory import MemoryLedger
 
+SLOW = Unavailable(Later.THROTTLED, "slow", retry_after=60.0)
 NO = Rejected(Code.ORCHESTRATOR_REFUSED, "no")
 DIED_BEFORE, DIED_AFTER = Lost(0), Lost(1)
 
@@ -153,3 +158,93 @@ async def test_a_doubt_outlives_the_attempt_that_is_torn_off() -> None:
     entry = await shop.ledger.known("inc-1")
     assert entry is not None
     assert (entry.settled, entry.safe_at) == (False, NOW + WINDOW)
+
+
+OTHER_BODY = REQUEST | {"folder": {"path": CLASSIC.path}}
+NO_FOLDER = {"requestId": "inc-1"}
+
+
+@pytest.mark.parametrize("body", [OTHER_BODY, NO_FOLDER], ids=["another folder", "no folder at all"])
+@pytest.mark.parametrize("late", [0, 30])
+async def test_a_doubt_is_looked_up_where_its_post_went(body: dict[str, object], late: float) -> None:
+    """Whatever folder a twin names: absence proves something only in the one that was sent to."""
+    here, there = _replicas()
+    here.tenant.meets("start", Lost(1, late=late))
+    here.tenant.meets("find", SLOW)
+    await here.handle(here.delivery())
+    await there.handle_all_rounds(there.delivery(body, message_id="m-2"))
+    await here.handle_all_rounds(here.outbox.comes_back())
+    assert (here.posts, len(here.tenant.jobs)) == (1, 1)
+    assert [where for where, *_ in here.tenant.asked("find")] == [MODERN.id] * here.tenant.count("find")
+    told = here.outbox.keys() + there.outbox.keys()
+    assert "request.rejected" not in told
+    assert "job.created" in told
+
+
+async def test_a_doubt_names_its_folder_to_the_next_attempt() -> None:
+    """The default folder, or what a path leads to, may have changed in between."""
+    first = Shop(folder="Shared")
+    first.tenant.meets("start", Lost(1, late=1))
+    first.tenant.meets("find", SLOW)
+    await first.handle(first.delivery({name: REQUEST[name] for name in ("requestId", "process")}))
+    heir = Shop(beside=first, folder="Old", ledger=MemoryLedger())
+    first.clock.now += 100
+    await heir.handle(first.outbox.comes_back())
+    assert (first.posts, heir.outbox.keys()) == (1, ["job.created"])
+    assert heir.outbox.events[0].data["folder"]["id"] == MODERN.id
+
+
+async def test_a_copy_that_was_started_in_another_folder_is_told_as_well() -> None:
+    """Two folders, two starts: they share no BatchExecutionKey, and neither may go untold."""
+    shop = Shop()
+    await shop.handle(shop.delivery(OTHER_BODY))
+    own = shop.tenant.commit(MODERN, "jobrelay:inc-1")[0]
+    await shop.handle(shop.delivery(message_id="m-2", redelivered=True))
+    assert shop.outbox.keys() == ["job.created", "job.created"]
+    assert shop.outbox.events[1].subject == own.key
+
+
+async def test_what_is_disproved_and_does_not_give_way_is_not_asked_for_ever() -> None:
+    """A ledger whose clock says otherwise: the request comes back later instead of spinning."""
+    stands = Entry("other", "sha", None, settled=False, safe_at=NOW - 1, folder_id=MODERN.id)
+
+    class Stubborn(MemoryLedger):
+        async def claim(self, *_: object, **__: object) -> Entry | None:
+            """Grants nothing."""
+            return stands
+
+    shop = Shop(ledger=Stubborn())
+    await shop.handle(shop.delivery())
+    assert shop.outbox.keys() == ["request.deferred"]
+    assert shop.tenant.count("find") <= 3
+
+
+async def test_a_redelivered_twin_does_not_share_the_others_end() -> None:
+    """A corrected request waits for the refused one; a lost channel makes it no copy of that."""
+    shop = Shop()
+    wrong = shop.delivery(REQUEST | {"jobsCount": 0})
+    right = shop.delivery(message_id="m-2")
+    buried = shop.outbox.hold("bury")
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(shop.handle(wrong))
+        await asyncio.sleep(1)
+        tasks.create_task(shop.handle(right))
+        await asyncio.sleep(1)
+        for delivery in (wrong, right):
+            delivery.lose()
+        tasks.create_task(shop.handle(right.again()))
+        await asyncio.sleep(1)
+        buried.set()
+    assert shop.outbox.buried
+    await shop.handle_all_rounds(shop.outbox.comes_back())
+    assert (shop.posts, shop.outbox.keys()[-1]) == (1, "job.created")
+
+
+@pytest.mark.parametrize("ages", [0, 1, 1000], ids=["now", "a year", "a thousand years"])
+async def test_a_window_without_end_ends(ages: int) -> None:
+    """Anybody may write a header: what no worker of ours can have written lasts one window."""
+    shop = Shop()
+    until = rfc3339(NOW + ages * 31_536_000)
+    await shop.handle_all_rounds(shop.delivery(headers={ATTEMPT: 1, WINDOW_UNTIL: until}))
+    assert shop.outbox.keys()[-1] == "job.created"
+    assert shop.clock() - NOW < 2 * WINDOW

@@ -15,6 +15,7 @@ from worker.pipeline.ports import Clock, Ledger
 from worker.pipeline.settle import Case, Rules
 
 _CLOCKS_DIFFER_S = 600.0
+_SEARCHED_S = 7 * 24 * 3600.0
 _GLANCE_S = 0.1
 
 
@@ -24,7 +25,8 @@ class Claim:
 
     *since* is when it was first in hand, as far as known. *safe_at* is the moment from which no earlier POST
     can commit any more, None when there was none. *look* is true while a look-up must come before any POST.
-    *told* is set where another message's jobs are started and told, and this one's may have been started too.
+    *told* is set where another message's jobs are started and told (in folder *told_in*), and this one's may
+    have been started too. *folder_id* is the folder in which the doubt can be looked up, where that is known.
     *other* owns the ledger's entry that the doubt comes from, and *over* owned one that a look-up has
     disproved; *doubted* stays true from then on. No POST leaves after *send_by*. *still_mine* tells whether
     the broker sees it so too.
@@ -41,6 +43,8 @@ class Claim:
     other: str | None = None
     over: str | None = None
     told: Duplicate | None = None
+    told_in: int | None = None
+    folder_id: int | None = None
     doubted: bool = False
     entered: bool = False
     send_by: float = 0.0
@@ -57,7 +61,7 @@ class Claim:
     def disproved(self) -> None:
         """No earlier POST has happened, or can happen any more: nothing of it was found in time."""
         self.settled()
-        self.over, self.doubted = self.other, True
+        self.over, self.doubted, self.folder_id = self.other, True, None
 
 
 class Claims:
@@ -77,9 +81,10 @@ class Claims:
             reference=case.reference,
             mine=case.entry(),
             comes_again=message.comes_again,
-            since=past.first_at - _CLOCKS_DIFFER_S,
+            since=max(past.first_at, self._clock() - _SEARCHED_S) - _CLOCKS_DIFFER_S,
             still_mine=lambda: case.delivery.is_open,
             safe_at=past.safe_at,
+            folder_id=past.folder_id,
             look=not message.fresh,
         )
         stands = await self._ledger.known(claim.request_id)
@@ -89,16 +94,19 @@ class Claims:
         if isinstance(before, Duplicate) and claim.look:
             # Without a common ledger it may have been started elsewhere, next to the other.
             claim.told, before = before, None
+            claim.told_in = stands.folder_id if stands else None
         return before or claim
 
-    async def enter(self, claim: Claim) -> Duplicate | Repeated | None:
-        """Enters a POST about to be sent. None: send it, unless `claim.look` says to look first."""
+    async def enter(self, claim: Claim, folder_id: int) -> Duplicate | Repeated | None:
+        """Enters a POST that is about to be sent. None: send it, unless `claim.look` says to look first."""
         now, timeout_s = self._clock(), self._rules.http_timeout_s
-        mine = replace(claim.mine, safe_at=now + 2 * timeout_s + self._rules.commit_slack_s)
+        safe_at = now + 2 * timeout_s + self._rules.commit_slack_s
+        mine = replace(claim.mine, safe_at=safe_at, folder_id=folder_id)
         stands = await self._ledger.claim(claim.request_id, mine, over=claim.over)
         if stands is not None:
             return self._heeded(claim, await self._once_told(claim, stands))
         claim.mine, claim.entered, claim.send_by = mine, True, now + timeout_s
+        claim.folder_id = folder_id
         return None
 
     async def close(self, claim: Claim, outcome: Outcome | None) -> None:
@@ -109,7 +117,7 @@ class Claims:
         if isinstance(outcome, Started | Duplicate | Repeated):
             return
         if claim.safe_at is not None:
-            mine = replace(claim.mine, safe_at=claim.safe_at)
+            mine = replace(claim.mine, safe_at=claim.safe_at, folder_id=claim.folder_id)
             await self._ledger.claim(claim.request_id, mine, over=None)
         elif claim.entered:
             await self._ledger.release(claim.request_id, claim.mine.owner)
@@ -117,8 +125,11 @@ class Claims:
     def _heeded(self, claim: Claim, stands: Entry | None) -> Duplicate | Repeated | None:
         """Notes the doubt of an entry that is not settled."""
         if stands is not None and not stands.settled:
-            claim.doubt(max(claim.safe_at or 0.0, stands.safe_at))
+            # What has been disproved and does not give way is not looked up again at once.
+            later = self._clock() + 2 * HOLD_S if stands.owner == claim.over else 0.0
+            claim.doubt(max(claim.safe_at or 0.0, stands.safe_at, later))
             claim.other = stands.owner
+            claim.folder_id = stands.folder_id or claim.folder_id
         return told_before(stands, claim.mine, copy=claim.comes_again)
 
     async def _once_told(self, claim: Claim, stands: Entry) -> Entry | None:

@@ -114,7 +114,7 @@ class Starter:
         self, claim: Claim, target: Target, body: Mapping[str, Any], turn: Turn
     ) -> Started | Deferred | Returned | Duplicate | Repeated | None:
         """One POST, if the ledger grants it; None when nothing came of it, or of the one in its way."""
-        told = await self._claims.enter(claim)
+        told = await self._claims.enter(claim, target.folder.id)
         if told is not None:
             return told
         if not claim.look:
