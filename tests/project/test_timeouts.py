@@ -45,6 +45,7 @@ NEEDS_NONE = {
     "broker/connection.py::together: asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)": "our tasks",
     "broker/inbox.py::__aiter__: self._waiting.get()": "our own queue: no delivery is no trouble",
     "broker/outbox.py::reply: self._replies.get()": "our own queue",
+    "broker/outbox.py::_publish_alone: self._one_suspect": "our own lock, around a publish that has its end",
     "broker/outbox.py::_publish_once: self._opened.wait()": "our own event: it is held until it can be told",
     "broker/visits/tap.py::next: self._arrived.get()": "our own queue, which the channel's end wakes",
     "orchestrator/auth.py::_renew: flight.result()": "our own task, shared",

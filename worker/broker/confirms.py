@@ -5,22 +5,30 @@ write to the socket for each. Here the frames of one moment are one write, and o
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from uuid import uuid4
 
+from aio_pika.abc import AbstractConnection
 from aiormq.abc import ChannelFrame
 from aiormq.channel import Channel
+from aiormq.exceptions import ChannelPreconditionFailed, DeliveryError
 from pamqp import frame
 from pamqp.body import ContentBody
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
-from worker.broker.connection import SessionOver, together
+from worker.broker.connection import LOSSES, SessionOver, channel_on, gone, together
 
 _METHODS_KEPT = 1000
 # With this many under way, a moment's wait costs nobody time and saves most of the writes.
 _BUSY = 16
 _GATHER_S = 0.002
 _TICK_S = 1.0
+
+
+class Suspected(SessionOver):
+    """The broker closed the channel over a message that was under way: perhaps over this one."""
 
 
 class Publisher:
@@ -40,7 +48,8 @@ class Publisher:
         """Returns once the broker has confirmed.
 
         Raises `PublishError` when it came back unroutable, `DeliveryError` when the broker refused it, and
-        `SessionOver` when the channel is gone: then it may be there or not.
+        `SessionOver` when the channel is gone: then it may be there or not; `Suspected` when one of those
+        under way was what the broker would not have.
         """
         identity = properties.message_id = properties.message_id or uuid4().hex
         await self._alone(identity)
@@ -72,7 +81,14 @@ class Publisher:
             self.end("the session is over")
             for confirm in self._channel.confirmations.values():
                 if isinstance(confirm, asyncio.Future) and not confirm.done():
-                    confirm.set_exception(SessionOver("the channel was lost before the confirm"))
+                    confirm.set_exception(self._loss())
+
+    def _loss(self) -> SessionOver:
+        closing = self._channel.closing
+        why = closing.exception() if closing.done() and not closing.cancelled() else None
+        if isinstance(why, ChannelPreconditionFailed):
+            return Suspected(str(why))
+        return SessionOver("the channel was lost before the confirm")
 
     async def _write(self) -> None:
         while True:
@@ -123,3 +139,26 @@ class Publisher:
         header = frame.marshal(ContentHeader(properties=properties, body_size=len(body)), number)
         parts = (body[at : at + most] for at in range(0, len(body), most))
         return [header, *(frame.marshal(ContentBody(part), number) for part in parts)]
+
+
+async def publish_alone(
+    connection: AbstractConnection, timeout_s: float, publish: Callable[[Publisher], Awaitable[None]]
+) -> None:
+    """Has *publish* work on a channel of its own, whose loss is nobody else's, and raises what it raises."""
+    met: SessionOver | DeliveryError | None = None
+    async with channel_on(connection, confirms=True) as channel, asyncio.TaskGroup() as tasks:
+        publisher = Publisher(channel, timeout_s)
+        running = tasks.create_task(_until_lost(publisher, channel))
+        try:
+            await publish(publisher)
+        except (SessionOver, DeliveryError) as error:
+            met = error
+        finally:
+            running.cancel()
+    if met is not None:
+        raise met
+
+
+async def _until_lost(publisher: Publisher, channel: Channel) -> None:
+    with suppress(*LOSSES):
+        await together(publisher.run(), gone(channel))

@@ -31,6 +31,7 @@ _OPEN_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = 5.0
 _LOOK_EVERY_S = 1.0
 _PAUSE_LEAST_S, _PAUSE_MOST_S = 0.2, 5.0
+_LASTED_S = 5.0
 
 Session = Callable[[AbstractConnection], Coroutine[None, None, None]]
 _BLOCKED = "the broker takes nothing from publishers: it is short of memory or of disk space"
@@ -42,7 +43,8 @@ class SessionOver(Exception):
     """A session ended because what it stood on is gone; the text says what."""
 
 
-_LOSSES = (AMQPError, OSError, TimeoutError, RuntimeError, SessionOver)
+LOSSES = (AMQPError, OSError, TimeoutError, RuntimeError, SessionOver)
+"""What an awaited answer of the broker may raise when the session it belongs to is lost."""
 # What was refused is refused for ever: this process has read its settings.
 _REFUSALS = (AuthenticationError, ProbableAuthenticationError)
 
@@ -75,6 +77,7 @@ class Link:
         self._reports = reports
         self._pause = _PAUSE_LEAST_S
         self._awaited = 0
+        self._since: float | None = None
 
     async def keep(self, *sessions: Session) -> None:
         """Keeps *sessions* running until cancelled. Each raises when its channel is gone."""
@@ -85,12 +88,13 @@ class Link:
                 self._reports.condition("topology", False, str(error))
                 self._reports.away()
                 self._say("topology differs", error)
-            except _LOSSES as error:
+            except LOSSES as error:
                 if _cancelled():
                     # The library may have turned our end into a loss of its own.
                     raise asyncio.CancelledError from error
                 self._reports.condition(self._name, False, _reason(error))
                 self._say("connection lost", error)
+            self._calm()
             await asyncio.sleep(self._pause * random.uniform(0.5, 1))  # noqa: S311 - jitter, not a secret
             self._pause = min(self._pause * 2, _PAUSE_MOST_S)
 
@@ -107,7 +111,7 @@ class Link:
     async def _connected(self) -> AbstractConnection:
         try:
             connection = await connect(str(self._url), f"jobrelay {self._name}")
-        except _LOSSES as error:
+        except LOSSES as error:
             if not isinstance(error, _REFUSALS):
                 self._reports.away()
             raise
@@ -117,7 +121,7 @@ class Link:
     async def _declared(self, connection: AbstractConnection) -> None:
         try:
             await declare(connection, self._topology)
-        except _LOSSES:
+        except LOSSES:
             self._reports.away()
             raise
         self._reports.condition("topology", True, None)
@@ -141,8 +145,14 @@ class Link:
         """Called by each session once it does its work: with the last of them the link is good."""
         self._awaited -= 1
         if self._awaited == 0:
-            self._pause = _PAUSE_LEAST_S
+            self._since = asyncio.get_running_loop().time()
             self._reports.condition(self._name, True, None)
+
+    def _calm(self) -> None:
+        """The pauses begin anew after a session that lasted: one that ends as it begins must not spin."""
+        since, self._since = self._since, None
+        if since is not None and asyncio.get_running_loop().time() - since >= _LASTED_S:
+            self._pause = _PAUSE_LEAST_S
 
     def _say(self, event: str, error: Exception) -> None:
         _log.warning(f"broker.{event.replace(' ', '_')}", link=self._name, reason=_reason(error))
@@ -160,7 +170,7 @@ async def together(*parts: Coroutine[None, None, None]) -> NoReturn:
     async def ended(part: Coroutine[None, None, None]) -> Exception:
         try:
             await part
-        except _LOSSES as loss:
+        except LOSSES as loss:
             return loss
         return SessionOver("a part of the session returned")
 

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -10,9 +12,15 @@ from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import DeliveryError, PublishError
 from pamqp.commands import Basic
 
-from worker.broker.confirms import Publisher
-from worker.broker.connection import SessionOver, channel_on, gone, together
-from worker.broker.properties import PERSISTENT, properties_of, properties_of_event, short
+from worker.broker.confirms import Publisher, Suspected, publish_alone
+from worker.broker.connection import LOSSES, SessionOver, channel_on, gone, together
+from worker.broker.properties import (
+    PERSISTENT,
+    bare_properties_of,
+    properties_of,
+    properties_of_event,
+    short,
+)
 from worker.broker.topology import START_KEY, Topology
 from worker.domain.events import Event
 from worker.domain.messages import Message
@@ -23,6 +31,31 @@ _REFUSED_LEAST_S, _REFUSED_MOST_S = 1.0, 30.0
 _REPLIES_WAITING = 10_000
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Parcel:
+    """A message on its way out.
+
+    *bare* makes the properties for when the broker will not have its own, out of the reason; None for what
+    is all ours. A *suspect* was under way when the broker closed a channel over one of those that were.
+    """
+
+    exchange: str
+    key: str
+    body: bytes
+    properties: Basic.Properties
+    bare: Callable[[str], Basic.Properties] | None = None
+    mandatory: bool = True
+    suspect: bool = False
+
+    async def through(self, publisher: Publisher) -> None:
+        """See `Publisher.publish`."""
+        await publisher.publish(self.exchange, self.key, self.body, self.properties, mandatory=self.mandatory)
+
+
+class Unacceptable(Exception):
+    """The broker closes the channel over this message, whatever is left out of it; the text says why."""
 
 
 class Outbox:
@@ -38,13 +71,16 @@ class Outbox:
         self._on_reply_lost = on_reply_lost
         self._replies: asyncio.Queue[tuple[str, bytes, Event]] = asyncio.Queue(_REPLIES_WAITING)
         self._publisher: Publisher | None = None
+        self._connection: AbstractConnection | None = None
+        self._one_suspect = asyncio.Lock()
         self._opened = asyncio.Event()
 
     async def announce(self, event: Event) -> None:
         """Publishes an event, and queues it for its request's `reply_to`."""
         body = orjson.dumps(event.document())
+        properties = properties_of_event(event)
         await self._publish(
-            self._topology.events, event.routing_key, body, properties_of_event(event), mandatory=False
+            _Parcel(self._topology.events, event.routing_key, body, properties, mandatory=False)
         )
         reply_to = short(event.sender.reply_to)
         if reply_to:
@@ -60,60 +96,81 @@ class Outbox:
             delivery_mode=PERSISTENT,
             correlation_id=short(document["correlationId"]),
         )
-        await self._publish("", self._topology.tracking, orjson.dumps(document), properties)
+        await self._publish(_Parcel("", self._topology.tracking, orjson.dumps(document), properties))
 
     async def defer(
         self, message: Message, seconds: int, headers: Mapping[str, Any], again: Mapping[str, Any]
     ) -> None:
         """Sends a request round the delay queue of *seconds*; it comes back as a start-job request."""
-        exchange, body = self._topology.delay(seconds), message.body
-        first = properties_of(message, headers)
+        exchange, bare = self._topology.delay(seconds), partial(bare_properties_of, message, again)
+        first = _Parcel(exchange, START_KEY, message.body, properties_of(message, headers), bare)
         try:
-            if await self._publish_once(exchange, START_KEY, body, first, mandatory=True):
+            if await self._publish_once(first):
                 return
         except DeliveryError as error:
             await self._refused(exchange, error, _REFUSED_LEAST_S)
-        await self._publish(exchange, START_KEY, body, properties_of(message, again))
+        await self._publish(replace(first, properties=properties_of(message, again)))
 
     async def bury(self, message: Message, headers: Mapping[str, Any]) -> None:
         """Keeps a message in the dead letters."""
-        properties = properties_of(message, headers)
-        await self._publish(self._topology.dead, message.routing_key, message.body, properties)
+        properties, bare = properties_of(message, headers), partial(bare_properties_of, message, headers)
+        await self._publish(_Parcel(self._topology.dead, message.routing_key, message.body, properties, bare))
 
-    async def _publish(
-        self, exchange: str, key: str, body: bytes, properties: Basic.Properties, *, mandatory: bool = True
-    ) -> None:
+    async def _publish(self, parcel: _Parcel) -> None:
         pause = _REFUSED_LEAST_S
         while True:
             try:
-                if await self._publish_once(exchange, key, body, properties, mandatory=mandatory):
+                if await self._publish_once(parcel):
                     return
-            except DeliveryError as error:
-                await self._refused(exchange, error, pause)
+            except (DeliveryError, Unacceptable) as error:
+                await self._refused(parcel.exchange, error, pause)
                 pause = min(pause * 2, _REFUSED_MOST_S)
 
-    async def _publish_once(
-        self, exchange: str, key: str, body: bytes, properties: Basic.Properties, *, mandatory: bool
-    ) -> bool:
+    async def _publish_once(self, parcel: _Parcel) -> bool:
         """False when it may be there or not. Raises `DeliveryError` when the broker did not take it."""
         await self._opened.wait()
-        publisher = self._publisher
+        publisher, connection = self._publisher, self._connection
         if publisher is None:
             return False
         try:
-            await publisher.publish(exchange, key, body, properties, mandatory=mandatory)
-        except SessionOver:
+            if parcel.suspect and connection is not None:
+                return await self._publish_alone(parcel, connection)
+            await parcel.through(publisher)
+        except SessionOver as over:
+            parcel.suspect = isinstance(over, Suspected)
             # Until the session notices it too, the next try would fail at once.
             if publisher is self._publisher:
                 self._opened.clear()
             return False
         except PublishError:
             # It is declared anew with the next session.
-            publisher.end(f"a message to {exchange or 'the tracking queue'} came back: no queue took it")
+            where = parcel.exchange or "the tracking queue"
+            publisher.end(f"a message to {where} came back: no queue took it")
             raise
         return True
 
-    async def _refused(self, exchange: str, error: DeliveryError, pause: float) -> None:
+    async def _publish_alone(self, parcel: _Parcel, connection: AbstractConnection) -> bool:
+        """A suspect goes by itself: if the broker closes that channel too, it is the one, and harms nobody.
+
+        It is bared of what its sender said. Raises `Unacceptable` when that does not help either.
+        """
+        try:
+            async with self._one_suspect:
+                await publish_alone(connection, _CONFIRM_TIMEOUT_S, parcel.through)
+        except Suspected as why:
+            _log.error("broker.message_refused", message_id=parcel.properties.message_id, reason=str(why))
+            if parcel.bare is None:
+                raise Unacceptable(str(why)) from why
+            parcel.properties, parcel.bare = parcel.bare(str(why)), None
+            return False
+        except DeliveryError:
+            raise
+        except LOSSES:
+            parcel.suspect = False
+            return False
+        return True
+
+    async def _refused(self, exchange: str, error: Exception, pause: float) -> None:
         """Waits, longer each time: a full queue refuses what other queues of the exchange take each time."""
         _log.warning("broker.publish_failed", exchange=exchange, reason=str(error) or type(error).__name__)
         await asyncio.sleep(pause)
@@ -121,14 +178,14 @@ class Outbox:
     async def session(self, connection: AbstractConnection) -> None:
         """Publishes on *connection* until the channel is gone."""
         async with channel_on(connection, confirms=True) as channel:
-            self._publisher = Publisher(channel, _CONFIRM_TIMEOUT_S)
+            self._publisher, self._connection = Publisher(channel, _CONFIRM_TIMEOUT_S), connection
             self._opened.set()
             self._up()
             try:
                 await together(self._publisher.run(), gone(channel))
             finally:
                 self._opened.clear()
-                self._publisher = None
+                self._publisher = self._connection = None
 
     async def reply(self) -> None:
         """Sends the copies for `reply_to`, until cancelled."""

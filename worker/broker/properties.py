@@ -7,6 +7,7 @@ importing this module makes the library read all that the broker lets through, a
 
 import struct
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from worker.domain.messages import Message
 PERSISTENT = 2
 LEFT_OUT = "jobrelay-headers-left-out"
 USER_ID = "jobrelay-user-id"
+REFUSED = "jobrelay-properties-refused"
 _OURS = "jobrelay-"
 _OF_THE_BROKER = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
 # A frame holds 131,072 bytes: the headers, the other properties and what surrounds them.
@@ -28,6 +30,10 @@ _HEADERS_MOST = 120_000
 _SHORT_MOST = 255
 # Python's stack ends long before a frame does: a level takes five bytes.
 _DEEPEST = 32
+# The broker routes by the one and closes the channel over the other: what a sender says is told, not obeyed.
+_OBEYED = {"CC": "jobrelay-cc", "BCC": "jobrelay-bcc"}
+_NOBODYS_QUEUE = "amq.rabbitmq.reply-to"
+_WHY_MOST = 500
 _FLAGS = 0xFFFC  # the broker ignores the other two bits, the library takes one for "more flags follow"
 
 
@@ -55,7 +61,8 @@ def message_of(delivered: DeliveredMessage) -> Message:
 
 def properties_of(message: Message, headers: Mapping[str, Any]) -> Basic.Properties:
     """What *message* is sent on with: its own properties, and *headers* over its own headers."""
-    kept = {name: value for name, value in message.headers.items() if not name.startswith(_OF_THE_BROKER)}
+    theirs = message.headers.items()
+    kept = {_OBEYED.get(name, name): value for name, value in theirs if not name.startswith(_OF_THE_BROKER)}
     # The broker refuses a user id that is not the connection's own.
     sent_by = {USER_ID: message.user_id} if message.user_id else {}
     return Basic.Properties(
@@ -65,12 +72,22 @@ def properties_of(message: Message, headers: Mapping[str, Any]) -> Basic.Propert
         delivery_mode=PERSISTENT,
         priority=message.priority,
         correlation_id=short(message.correlation_id),
-        reply_to=short(message.reply_to),
+        reply_to=None if message.reply_to == _NOBODYS_QUEUE else short(message.reply_to),
         message_id=short(message.message_id),
         timestamp=message.timestamp,
         message_type=short(message.type),
         app_id=short(message.app_id),
     )
+
+
+def bare_properties_of(message: Message, headers: Mapping[str, Any], why: str) -> Basic.Properties:
+    """What *message* is sent on with when the broker refuses its own properties, and *why* it did.
+
+    What tells who it is and of earlier attempts stays: without it the request would pass for another one.
+    """
+    ours = {name: value for name, value in message.headers.items() if name.startswith(_OURS)}
+    bare = replace(message, headers=ours, reply_to=None)
+    return properties_of(bare, {**headers, REFUSED: why[:_WHY_MOST]})
 
 
 def properties_of_event(event: Event) -> Basic.Properties:

@@ -32,6 +32,7 @@ class Channel:
     def __init__(self) -> None:
         self.connection = Connection()
         self.is_closed = False
+        self.closing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.number, self.max_content_size = 1, 1000
         self.delivery_tag = 0
         self.confirmations: dict[int, asyncio.Future[Any]] = {}
@@ -77,7 +78,7 @@ class Desk:
 
 
 @pytest.fixture
-def channel() -> Channel:
+async def channel() -> Channel:
     """A channel of an open connection."""
     return Channel()
 

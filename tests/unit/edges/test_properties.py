@@ -164,3 +164,12 @@ def test_an_event_never_exceeds_a_frame() -> None:
     message = _read(properties_of_event(event).marshal())
     assert message.correlation_id == ("ü?" * 85)
     assert {len(str(value).encode()) for value in message.headers.values()} <= {3, 23, 255}
+
+
+def test_what_the_broker_routes_by_is_told_and_not_obeyed() -> None:
+    """Of two headers of one name the broker checks the first and the library reads the last."""
+    kinds = b"A" + wire.sized(b""), b"S" + wire.sized(b"x")
+    twice = ((name, kind) for name in (b"CC", b"BCC") for kind in kinds)
+    message = replace(_read(wire.headers(*twice)), reply_to="amq.rabbitmq.reply-to")
+    carried = _carried_on(message)
+    assert (carried.headers, carried.reply_to) == ({"jobrelay-cc": "x", "jobrelay-bcc": "x"}, None)
