@@ -60,7 +60,8 @@ async def _serve(simulator: Simulator, arguments: argparse.Namespace) -> int:
     async with asyncio.TaskGroup() as tasks:
         handle = _logged(simulator) if arguments.log else simulator.handle
         server = web.Server(handle, access_log=None, handler_cancellation=True)
-        runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=0)
+        # Not 0, which the library takes for "until all have been answered": a fault may answer never.
+        runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=0.1)
         await runner.setup()
         try:
             await _listen(runner, arguments)

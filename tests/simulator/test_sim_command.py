@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -35,6 +36,27 @@ def test_it_says_where_it_is_and_ends_when_told(tmp_path: Path, number: int, cod
     _, log = process.communicate(timeout=10)
     assert process.returncode == code
     assert log == "GET /_sim/ledger 200\n"
+
+
+def test_it_ends_while_it_owes_an_answer() -> None:
+    """A fault may answer never; whoever waits for that answer loses the connection."""
+    process, line = _started()
+    fault = json.dumps([{"operation": "Token", "do": "hang", "seconds": 3600}]).encode()
+    urllib.request.urlopen(f"{line['url']}/_sim/faults", fault, timeout=10).close()  # noqa: S310 - our own URL
+    host, port = line["url"].removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as waiting:
+        waiting.sendall(b"POST /identity/connect/token HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+        while "Token" not in _ledger(line["url"])["calls"]:
+            continue
+        process.terminate()
+        process.communicate(timeout=10)
+        assert process.returncode == 0
+        assert waiting.recv(1) == b""
+
+
+def _ledger(url: str) -> Any:
+    with urllib.request.urlopen(f"{url}/_sim/ledger", timeout=10) as answer:  # noqa: S310 - our own URL
+        return json.load(answer)
 
 
 def test_a_wrong_seed_ends_it_with_the_place(tmp_path: Path) -> None:
