@@ -40,9 +40,10 @@ class DeadLetters:
     Its iteration may stop early: what others hold does not come.
     """
 
-    def __init__(self, connection: AbstractConnection, queue: str, count: int) -> None:
+    def __init__(self, connection: AbstractConnection, topology: Topology, count: int) -> None:
         self._connection = connection
-        self._queue = queue
+        self._topology = topology
+        self._queue = topology.dead_letters
         self._arrived: asyncio.Queue[DeliveredMessage | None] = asyncio.Queue()
         self._channels = AsyncExitStack()
         self._consumers: list[tuple[Channel, str]] = []
@@ -101,7 +102,7 @@ class DeadLetters:
             self._room += 1
             self._held -= 1
 
-        return Held(Letter.of(message_of(delivered)), drop)
+        return Held(Letter.of(message_of(delivered), self._topology), drop)
 
     async def _reach_further(self) -> None:
         """One more reader: those before have their hands full."""
@@ -125,7 +126,7 @@ async def dead_letters(connection: AbstractConnection, topology: Topology) -> As
     """Holds the dead letters for the time of the block; what is left of them returns to its places."""
     async with channel_on(connection, confirms=False) as channel:
         count = await _count(channel, topology.dead_letters)
-    box = DeadLetters(connection, topology.dead_letters, count)
+    box = DeadLetters(connection, topology, count)
     try:
         yield box
     finally:

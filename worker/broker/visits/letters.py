@@ -1,7 +1,9 @@
 """A dead letter: what its headers say of its death, and where it goes when it is sent again.
 
-A worker writes them when it buries a message. RabbitMQ itself puts messages there too: out of a queue, with
-`x-death`, or because no queue took them, with nothing but their sender's headers.
+A worker writes them when it buries a message, and only then are they believed: such a message names the
+exchange of the dead letters as its own. RabbitMQ puts messages there too. One that no queue took names the
+exchange it was sent to, and has nothing but its sender's headers. One out of a queue has an `x-death` whose
+first entry has the broker's reason and queue; where the sender has foretold it, the rest is the sender's.
 """
 
 import hashlib
@@ -36,13 +38,17 @@ class Letter:
     first_at: str | None
     last_at: str | None
     host: str | None
+    buried: bool
+    """True when a worker wrote what is said here: nobody else can have."""
     message: Message
 
     @classmethod
-    def of(cls, message: Message) -> "Letter":
+    def of(cls, message: Message, topology: Topology) -> "Letter":
         """Reads a letter's headers. What they say of a burial counts only where a worker was the last."""
-        death = _last_death(message)
-        read = _nothing if death or _text(message, "jobrelay-code") is None else _text
+        came_by_us = message.exchange == topology.dead
+        death = _last_death(message) if came_by_us else {}
+        buried = came_by_us and "x-death" not in message.headers and "jobrelay-code" in message.headers
+        read = _text if buried else _nothing
         exchange, key = _origin(message, death)
         return cls(
             id=_id(read(message, LETTER_ID)) or _fingerprint(message),
@@ -56,24 +62,30 @@ class Letter:
             first_at=_text(message, FIRST_AT) or _sent_at(message),
             last_at=read(message, "jobrelay-last-at") or _died_at(death),
             host=read(message, "jobrelay-host"),
+            buried=buried,
             message=message,
         )
 
     def place(self, topology: Topology, routing_key: str | None) -> tuple[str, str]:
         """The exchange and routing key that it is sent to again: where it came from, in its sender's words.
 
-        A *routing_key* is for requests, whatever their own was. Raises `NoPlace` where no queue takes it.
+        A *routing_key* is for requests, whatever their own was. Raises `NoPlace` where no queue takes it, and
+        where it would go to a place that only its sender has named: it goes with the operator's rights.
         """
-        if self.exchange == "":
+        if self.exchange == "" and self.routing_key in _worked_off(topology):
             return "", self.routing_key
-        inside = (topology.requests, topology.retry, topology.dead)
-        if self.exchange not in inside and routing_key is None:
+        inside = ("", topology.requests, topology.retry, topology.dead)
+        if self.buried and self.exchange not in inside and routing_key is None:
             return self.exchange, self.routing_key
         key = routing_key or self.routing_key
         if key not in REQUEST_KEYS:
             known = ", ".join(REQUEST_KEYS)
             raise NoPlace(f"no queue takes '{key}': it needs a --routing-key that one takes ({known})")
         return topology.requests, key
+
+
+def _worked_off(topology: Topology) -> set[str]:
+    return {queue.name for queue in topology.queues()} - {topology.dead_letters, topology.audit}
 
 
 def _nothing(_message: Message, _header: str) -> str | None:
@@ -117,9 +129,11 @@ def _origin(message: Message, death: Mapping[str, Any]) -> tuple[str, str]:
     """Where it was published before the broker took it out of its queue."""
     if not death:
         return message.exchange, message.routing_key
+    if not death.get("exchange"):
+        return "", str(death.get("queue"))
     keys = death.get("routing-keys")
     key = keys[0] if isinstance(keys, list) and keys else message.routing_key
-    return str(death.get("exchange", "")), str(key)
+    return str(death["exchange"]), str(key)
 
 
 def _cause(death: Mapping[str, Any]) -> str:

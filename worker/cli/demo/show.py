@@ -126,7 +126,7 @@ class Show:
 
             async def mourn() -> None:
                 async for message in buried:
-                    self._tally.bury(message.correlation_id, Letter.of(message).code)
+                    self._tally.bury(message.correlation_id, Letter.of(message, self._topology).code)
                     self._heard_at = time.monotonic()
 
             self._hearing = asyncio.gather(hear(), mourn())
