@@ -129,6 +129,7 @@ class Telemetry:
         self.outcomes: list[tuple[str, str]] = []
         self.ages: list[float | None] = []
         self.deferrals: list[str] = []
+        self.now_in_hand = 0
         self.most_in_hand = 0
         self.surplus_jobs = 0
         self.jobs_tracked: list[int] = []
@@ -144,6 +145,7 @@ class Telemetry:
 
     def in_hand(self, count: int) -> None:
         """How many requests are in hand now."""
+        self.now_in_hand = count
         self.most_in_hand = max(self.most_in_hand, count)
 
     def duplicates(self, jobs: int) -> None:

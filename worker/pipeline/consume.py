@@ -115,6 +115,7 @@ class Consumer:
             outcome = decided
         finally:
             del self._in_hand[request_id]
+            self._telemetry.in_hand(len(self._in_hand))
             running.ended.set_result(outcome)
         return outcome
 
