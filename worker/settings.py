@@ -241,4 +241,6 @@ def _line(problem: Any) -> str:
     name = _full(str(problem["loc"][0]))
     if problem["type"] == "missing":
         return _missing(name)
-    return f"{name}: {problem['msg'].removeprefix('Value error, ')}"
+    said = problem["msg"].removeprefix("Value error, ")
+    # After a secret's name and a colon the first word would be blanked.
+    return f"{name} {said}" if said.startswith("must ") else f"{name}: {said}"

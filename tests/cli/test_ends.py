@@ -123,7 +123,7 @@ def test_a_worker_with_a_broken_setting_says_so_in_a_line(
     no_settings.setenv(f"JOBRELAY_{name}", value)
     said = bare("run")
     assert (said.code, said.out, len(said.err.splitlines())) == (3, "", 1)
-    assert said.err.startswith(f"error: JOBRELAY_{name}: must ")
+    assert said.err.startswith(f"error: JOBRELAY_{name} must ")
 
 
 def test_a_worker_without_its_settings_names_each(no_settings: pytest.MonkeyPatch, bare: Shell) -> None:

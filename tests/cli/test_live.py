@@ -15,6 +15,7 @@ from simulated import Simulated
 from tenant import CLIENT_ID
 from warm import started
 from working import Working
+from yarl import URL
 
 from worker.broker.topology import Topology, declare
 
@@ -155,6 +156,7 @@ def test_a_healthy_deployment_passes_the_check(looking: Shell, account: None) ->
     [
         ({"CLIENT_SECRET": "planted-wrong"}, [], "token", "JOBRELAY_CLIENT_SECRET"),
         ({"CLIENT_ID": ""}, [], "settings", "JOBRELAY_CLIENT_ID is missing"),
+        ({"ORCHESTRATOR_URL": "http://127.0.0.1:1"}, [], "orchestrator", "check JOBRELAY_ORCHESTRATOR_URL"),
         ({"AMQP_URL": "amqp://u:planted-wrong@127.0.0.1:1/"}, [], "broker", "cannot be reached"),
         ({"SCOPE": "OR.Jobs OR.Folders"}, [], "scopes", "OR.Robots.Read"),
         ({"FOLDER": "Operatons"}, [], "folder", "Operatons"),
@@ -181,6 +183,17 @@ def test_the_check_says_what_is_wrong_and_how_to_mend_it(
     assert told in failed[what]["detail"] + failed[what]["remedy"]
     assert failed[what]["remedy"]
     assert "planted-wrong" not in said.out + said.err
+    assert "ssl:" not in said.out
+
+
+def test_a_wrong_password_of_the_broker_is_told_in_words(
+    bare: Shell, no_settings: pytest.MonkeyPatch, amqp_url: str
+) -> None:
+    """Nothing but the password is blanked."""
+    no_settings.setenv("JOBRELAY_AMQP_URL", str(URL(amqp_url).with_password("planted-wrong")))
+    said = bare("topology", "declare")
+    assert (said.code, "planted-wrong" in said.err) == (4, False)
+    assert said.err.endswith("refuses the user or its password; correct JOBRELAY_AMQP_URL\n")
 
 
 def test_a_wrong_base_url_is_recognised_by_its_html(

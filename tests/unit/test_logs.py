@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from worker import logs
+from worker.settings import SettingsError, read_settings
 
 PLANTED = "hunter2-planted"
 
@@ -109,6 +110,30 @@ def test_what_is_not_secret_stays(output: Output) -> None:
     logs.configure("info", "json", to=output)
     structlog.get_logger().info("x", **facts)
     assert facts.items() <= output.lines[0].items()
+
+
+@pytest.mark.parametrize(
+    ("setting", "wrong"),
+    [("REDIS_URL", "redis-cluster://x"), ("AMQP_URL", "http://x"), ("CLIENT_SECRET", "a\nb")],
+)
+def test_what_we_say_of_a_wrong_setting_is_not_blanked(
+    monkeypatch: pytest.MonkeyPatch, setting: str, wrong: str
+) -> None:
+    """Neither the example of a URL nor the word after a secret's name is one."""
+    monkeypatch.setenv("JOBRELAY_AMQP_URL", "amqp://h/")
+    monkeypatch.setenv(f"JOBRELAY_{setting}", wrong)
+    with pytest.raises(SettingsError) as caught:
+        read_settings()
+    assert logs.without_secrets(str(caught.value)) == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://user:password@host:6379/0", "redis://user:password@h/", "amqp://u:password@host:portal@x/"],
+)
+def test_a_password_that_is_the_word_is_hidden(url: str) -> None:
+    """Only our example, which no server could have, is shown."""
+    assert ":password@" not in logs.without_secrets(url)
 
 
 @pytest.mark.parametrize("value", [2**70, "\udc80", b"\xff", object(), {1: 2}, {"a": {"b": (1, None)}}])

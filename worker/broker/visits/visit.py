@@ -180,11 +180,11 @@ def _host(url: str) -> str:
 def _refusal(error: BaseException) -> str:
     """Why a connection was not made, and what to look at."""
     if isinstance(error, (AuthenticationError, ProbableAuthenticationError)):
-        return "refuses the user or its password: correct JOBRELAY_AMQP_URL"
+        return "refuses the user or its password; correct JOBRELAY_AMQP_URL"
     if isinstance(error, (ConnectionNotAllowed, InvalidFrameError)):
         return "lets nobody in: does the virtual host in JOBRELAY_AMQP_URL exist, and may the user enter it?"
     if isinstance(error, TimeoutError):
-        return "does not answer: check the host and port in JOBRELAY_AMQP_URL, and that it runs"
+        return "does not answer; check the host and port in JOBRELAY_AMQP_URL, and that it runs"
     return f"cannot be reached: {_text(error)}; check JOBRELAY_AMQP_URL, and that it runs"
 
 

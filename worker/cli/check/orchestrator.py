@@ -5,13 +5,14 @@ from collections.abc import Awaitable, Callable
 
 from worker.cli.check.finding import Finding, Question
 from worker.cli.start import process_ref
-from worker.domain.failures import Failure, Rejected
+from worker.domain.failures import Failure, Later, Rejected, Unavailable
 from worker.domain.processes import Folder, Process, choose_named, choose_process, nearest
 from worker.orchestrator.client import Client
 from worker.settings import Settings
 
 # What a worker does needs these; a wider one, without the ending, holds it too.
 _SCOPES = ("OR.Jobs", "OR.Execution.Read", "OR.Folders.Read", "OR.Robots.Read", "OR.Machines.Read")
+_AWAY = "check JOBRELAY_ORCHESTRATOR_URL, and JOBRELAY_TOKEN_URL if set, and that it runs"
 _ASSEMBLY = re.compile(r",|\[\[")
 
 
@@ -51,11 +52,11 @@ class Visit:
         except Failure as failure:
             trouble = failure
         reach, settings = self._client.status(), self._settings
-        if not reach.token_ok:
+        if trouble is not None and not reach.token_ok and not _is_away(trouble):
             remedy = f"check the settings of JOBRELAY_AUTH={settings.auth}, and JOBRELAY_TOKEN_URL if set"
             return [Finding("token", "failed", reach.token_reason or "refused", remedy)]
-        found = [Finding("token", "ok", settings.auth)]
-        if settings.auth == "client_credentials":
+        found = [Finding("token", "ok", settings.auth)] if reach.token_ok else []
+        if reach.token_ok and settings.auth == "client_credentials":
             found.append(scopes_of(settings.scope))
         if trouble is not None:
             return [*found, _failed("orchestrator", trouble)]
@@ -128,8 +129,13 @@ def scopes_of(scope: str) -> Finding:
 
 
 def _failed(what: str, failure: Failure) -> Finding:
-    remedy = failure.remedy if isinstance(failure, Rejected) else ""
+    remedy = failure.remedy if isinstance(failure, Rejected) else _AWAY if _is_away(failure) else ""
     return Finding(what, "failed", str(failure), remedy)
+
+
+def _is_away(failure: Failure) -> bool:
+    """Whether the server, or what stands before it, is the trouble; else our credentials may be."""
+    return isinstance(failure, Unavailable) and failure.code in (Later.UNREACHABLE, Later.FAILING)
 
 
 def _described(process: Process) -> str:

@@ -165,7 +165,10 @@ async def _close(session: aiohttp.ClientSession) -> None:
 
 
 def _unsent(call: Call, error: Exception) -> Unavailable:
-    why = "it took too long" if isinstance(error, TimeoutError) else str(error)
+    # The whole text of a refused connection says "ssl:default" also where there is no TLS.
+    said = getattr(error, "strerror", None)
+    why = said if isinstance(said, str) else str(error)
+    why = "it took too long" if isinstance(error, TimeoutError) else why
     where = f"{call.url.host}:{call.url.port}"
     detail = f"{call.operation} was not sent: no connection to {where}: {why}"
     return Unavailable(Later.UNREACHABLE, detail, outage=True)
