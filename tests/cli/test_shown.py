@@ -67,6 +67,13 @@ def test_what_the_jobs_gave_back_is_told(
     assert capsys.readouterr().out.splitlines() == told
 
 
+def test_a_rejection_says_how_to_mend_it() -> None:
+    """`start` and `follow` show the remedy behind the detail."""
+    data = {"requestId": "r", "code": "expired", "detail": "it is late", "remedy": "send it anew"}
+    event = {"type": "jobrelay.request-rejected.v1", "time": "2026-01-01T00:00:00.000Z", "data": data}
+    assert describe(event)[0].endswith("expired: it is late; send it anew")
+
+
 @pytest.mark.parametrize(
     ("first", "differs", "words"),
     [

@@ -48,7 +48,7 @@ async def test_a_redis_that_stands_still_is_away_at_the_first_wait(server: Priva
             await here.back()
             server.pause()
             await _work_alone(here)
-            await here.away("no answer within 1 s")
+            await here.away("Redis gave no answer within 1 s")
             server.resume()
             await here.back()
             await _is_written(here, [f"alone-{n}" for n in range(100)])

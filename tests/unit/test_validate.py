@@ -52,6 +52,13 @@ def test_a_request_without_a_folder_needs_a_default() -> None:
     assert validate(REQUEST, FolderRef(id=101)).folder == FolderRef(path="Shared")
 
 
+def test_a_missing_folder_is_the_reason_only_where_nothing_else_is_wrong() -> None:
+    """Who mends the folder alone would be refused once more."""
+    refusal = _invalid({"requestId": "inc-1", "process": {}})
+    assert refusal.code == Code.INVALID_REQUEST
+    assert {it.pointer for it in refusal.violations} > {"/folder"}
+
+
 def test_a_null_folder_is_named_once() -> None:
     """Null is not a folder, with a default or without."""
     document = {**REQUEST, "folder": None}

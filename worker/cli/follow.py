@@ -22,7 +22,7 @@ from worker.settings import Settings, read_settings
 EXAMPLES = examples(
     "jobrelay follow",
     "jobrelay follow --request inc-1",
-    "jobrelay follow --type job-state --type request-rejected | jq .data.code",
+    "jobrelay follow --type request-rejected | jq .data.code",
 )
 _STYLES = {
     "Successful": "green", "Faulted": "red", "Stopped": "yellow", "rejected": "red", "deferred": "yellow",
@@ -88,7 +88,7 @@ def describe(event: Mapping[str, Any]) -> tuple[str, str]:
         case "job-state":
             words = f"{process.get('name')} {data['state']} {error.get('title') or ''}"
         case "request-rejected":
-            words = f"{data['code']}: {data['detail']}"
+            words = "; ".join(filter(None, (f"{data['code']}: {data['detail']}", data.get("remedy"))))
         case "request-deferred":
             words = f"{data['code']}: {data['detail']}, again in {data['delaySeconds']} s"
         case "request-duplicate":

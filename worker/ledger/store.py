@@ -118,7 +118,7 @@ class Store:
             async with asyncio.timeout(within_s):
                 return await asked
         except (TimeoutError, NoAnswer):
-            raise _Late(f"no answer within {within_s:g} s") from None
+            raise _Late(f"Redis gave no answer within {within_s:g} s") from None
         except Exception as error:  # noqa: BLE001 - whatever the library met with, the worker goes on without
             raise Away(self._told(error)) from None
 
@@ -127,7 +127,7 @@ class Store:
         text = _WHERE_IN_SCRIPT.sub("", " ".join(str(error).split())) or type(error).__name__
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        return text[:_LONGEST_REASON]
+        return f"Redis: {text}"[:_LONGEST_REASON]
 
     def _key(self, step: Step) -> bytes:
         return f"{self._prefix}:request:{step.request_id}".encode(errors=AS_IT_IS)

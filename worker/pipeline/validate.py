@@ -51,8 +51,8 @@ def read(message: Message) -> dict[str, Any]:
 def validate(document: Mapping[str, Any], default_folder: FolderRef | None = None) -> StartRequest:
     """The request of *document*, in *default_folder* where it names none.
 
-    Raises `Rejected` with all violations; its code says which of them matters most: no requestId, no folder,
-    else invalid_request. Whether the request has expired is not looked at.
+    Raises `Rejected` with all violations; its code says which of them matters most: no requestId, else
+    anything but a missing folder (invalid_request), else that. Whether the request has expired is not looked at.
     """
     found = violations(_SCHEMA, document)
     homeless = default_folder is None and document.get("folder") is None
@@ -148,7 +148,7 @@ def _refused(document: Mapping[str, Any], found: list[Violation], *, homeless: b
     if document.get("requestId") is None:
         code, detail = Code.REQUEST_ID_MISSING, "the request has no requestId"
         remedy = "give each request an id of its own, such as a UUID, and the same one when it is sent again"
-    elif homeless:
+    elif homeless and {violation.pointer for violation in found} <= {"/folder"}:
         code, detail = (
             Code.FOLDER_MISSING,
             "the request names no folder, and this worker has no default folder",
