@@ -24,7 +24,7 @@ _SECRET_NAME = re.compile(
     r".*(authorization|password|passwd|secret|token|user_?key|api_?key|cookie)", re.IGNORECASE
 )
 _SECRET_TEXT = re.compile(
-    r"(?P<url>://[^/\s:@]*:)(?!password@host:port/)[^/\s@]+(?=@)"  # our own example is no secret: it has no port
+    r"(?P<url>://[^/\s:@]*:)(?!password@host:port/)[^/\s@]+(?=@)"  # that is our own example
     r"|(?P<bearer>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}"
     r"|(?P<pair>\b\w*(?:password|secret|access_token|refresh_token|user_?key)\b[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;}]+",
     re.IGNORECASE,

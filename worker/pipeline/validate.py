@@ -52,7 +52,7 @@ def validate(document: Mapping[str, Any], default_folder: FolderRef | None = Non
     """The request of *document*, in *default_folder* where it names none.
 
     Raises `Rejected` with all violations; its code says which of them matters most: no requestId, else
-    anything but a missing folder (invalid_request), else that. Whether the request has expired is not looked at.
+    anything but a missing folder (invalid_request), else that. Whether it has expired is not looked at.
     """
     found = violations(_SCHEMA, document)
     homeless = default_folder is None and document.get("folder") is None
