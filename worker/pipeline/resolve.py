@@ -19,7 +19,7 @@ from worker.domain.processes import (
 from worker.domain.requests import FolderRef, ProcessRef, StartRequest, Strategy
 from worker.pipeline.ports import Orchestrator
 
-_CHOICES_KEPT = 10_000
+_CHOICES_KEPT = 1000  # of each folder: a sender may write one name in many ways
 _OPTIONAL = {
     "RuntimeType": "runtime_type",
     "EntryPointPath": "entry_point",
@@ -35,7 +35,7 @@ class Resolver:
 
     def __init__(self, orchestrator: Orchestrator) -> None:
         self._orchestrator = orchestrator
-        self._chosen: dict[tuple[int, ProcessRef], tuple[object, Process]] = {}
+        self._chosen: dict[int, tuple[Sequence[Process], dict[ProcessRef, Process]]] = {}
 
     async def folder(self, ref: FolderRef) -> Folder:
         """Finds a folder, or raises `Rejected`."""
@@ -62,19 +62,24 @@ class Resolver:
 
     async def _process(self, ref: ProcessRef, folder: Folder, *, fresh: bool) -> Process:
         processes = await self._orchestrator.processes(folder, fresh=fresh)
-        known = self._chosen.get((folder.id, ref))
-        if known is not None and known[0] is processes:
-            return known[1]
-        process = choose_process(ref, processes, folder)
+        process = self._known(folder, processes).get(ref) or choose_process(ref, processes, folder)
         if process is None:
             processes = await self._orchestrator.processes(folder, fresh=True)
             process = choose_process(ref, processes, folder)
         if process is None:
             raise _unknown_process(ref, processes, folder)
-        if len(self._chosen) >= _CHOICES_KEPT:
-            self._chosen.clear()
-        self._chosen[folder.id, ref] = (processes, process)
+        chosen = self._known(folder, processes)
+        if len(chosen) >= _CHOICES_KEPT:
+            chosen.clear()
+        chosen[ref] = process
         return process
+
+    def _known(self, folder: Folder, processes: Sequence[Process]) -> dict[ProcessRef, Process]:
+        """What was chosen out of this very list. With the next one it is gone, and the list too."""
+        known = self._chosen.get(folder.id)
+        if known is None or known[0] is not processes:
+            known = self._chosen[folder.id] = (processes, {})
+        return known[1]
 
     async def _robots(self, request: StartRequest, folder: Folder, process: Process) -> list[int]:
         if not request.robots:

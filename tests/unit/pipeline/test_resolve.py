@@ -1,5 +1,6 @@
 """Names to ids: what is not found is named, and the cache is distrusted once before anybody is refused."""
 
+import weakref
 from typing import Any
 
 import pytest
@@ -182,3 +183,32 @@ async def test_an_unknown_folder_is_refused() -> None:
     ghost = Folder(1, None, "Ghost", modern=True)
     assert (await _refused(tenant, _request(ghost))).code == Code.FOLDER_UNKNOWN
     assert tenant.count("processes") == 0
+
+
+class _ReadAnew(Orchestrator):
+    """A tenant whose processes are another list at every look."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lists: list[weakref.ref[Any]] = []
+
+    async def processes(self, folder: Folder, *, fresh: bool = False) -> Any:
+        """A new list."""
+        await super().processes(folder, fresh=fresh)
+        read = _Listed([TRIAGE])
+        self.lists.append(weakref.ref(read))
+        return read
+
+
+class _Listed(list[Any]):
+    """A list that can be watched."""
+
+
+async def test_no_list_is_kept_that_was_read_anew() -> None:
+    """However many names, and ways to write them, were looked up in it."""
+    tenant = _ReadAnew()
+    resolver = Resolver(tenant)
+    for n in range(8):
+        name = "".join(c.upper() if n >> i & 1 else c.lower() for i, c in enumerate(TRIAGE.name))
+        await resolver.resolve(_request(process=name))
+    assert sum(listed() is not None for listed in tenant.lists) == 1
