@@ -13,6 +13,7 @@ import structlog
 from worker.broker.connection import Link, Reports
 from worker.broker.inbox import Inbox
 from worker.broker.outbox import Outbox
+from worker.broker.replies import Replies
 from worker.broker.topology import Topology
 from worker.broker.watchdog import Watchdog
 from worker.domain.failures import Rejected, Unavailable
@@ -73,7 +74,9 @@ class Worker:
         )
         self._consuming = self._link("broker-consume", self._watchdog.excuse)
         self._publishing = self._link("broker-publish", lambda: None)
-        self._outbox = Outbox(self._topology, self._publishing.up, self._metrics.reply_lost)
+        url = settings.amqp_url.get_secret_value()
+        self._replies = Replies(url, settings.heartbeat_s, self._metrics.reply_lost)
+        self._outbox = Outbox(self._topology, self._publishing.up, self._replies.send)
         self._inboxes = {
             role: Inbox(queue, prefetch, self._consuming.up, self._watchdog)
             for role, (queue, prefetch) in queues.items()
@@ -108,7 +111,7 @@ class Worker:
         _log.info("worker.stopped", given_up=len(late))
 
     def _edges(self) -> list[Coroutine[None, None, None]]:
-        edges = [self._publishing.keep(self._outbox.session), self._outbox.reply()]
+        edges = [self._publishing.keep(self._outbox.session), self._replies.run()]
         if self._inboxes:
             edges.append(self._consuming.keep(*(inbox.session for inbox in self._inboxes.values())))
             edges += [self._watchdog.run(), self._watch_orchestrator()]

@@ -9,7 +9,7 @@ import aio_pika
 import pytest
 import wire
 from relay import Relay
-from station import Station, new_id, station
+from station import Station, new_id, own_queue, station
 from tenant import request
 from working import until
 
@@ -17,24 +17,30 @@ from worker.broker import properties
 from worker.broker.connection import Link, Reports
 from worker.broker.outbox import Outbox
 from worker.broker.properties import REFUSED
+from worker.broker.replies import Replies
 from worker.broker.topology import Topology
+from worker.domain.events import Event, Sender
 from worker.domain.messages import ATTEMPT, Message
 
 _EMPTY, _TEXT = b"A" + wire.sized(b""), b"S" + wire.sized(b"boom")
+# RabbitMQ 3.10 takes it for a process of its own, fails to read which, and ends the connection.
+_NO_PROCESS = "amq.rabbitmq.reply-to.g2dkABB.AAAA"
 _HOSTILE = {"CC": "boom", ATTEMPT: 2, "theirs": "x"}
 
 
 @asynccontextmanager
 async def _publishing(amqp_url: str, prefix: str) -> AsyncIterator[tuple[Outbox, list[str]]]:
-    """An outbox on a link of its own, and the connections it made."""
+    """An outbox on a link of its own, the connections it made, and the replies it lost."""
     made: list[str] = []
     reports = Reports(lambda *_: None, made.append, lambda *_: None, lambda: None)
     link = Link("broker-publish", amqp_url, 5, Topology(prefix), reports)
-    outbox = Outbox(Topology(prefix), link.up, lambda: None)
+    replies = Replies(amqp_url, 5, lambda: made.append("reply lost"))
+    outbox = Outbox(Topology(prefix), link.up, replies.send)
     async with asyncio.TaskGroup() as tasks:
-        keeping = tasks.create_task(link.keep(outbox.session))
+        running = [tasks.create_task(part) for part in (link.keep(outbox.session), replies.run())]
         yield outbox, made
-        keeping.cancel()
+        for task in running:
+            task.cancel()
 
 
 @pytest.fixture
@@ -82,3 +88,28 @@ async def test_a_header_sent_twice_stops_nobody(relay: Relay, here: Station, nam
     await until(letters, "it is buried")
     assert letters()[0][f"jobrelay-{name.decode().lower()}"] == "boom"
     assert name.decode() not in letters()[0]
+
+
+async def test_a_reply_to_over_which_the_broker_ends_the_connection_harms_no_publishing(
+    amqp_url: str, own: Station
+) -> None:
+    """Replies have a connection of their own; who asks for one after it gets it."""
+    queue, arrived = await own_queue(own)
+    async with asyncio.timeout(20), _publishing(amqp_url, own.prefix) as (outbox, made):
+        await outbox.announce(_event("first", queue))
+        await until(lambda: arrived, "the connection for replies is there")
+        await outbox.announce(_event("hostile", _NO_PROCESS))
+        await outbox.announce(_event("next", queue))
+        await until(lambda: "reply lost" in made or len(arrived) == 2, "it was sent")
+        await outbox.announce(_event("last", queue))
+        await until(lambda: arrived[-1].message.correlation_id == "last", "the reply")
+        assert {name for name in ("first", "hostile", "next", "last") if own.heard(name)} >= {
+            "next",
+            "hostile",
+        }
+        assert made.count("broker-publish") == 1
+
+
+def _event(name: str, reply_to: str | None) -> Event:
+    sender = Sender(name, correlation_id=name, reply_to=reply_to)
+    return Event("job-created.v1", "job.created", name, "urn:x", None, "2026-11-21T10:00:00Z", {}, sender)

@@ -28,7 +28,6 @@ from worker.domain.messages import Message
 # Long, because a blocked broker confirms late: giving up means a second copy of the message.
 _CONFIRM_TIMEOUT_S = 30.0
 _REFUSED_LEAST_S, _REFUSED_MOST_S = 1.0, 30.0
-_REPLIES_WAITING = 10_000
 
 _log = structlog.get_logger(__name__)
 
@@ -61,22 +60,23 @@ class Unacceptable(Exception):
 class Outbox:
     """Publishes on one channel with confirms; see `pipeline.ports.Outbox` for its promises.
 
-    Its `session` is run by a link, which it tells that it is *up*; `reply` runs beside it. *on_reply_lost* is
-    called for each event that a `reply_to` did not get.
+    Its `session` is run by a link, which it tells that it is *up*. A copy for a `reply_to` is given to
+    *reply*: the queue, the body and its event.
     """
 
-    def __init__(self, topology: Topology, up: Callable[[], None], on_reply_lost: Callable[[], None]) -> None:
+    def __init__(
+        self, topology: Topology, up: Callable[[], None], reply: Callable[[str, bytes, Event], None]
+    ) -> None:
         self._up = up
         self._topology = topology
-        self._on_reply_lost = on_reply_lost
-        self._replies: asyncio.Queue[tuple[str, bytes, Event]] = asyncio.Queue(_REPLIES_WAITING)
+        self._reply = reply
         self._publisher: Publisher | None = None
         self._connection: AbstractConnection | None = None
         self._one_suspect = asyncio.Lock()
         self._opened = asyncio.Event()
 
     async def announce(self, event: Event) -> None:
-        """Publishes an event, and queues it for its request's `reply_to`."""
+        """Publishes an event, then gives it to be sent to its request's `reply_to`."""
         body = orjson.dumps(event.document())
         properties = properties_of_event(event)
         await self._publish(
@@ -84,10 +84,7 @@ class Outbox:
         )
         reply_to = short(event.sender.reply_to)
         if reply_to:
-            try:
-                self._replies.put_nowait((reply_to, body, event))
-            except asyncio.QueueFull:
-                self._on_reply_lost()
+            self._reply(reply_to, body, event)
 
     async def track(self, document: Mapping[str, Any]) -> None:
         """Puts a job into the set of jobs in flight."""
@@ -186,20 +183,3 @@ class Outbox:
             finally:
                 self._opened.clear()
                 self._publisher = self._connection = None
-
-    async def reply(self) -> None:
-        """Sends the copies for `reply_to`, until cancelled."""
-        while True:
-            queue, body, event = await self._replies.get()
-            if not await self._reply_once(queue, body, event):
-                self._on_reply_lost()
-
-    async def _reply_once(self, queue: str, body: bytes, event: Event) -> bool:
-        publisher = self._publisher
-        if publisher is None:
-            return False
-        try:
-            await publisher.publish("", queue, body, properties_of_event(event), mandatory=False)
-        except (SessionOver, DeliveryError):
-            return False
-        return True

@@ -58,7 +58,7 @@ class Publisher:
 
 
 def _outbox(*met: Exception) -> tuple[Outbox, Publisher]:
-    outbox = Outbox(Topology("p"), lambda: None, lambda: None)
+    outbox = Outbox(Topology("p"), lambda: None, lambda *_: None)
     return outbox, Publisher(outbox, *met)
 
 
