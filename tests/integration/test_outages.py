@@ -116,7 +116,7 @@ async def test_a_worker_that_is_told_to_stop_finishes_what_it_has(
 async def test_a_stop_is_not_held_up_by_a_look_up_that_waits_for_its_turn(
     settings: dict[str, Any], amqp_url: str, prefix: str, simulator: Simulated, log: Path
 ) -> None:
-    """Throttled look-ups wait together; told to stop, the worker defers what it waited for and ends."""
+    """Throttled look-ups wait together; told to stop, the worker hands over what waits and ends."""
     throttled, waiting = new_id(), new_id()
     lost = {"operation": "StartJobs", "do": "commit-then-reset"}
     later = {"operation": "JobsList", "do": "status", "status": 429, "retryAfter": 6, "times": 1}
@@ -129,9 +129,9 @@ async def test_a_stop_is_not_held_up_by_a_look_up_that_waits_for_its_turn(
             await until(lambda: len(simulator.ledger()["starts"]) == 2, "it is started")
             worker.terminate()
             assert await worker.ended() == 0
-        (deferred,) = await here.hear(waiting, "request.deferred")
-    assert (deferred.data["code"], deferred.data["outcomeKnown"]) == ("outcome_unknown", False)
-    assert "stops" in deferred.data["detail"]
+        (settled,) = [one for one in worker.said("request.settled") if one["request_id"] == waiting]
+        assert settled["outcome"] == "returned", "that it stops is no attempt of the request"
+        assert here.heard(waiting) == []
     assert simulator.ledger()["calls"]["JobsList"] == 1
 
 

@@ -59,6 +59,7 @@ async def test_a_lasting_trouble_is_an_outage(
     with pytest.raises(Unavailable) as raised:
         await client.processes(folder)
     assert (raised.value.code, raised.value.outage) == (code, True)
+    assert raised.value.sent is (code is Later.UNREACHABLE), "an answer that is lost was asked for"
     assert server.calls["Releases"] <= 8  # four tries; the HTTP library repeats a GET once by itself
     reach = client.status()
     assert (reach.token_ok, reach.reachable) == (True, False)
@@ -73,7 +74,7 @@ async def test_no_connection_is_an_outage(connect: Connect, folder: Folder) -> N
         client = await connect(url, auth="access_token", access_token="t", http_timeout_s=0.3)
         with pytest.raises(Unavailable) as raised:
             await client.processes(folder)
-    assert (raised.value.code, raised.value.outage) == (Later.UNREACHABLE, True)
+    assert (raised.value.code, raised.value.outage, raised.value.sent) == (Later.UNREACHABLE, True, False)
 
 
 async def test_a_long_retry_after_is_handed_on(connect: Connect, server: Server, folder: Folder) -> None:

@@ -111,12 +111,14 @@ class Unavailable(Failure):
     """Certainly did not happen, and may work later.
 
     *outage* tells a fault of the whole Orchestrator (or of its credentials) from one of this request:
-    in an outage requests are held and attempts do not count. *retry_after* is in seconds.
+    in an outage requests are held and attempts do not count. *sent* is true where a call was on its way and
+    its answer was lost: that may be this request's alone after all. *retry_after* is in seconds.
     """
 
     code: Later
     detail: str
     outage: bool = field(default=False, kw_only=True)
+    sent: bool = field(default=False, kw_only=True)
     retry_after: float | None = field(default=None, kw_only=True)
     answer: Answer | None = field(default=None, kw_only=True)
 

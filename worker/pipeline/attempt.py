@@ -24,7 +24,9 @@ from worker.domain.outcomes import (
 )
 from worker.domain.processes import Target
 from worker.domain.requests import FolderRef, StartRequest, jobs_asked
-from worker.pipeline.holding.outage import FAILURES, Outage
+from worker.pipeline.holding.blame import Fared
+from worker.pipeline.holding.outage import Outage
+from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.once.claim import Claim, Claims
 from worker.pipeline.once.start import Starter
 from worker.pipeline.ports import Clock
@@ -96,22 +98,21 @@ class Attempts:
         if isinstance(this.request, Rejected) and not this.claim.look:
             # Nothing was sent for it, and Orchestrator need not be there to refuse it.
             return self._bounded(this, Refused(this.request))
-        failures = 0
+        fared = Fared()
         while not (self._outage.why and self._is_worn(this.case.past)):
-            async with self._outage.passage(this.claim.still_mine, this.expires_at) as stopping:
+            async with self._outage.passage(this.claim.still_mine, this.expires_at, fared) as stopping:
                 if stopping or not this.claim.still_mine():
                     return Returned()
                 if self._clock() >= this.expires_at:
                     return self._bounded(this, Refused(expired(this.expires_at)))
-                outcome = await self._attempted(this, failures)
+                outcome = await self._attempted(this, fared, stopping)
             if outcome is not None:
                 return self._bounded(this, outcome)
-            failures += 1
             await self._outage.rest()
         # The broker counts how often it gave it out, in an outage too: as a new message it begins anew.
         return self._bounded(this, replace(_deferred(this, self._outage.why), counts=False))
 
-    async def _attempted(self, this: Try, failures: int) -> Outcome | None:
+    async def _attempted(self, this: Try, fared: Fared, stopping: Stopping) -> Outcome | None:
         """One attempt; None when another is due: Orchestrator is away, or has hardly failed so far."""
         try:
             outcome = await self._tried(this)
@@ -119,10 +120,11 @@ class Attempts:
             outcome = Refused(why)
         except Unavailable as why:
             if why.outage:
-                away = self._outage.failed(why)
-                return None if away or failures < FAILURES else _deferred(this, why)
+                return _deferred(this, why) if self._outage.failed_at(fared, why) else None
             if why.answer is not None:
                 self._outage.worked()
+            elif stopping:
+                return Returned()  # nobody but us said no: a turn was taken away, or a POST kept back
             return _deferred(this, why)
         except Exception:  # noqa: BLE001 - a defect must cost this request a delay, not the others
             _log.exception("request.failed", request_id=this.case.sender.request_id)

@@ -1,10 +1,10 @@
-"""Which run of failures is an outage."""
+"""Which run of failures is an outage, and which failure is one request's own trouble."""
 
 import pytest
 from fakes import NOW
 
-from worker.domain.failures import Later
-from worker.pipeline.holding.outage import RUN_GAP_S, Run, is_outage
+from worker.domain.failures import Answer, Later, Unavailable
+from worker.pipeline.holding.blame import RUN_GAP_S, Fared, Run, is_its_own, is_outage
 
 
 @pytest.mark.parametrize(
@@ -25,4 +25,55 @@ def test_what_is_an_outage(ago: list[float], code: Later, outage: bool) -> None:
     run = Run()
     for seconds in ago:
         run = run.and_one(NOW - seconds)
-    assert is_outage(run, code) is outage
+    assert is_outage(run, Unavailable(code, "", outage=True)) is outage
+
+
+UNSENT = Unavailable(Later.UNREACHABLE, "no connection", outage=True)
+LOST = Unavailable(Later.UNREACHABLE, "no answer in time", outage=True, sent=True)
+PAGE = Unavailable(Later.UNREACHABLE, "a page", outage=True, answer=Answer(404))
+FAILING = Unavailable(Later.FAILING, "503", outage=True)
+REFUSED = Unavailable(Later.CREDENTIALS_REFUSED, "401", outage=True)
+
+
+@pytest.mark.parametrize(
+    ("why", "at_once"),
+    [
+        pytest.param(UNSENT, True, id="no connection"),
+        pytest.param(REFUSED, True, id="refused credentials"),
+        pytest.param(LOST, False, id="a lost answer"),
+        pytest.param(PAGE, False, id="a page, not of Orchestrator"),
+        pytest.param(FAILING, False, id="503"),
+    ],
+)
+def test_what_is_an_outage_at_once(why: Unavailable, *, at_once: bool) -> None:
+    """The first failure, where no other request would fare better; else the third in a row."""
+    assert is_outage(Run(1, NOW), why) is at_once
+    assert is_outage(Run(3, NOW), why)
+
+
+@pytest.mark.parametrize(
+    ("answers", "first", "why", "own"),
+    [
+        pytest.param([0], False, FAILING, False, id="one failure"),
+        pytest.param([0, 0, 0, 0], False, FAILING, False, id="many, and nobody was answered"),
+        pytest.param([7, 8], False, FAILING, False, id="two, and others were answered between"),
+        pytest.param([7, 8, 8], False, FAILING, False, id="three, and two came together"),
+        pytest.param([7, 8, 9], False, FAILING, True, id="three, and others were answered between"),
+        pytest.param([7, 8, 8, 9], False, LOST, True, id="the same with lost answers"),
+        pytest.param([0], True, FAILING, True, id="gone first: the GET was answered"),
+        pytest.param([0], True, LOST, True, id="gone first: lost"),
+        pytest.param([0], True, PAGE, True, id="gone first: a page"),
+        pytest.param([0], True, REFUSED, True, id="gone first: refused, where the GET was not"),
+        pytest.param([0], True, UNSENT, False, id="gone first: no connection after all"),
+        pytest.param([7, 8, 9], False, UNSENT, False, id="no connection, ever"),
+    ],
+)
+def test_what_is_a_request_s_own_trouble(
+    answers: list[int], first: bool, why: Unavailable, own: bool
+) -> None:
+    """Failures when others had been answered so often; the last one *why*, having gone *first* or not."""
+    fared = Fared()
+    for count in answers:
+        fared.failed(count)
+    fared.went_first = first
+    assert is_its_own(fared, why) is own

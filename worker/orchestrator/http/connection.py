@@ -134,7 +134,7 @@ class Connection:
         except Unavailable as unsent:
             return unsent
         except OutcomeUnknown as lost:
-            return Unavailable(Later.UNREACHABLE, lost.detail, outage=True)
+            return Unavailable(Later.UNREACHABLE, lost.detail, outage=True, sent=True)
 
     async def _exchange(
         self, call: Call, headers: Mapping[str, str], body: bytes | None, limits: aiohttp.ClientTimeout

@@ -1,6 +1,7 @@
 """Calls with token and folder, and answers with a meaning."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -74,9 +75,16 @@ class Transport:
             send = self._connection.safely
             reply = await self._authorised(send, call, None, content, upload.headers)
         else:
-            reply = await self._connection.safely(call, upload.headers, content)
+            reply = await self._elsewhere(call, upload.headers, content)
         if not reply.ok:
             raise refusals.why_not_read(call.operation, reply)
+
+    async def _elsewhere(self, call: Call, headers: Mapping[str, str], content: bytes) -> Reply:
+        """To a host that is not Orchestrator's: that it is away is no outage."""
+        try:
+            return await self._connection.safely(call, headers, content)
+        except Unavailable as why:
+            raise replace(why, outage=False) from why
 
     def read(self, call: Call, reply: Reply, parse: Callable[[Any], T]) -> T:
         """The answer, parsed; or the failure that it is."""

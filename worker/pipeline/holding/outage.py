@@ -1,54 +1,26 @@
 """Orchestrator is away: known to all requests in hand, so that they wait together and one call asks for all.
 
 A run of failures begins an outage. A GET, one at a time and at growing distances, finds its end; then one
-request goes first, and when that has worked all go on.
+request goes first, and when that has worked all go on. Who goes first and fails is not held any longer.
 """
 
 import math
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import structlog
 
 from worker.domain.failures import Later, OutcomeUnknown, Rejected, Unavailable
+from worker.pipeline.holding.blame import FAILURES, Fared, Run, is_its_own, is_outage
 from worker.pipeline.holding.pauses import News, Stopping
 from worker.pipeline.ports import Clock
-
-FAILURES = 3
-"""So many in a row, with no call that worked between them, are an outage."""
-
-RUN_GAP_S = 60.0
-"""Failures further apart than this are no run."""
 
 PAUSE_LEAST_S, PAUSE_MOST_S = 0.5, 30.0
 # Who waits looks this often, in seconds, whether its message is still its own.
 _GLANCE_S = 5.0
-_AT_ONCE = frozenset({Later.UNREACHABLE, Later.CREDENTIALS_REFUSED})
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Failures with nothing that worked between them: how many, and when the last one was (epoch seconds)."""
-
-    length: int = 0
-    last_at: float = -math.inf
-
-    def and_one(self, now: float) -> "Run":
-        """The run with a failure of *now*; a new one where the last is long ago."""
-        return Run(self.length + 1 if now - self.last_at <= RUN_GAP_S else 1, now)
-
-
-def is_outage(run: Run, code: Later) -> bool:
-    """Whether *run*, whose last failure was *code*, is an outage.
-
-    No connection and refused credentials are one at once: nobody else will fare better. A 5xx, or an
-    answer that is lost, may be one request's bad luck.
-    """
-    return code in _AT_ONCE or run.length >= FAILURES
 
 
 class Outage:
@@ -66,7 +38,9 @@ class Outage:
         self._run = Run()
         self._pause = PAUSE_LEAST_S
         self._answers = False
-        self._held = 0
+        self._worked = 0
+        self._held = self._held_new = 0
+        self._firsts = 0
         self._somebody_tries = False
 
     def __bool__(self) -> bool:
@@ -76,13 +50,25 @@ class Outage:
     def failed(self, why: Unavailable) -> bool:
         """Orchestrator did not answer as Orchestrator does. Tells whether that is an outage now."""
         self._run = self._run.and_one(self._clock())
-        if self or is_outage(self._run, why.code):
+        if self or is_outage(self._run, why):
             if not self:
                 _log.warning("outage.began", code=why.code, failures=self._run.length, reason=why.detail)
                 self._report(True)
             self.why, self._answers = why, False
             self._news.tell()
         return bool(self)
+
+    def failed_at(self, fared: Fared, why: Unavailable) -> bool:
+        """`failed`, by a request that fared so. Tells whether the request is to be put off, not held.
+
+        Who fails while others are answered tells nothing of Orchestrator.
+        """
+        fared.failed(self._worked)
+        its_own = is_its_own(fared, why)
+        if its_own and not fared.went_first:
+            return True
+        away = self.failed(why)
+        return its_own or (not away and fared.failures > FAILURES)
 
     def lost(self, why: OutcomeUnknown) -> None:
         """The answer to a start was lost."""
@@ -91,6 +77,7 @@ class Outage:
     def worked(self) -> None:
         """Orchestrator answered: a call that was under way, or the request that went first."""
         self._run = Run()
+        self._worked += 1
         if self:
             self.why, self._pause = None, PAUSE_LEAST_S
             _log.info("outage.ended")
@@ -116,16 +103,22 @@ class Outage:
             self._news.tell()
 
     @asynccontextmanager
-    async def passage(self, wanted: Callable[[], bool], until: float = math.inf) -> AsyncIterator[Stopping]:
+    async def passage(
+        self, wanted: Callable[[], bool], until: float = math.inf, fared: Fared | None = None
+    ) -> AsyncIterator[Stopping]:
         """Enters at once while Orchestrator answers; else when it is back. Gives the wish to stop.
 
         Who is no longer *wanted*, or has waited *until* then (epoch seconds), enters too, to be told so.
+        *fared* is told whether it goes first.
         """
+        fared = fared or Fared()
+        fared.went_first = False
         if not self:
             yield self._stopping
             return
-        if first := await self._may_try(wanted, until):
-            self._somebody_tries = True
+        if first := await self._may_try(wanted, until, new=not fared.failures):
+            self._somebody_tries = fared.went_first = True
+            self._firsts += 1
         try:
             yield self._stopping
         finally:
@@ -134,17 +127,25 @@ class Outage:
                 self._over_for_nobody()
                 self._news.tell()
 
-    async def _may_try(self, wanted: Callable[[], bool], until: float) -> bool:
+    async def _may_try(self, wanted: Callable[[], bool], until: float, *, new: bool) -> bool:
         """Waits for the end of the outage (False), or to be the one that goes first (True)."""
         self._held += 1
+        self._held_new += new
         try:
             while self and not self._stopping and wanted() and self._clock() < until:
-                if self._answers and not self._somebody_tries:
+                if self._answers and not self._somebody_tries and self._is_turn(new=new):
                     return True
                 await self._news.within(min(_GLANCE_S, until - self._clock()))
         finally:
             self._held -= 1
+            self._held_new -= new
         return False
+
+    def _is_turn(self, *, new: bool) -> bool:
+        """In turns one goes first that has not failed yet and one that has: of either there may be many."""
+        new_ones = self._firsts % 2 == 0
+        others = self._held_new if new_ones else self._held - self._held_new
+        return new == new_ones or not others
 
     def _over_for_nobody(self) -> None:
         """It is over without a request that worked, when none is left that waits for it."""
