@@ -37,6 +37,16 @@ def test_no_sender_says_where_a_letter_is_sent_or_which_one_it_is(
     assert places == {(None, None)} | ({home, ("", start)} if key == "job.start" else set())
 
 
+def test_a_reply_to_over_which_the_broker_ends_the_connection_stops_no_replay(
+    jobrelay: Shell, broker: Broker
+) -> None:
+    """RabbitMQ 3.10 takes this one for a process of its own."""
+    no_process = sent(b"{}", reply_to="amq.rabbitmq.reply-to.g2dkABB.AAAA")
+    broker.publish("requests", "job.begin", [no_process])
+    assert jobrelay("dead", "replay", "--all", "--routing-key", "job.start").lines == [{"replayed": 1}]
+    assert jobrelay("dead", "list").lines == []
+
+
 async def _until_there(channel: AbstractChannel, queue: str, count: int) -> None:
     there = -1
     async with asyncio.timeout(10):

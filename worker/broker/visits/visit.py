@@ -28,6 +28,8 @@ from worker.domain.events import Event
 from worker.domain.messages import Message
 
 _TIMEOUT_S = 10.0
+# Whoever waited on a channel is gone, and over some of these names RabbitMQ 3.10 ends the connection.
+_OF_A_CHANNEL = "amq.rabbitmq.reply-to"
 _LOST = (AMQPError, OSError, TimeoutError, ChannelInvalidStateError)
 
 Connection = AbstractConnection
@@ -88,8 +90,8 @@ class Sender:
         body = orjson.dumps(event.document())
         await self._publish(exchange, event.routing_key, body, properties_of_event(event), mandatory=False)
         reply_to = short(event.sender.reply_to)
-        if reply_to:
-            with suppress(NotTaken):
+        if reply_to and not reply_to.startswith(_OF_A_CHANNEL):
+            with suppress(NotTaken, TimeoutError):
                 await self._publish("", reply_to, body, properties_of_event(event), mandatory=False)
 
     async def _publish(
