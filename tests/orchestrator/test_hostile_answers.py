@@ -184,6 +184,17 @@ async def test_an_attachment_without_a_proper_place_is_unreadable(
         await (await connect()).attach(folder, "input.json", b"content")
 
 
+async def test_storage_that_cannot_be_reached_is_no_outage(
+    connect: Connect, server: Server, folder: Folder
+) -> None:
+    """It is not Orchestrator: who needs none of it goes on."""
+    server.on("Attachments", says({"Id": "1", "BlobFileAccess": {"Uri": "http://127.0.0.1:1/"}}, 201))
+    client = await connect(http_timeout_s=0.3)
+    with pytest.raises(Unavailable, match="no connection") as raised:
+        await client.attach(folder, "input.json", b"content")
+    assert not raised.value.outage
+
+
 async def test_a_form_that_is_echoed_tells_no_secret(connect: Connect, server: Server) -> None:
     """A proxy may quote what it got: there a secret stands as a form encodes it."""
     odd = "s3cr3t/for+forms=&%"
