@@ -9,6 +9,7 @@ from aiormq.exceptions import DeliveryError, PublishError
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
+from worker.broker.confirms import Suspected
 from worker.broker.connection import SessionOver
 from worker.broker.outbox import Outbox
 from worker.broker.topology import Topology
@@ -91,3 +92,32 @@ async def test_a_deferral_that_may_be_there_already_is_repeated_as_the_second_of
     outbox, publisher = _outbox(LOST, LOST)
     await outbox.defer(*_VERBS["defer"])  # type: ignore[arg-type]
     assert ["again" in headers for _, headers, _ in publisher.sent] == [False, True, True]
+
+
+async def test_what_the_broker_will_not_have_even_bare_is_tried_alone_and_rarely(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An event has nothing that could be left out: it is kept and tried again, on no channel of others."""
+    outbox, publisher = _outbox(LOST, Suspected("406"))
+    alone: list[float] = []
+
+    async def publish_alone(_connection: object, _timeout_s: float, _publish: object) -> None:
+        alone.append(asyncio.get_running_loop().time())
+        raise Suspected("406")
+
+    connection: Any = object()
+    outbox._connection = connection
+    monkeypatch.setattr("worker.broker.outbox.publish_alone", publish_alone)
+    async with asyncio.TaskGroup() as tasks:
+        parts = [tasks.create_task(part) for part in (outbox.announce(EVENT), _reopened(outbox))]
+        await asyncio.sleep(600)
+        for task in parts:
+            task.cancel()
+    assert len(publisher.sent) == 2
+    assert 15 < len(alone) < 40
+
+
+async def _reopened(outbox: Outbox) -> None:
+    while True:
+        await asyncio.sleep(1)
+        outbox._opened.set()
