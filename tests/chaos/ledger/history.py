@@ -142,6 +142,8 @@ class History:
         for name in batches.keys() - self.known.keys():
             self.strange.append(f"{name} was started, and nobody asked")
         for name, known in self.known.items():
+            # A copy may have waited in the queue for longer than it took to send.
+            known.last = max([known.last, *(batch.at for batch in batches.get(name, ()))])
             yield (
                 known.phase,
                 Story(

@@ -1,0 +1,52 @@
+"""Rolling replacement under load: nothing is lost or doubled, and a polite stop costs nobody a window."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from simulated import Simulated
+from station import Station, station
+from tenant import SEED, request
+from working import Working, until
+
+WORKERS, IN_HAND = 3, 8
+
+
+async def _asked(here: Station, count: int) -> list[str]:
+    return [await here.ask(request()) for _ in range(count)]
+
+
+async def test_workers_are_replaced_one_by_one_under_load(
+    amqp_url: str, prefix: str, simulator: Simulated, tmp_path: Path
+) -> None:
+    """What a stopping worker has not sent another one has soon, with no delivery counted and no window."""
+    # Taken slowly, so that each worker has some in hand that it has not sent when it is told to stop.
+    simulator.seed({**SEED, "behaviour": {**SEED.get("behaviour", {}), "startsPerSecond": 20}})
+    # A window that could not be waited out within this test shows each request that has to.
+    place: dict[str, Any] = {"AMQP_URL": amqp_url, "PREFIX": prefix, "ORCHESTRATOR_URL": simulator.onprem}
+    place |= {"CONCURRENCY": IN_HAND, "COMMIT_SLACK_S": 600, "HTTP_TIMEOUT_S": 10, "GRACE_S": 25}
+    async with station(amqp_url, prefix) as here:
+        with ExitStack() as stack:
+            workers = [
+                stack.enter_context(Working(tmp_path / f"{number}.log", **place)) for number in range(WORKERS)
+            ]
+            for worker in workers:
+                await worker.ready()
+            names = []
+            for number, old in enumerate(workers.copy(), WORKERS):
+                names += await _asked(here, 40)
+                few = len(names) // 3
+                await until(lambda few=few: len(simulator.ledger()["starts"]) > few, "they are at work")  # type: ignore[misc]
+                new = stack.enter_context(Working(tmp_path / f"{number}.log", **place))
+                workers.append(new)
+                old.terminate()
+                assert await old.ended() == 0
+                await new.ready()
+            ends = await here.outcomes(names)
+        told = [settled["outcome"] for worker in workers for settled in worker.said("request.settled")]
+    assert {event.key for end in ends.values() for event in end} == {"job.created"}
+    assert {event.data["attempt"] for end in ends.values() for event in end} == {1}
+    assert sorted(start["reference"] for start in simulator.ledger()["starts"]) == sorted(
+        f"{prefix}:{name}" for name in names
+    )
+    assert told.count("returned") > 0, "nobody was stopped in the middle of anything"
