@@ -11,6 +11,7 @@ from aio_pika.abc import AbstractChannel
 from conftest import IDS, Broker, Shell, sent
 
 from worker.broker.visits import box
+from worker.cli.dead.look import row
 
 
 def test_letters_are_grouped_by_reason_as_often_as_one_looks(letters: Shell) -> None:
@@ -19,6 +20,9 @@ def test_letters_are_grouped_by_reason_as_often_as_one_looks(letters: Shell) -> 
     assert [look.code for look in looks] == [0, 0, 0]
     groups = {group["code"]: group["count"] for group in looks[0].lines}
     assert groups == {"process_unknown": 2, "expired": 1, "unknown_routing_key": 1}
+    shown = {group["code"]: row(group)[2] for group in looks[0].lines}
+    assert shown["process_unknown"] == f"{IDS[1][:8]} {IDS[2][:8]}"
+    assert shown["expired"] == IDS[0][:8]
     ids = [[letter["id"] for letter in look.lines] for look in looks[1:]]
     assert ids[0] == ids[1]
     assert ids[0][:3] == list(IDS)

@@ -1,10 +1,13 @@
 """What a person is shown: tables as wide as the terminal, and what became of the jobs."""
 
+from io import StringIO
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from worker.cli.dead import resend
 from worker.cli.follow import Story, describe
 from worker.cli.output import Output, table_of
 from worker.cli.screen import tell_results
@@ -86,3 +89,15 @@ def test_a_duplicate_says_of_what(first: str | None, differs: bool, words: str) 
     data = {"requestId": "r", "bodyDiffers": differs, "reference": "jobrelay:r", "firstMessageId": first}
     event = {"type": "jobrelay.request-duplicate.v1", "time": "2026-01-01T00:00:00.000Z", "data": data}
     assert describe(event)[0].endswith(f"r  {words}")
+
+
+@pytest.mark.parametrize(
+    ("named", "told"), [(1, ("1 replayed ", "1/1")), (0, ("1 replayed; looked at ", "40/50"))]
+)
+def test_a_bar_is_of_the_letters_that_are_named(named: int, told: tuple[str, str]) -> None:
+    """Where none is named by its id nobody knows how many are meant: then it is of those looked at."""
+    output, drawn, box = Output(), StringIO(), SimpleNamespace(count=50, seen=40)
+    output.as_json, output.console = False, Console(file=drawn, force_terminal=True, width=100)
+    with resend._progress(output, box, "replayed", resend.Tally(done=1), named) as shown:  # type: ignore[arg-type]
+        shown()
+    assert all(words in drawn.getvalue() for words in told)

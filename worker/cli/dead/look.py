@@ -1,6 +1,7 @@
 """Looking at dead letters: how many there are for each reason, and each one whole. Nothing is moved."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from worker.broker.visits.letters import Letter
@@ -8,6 +9,8 @@ from worker.cli.dead.choice import Choice, looking
 from worker.cli.output import Output
 from worker.cli.topology import body_of
 from worker.settings import Settings
+
+_NAMED_MOST, _BEGINNING = 2, 8
 
 
 @dataclass(slots=True)
@@ -19,6 +22,7 @@ class Group:
     first_at: str | None = None
     last_at: str | None = None
     last: Letter | None = None
+    some: list[str] = field(default_factory=list)
 
     def add(self, letter: Letter) -> None:
         """One more of them."""
@@ -26,6 +30,7 @@ class Group:
         self.first_at = min(filter(None, (self.first_at, letter.first_at)), default=None)
         self.last_at = max(filter(None, (self.last_at, letter.last_at)), default=None)
         self.last = letter
+        self.some += [letter.id][: _NAMED_MOST - len(self.some)]
 
     def document(self) -> dict[str, Any]:
         """The group for programs; what one letter has is of the youngest."""
@@ -37,6 +42,7 @@ class Group:
             "routingKey": self.last.routing_key if self.last else None,
             "detail": self.last.detail if self.last else None,
             "id": self.last.id if self.last else None,
+            "someIds": self.some,
         }
 
 
@@ -52,13 +58,17 @@ async def list_groups(settings: Settings, output: Output) -> None:
         for document in documents:
             output.record(document)
     elif documents:
-        rows = [
-            [d["code"], d["count"], _moment(d["firstAt"]), _moment(d["lastAt"]), d["detail"] or ""]
-            for d in documents
-        ]
-        output.table(["reason", "letters", "first", "last", "for example"], rows)
+        output.table(["reason", "letters", "ids", "first", "last", "for example"], list(map(row, documents)))
     else:
         output.line("There are no dead letters.", "green")
+
+
+def row(group: Mapping[str, Any]) -> list[object]:
+    """The group for a person, with the beginnings of some ids: as much of one as the commands need."""
+    ids = [name[:_BEGINNING] for name in group["someIds"]]
+    more = ["…"] if group["count"] > len(ids) else []
+    dates = [_moment(group["firstAt"]), _moment(group["lastAt"])]
+    return [group["code"], group["count"], " ".join(ids + more), *dates, group["detail"] or ""]
 
 
 async def show_letters(settings: Settings, output: Output, choice: Choice) -> None:

@@ -66,7 +66,7 @@ async def replay_letters(settings: Settings, output: Output, order: Order) -> No
             _summed(output, "replayed", tally),
         ):
             post = _Post(out, topology, order.routing_key, tally)
-            with _progress(output, box, "replayed", tally) as shown:
+            with _progress(output, box, "replayed", tally, len(order.choice.ids)) as shown:
                 await _many_at_once(_shown(_paced(order.choice.among(box), order.rate), shown), post.again)
     if tally.failed:
         raise Failed(f"{tally.failed} could not be sent again and stay where they are")
@@ -76,7 +76,7 @@ async def drop_letters(settings: Settings, output: Output, choice: Choice) -> No
     """Takes the letters meant off for good. No event tells of it, so each is logged."""
     tally = Tally()
     async with looking(settings) as box, _summed(output, "dropped", tally):
-        with _progress(output, box, "dropped", tally) as shown:
+        with _progress(output, box, "dropped", tally, len(choice.ids)) as shown:
             async for held in _shown(choice.among(box), shown):
                 await held.drop()
                 tally.done += 1
@@ -196,12 +196,20 @@ async def _shown(letters: AsyncIterator[Held], shown: Callable[[], None]) -> Asy
 
 
 @contextmanager
-def _progress(output: Output, box: DeadLetters, what: str, tally: Tally) -> Iterator[Callable[[], None]]:
-    """A bar of the letters looked at, drawn anew at each call."""
+def _progress(
+    output: Output, box: DeadLetters, what: str, tally: Tally, named: int
+) -> Iterator[Callable[[], None]]:
+    """A bar of the letters *named*, else of those looked at, drawn anew at each call."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=output.console, transient=True, disable=output.as_json) as progress:
-        task = progress.add_task(what, total=box.count)
-        yield lambda: progress.update(task, completed=box.seen, description=f"{tally.done} {what}")
+        task = progress.add_task(what, total=named or box.count)
+
+        def shown() -> None:
+            far = tally.done + tally.failed if named else box.seen
+            about = "" if named else "; looked at"
+            progress.update(task, completed=far, description=f"{tally.done} {what}{about}")
+
+        yield shown
 
 
 def _named(letter: Letter) -> dict[str, Any]:
