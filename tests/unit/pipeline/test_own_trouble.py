@@ -37,13 +37,13 @@ class Odd(Shop):
         super().__init__(**more)
         start = self.tenant.start
 
-        async def fails(folder: Any, info: Any, **options: Any) -> Any:
-            if ":odd-" not in info["Reference"]:
-                return await start(folder, info, **options)
+        async def fails(folder: Any, start_info: Any, **options: Any) -> Any:
+            if ":odd-" not in start_info["Reference"]:
+                return await start(folder, start_info, **options)
             await asyncio.sleep(slow)
             raise failure
 
-        self.tenant.start = fails  # type: ignore[method-assign]
+        self.tenant.start = fails  # type: ignore[method-assign, assignment]
 
     def named(self, name: str, count: int) -> list[Delivery]:
         """Deliveries of *count* requests."""
