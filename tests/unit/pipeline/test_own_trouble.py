@@ -43,7 +43,7 @@ class Odd(Shop):
             await asyncio.sleep(slow)
             raise failure
 
-        self.tenant.start = fails  # type: ignore[method-assign, assignment]
+        self.tenant.start = fails  # type: ignore[method-assign]
 
     def named(self, name: str, count: int) -> list[Delivery]:
         """Deliveries of *count* requests."""
