@@ -19,7 +19,7 @@ async def _asked(here: Station, count: int) -> list[str]:
 async def test_workers_are_replaced_one_by_one_under_load(
     amqp_url: str, prefix: str, simulator: Simulated, tmp_path: Path
 ) -> None:
-    """What a stopping worker has not sent another one has soon, as a new message with no window to wait out."""
+    """What a stopping worker has not sent another one has soon: a new message, with no window to wait."""
     # Taken slowly, so that each worker has some in hand that it has not sent when it is told to stop.
     simulator.seed({**SEED, "behaviour": {**SEED.get("behaviour", {}), "startsPerSecond": 20}})
     place: dict[str, Any] = {"AMQP_URL": amqp_url, "PREFIX": prefix, "ORCHESTRATOR_URL": simulator.onprem}
