@@ -136,7 +136,7 @@ def test_a_post_is_sent_only_on_proof(
 @settings(max_examples=50)
 @given(st.floats(0, 1e6) | st.just(float("inf")))
 def test_delays_are_steps_of_the_ladder(seconds: float) -> None:
-    """Only its queues exist: none within overshoots by over a quarter, none beyond falls short, but at the ends."""
+    """Only its queues exist: none within overshoots by over a quarter, none beyond falls short."""
     within, beyond = delay_within(seconds), delay_beyond(seconds)
     assert {within, beyond} <= set(DELAYS)
     assert within <= max(seconds * 1.25, DELAYS[0])
