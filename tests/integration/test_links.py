@@ -14,12 +14,13 @@ from station import Station, station
 from working import until
 
 from worker.broker.connection import Link, Reports
-from worker.broker.inbox import Inbox
+from worker.broker.inbox import _CONSUMER, Inbox
 from worker.broker.topology import Topology
 from worker.broker.watchdog import Watchdog
 
 _SOON_S = 0.2
 _PREFETCH = 3
+_MANY = 40
 
 
 @dataclass
@@ -80,7 +81,7 @@ async def here(amqp_url: str, prefix: str) -> AsyncIterator[Station]:
 async def _cancel_unseen(linked: Linked) -> None:
     """The broker forgets the consumer, and the library is not told: it awaits no answer and gets none."""
     channel: Any = linked.inbox._channel
-    frame = Basic.Cancel(consumer_tag=linked.inbox._tag, nowait=True)
+    frame = Basic.Cancel(consumer_tag=_CONSUMER, nowait=True)
     await channel.write_queue.put(ChannelFrame.marshall(channel_number=channel.number, frames=[frame]))
 
 
@@ -136,6 +137,45 @@ async def test_a_polite_stop_costs_a_message_no_more_than_it_must(amqp_url: str,
     counts = [message.headers.get("x-delivery-count", 0) for message in back if message]
     assert len(counts) == _PREFETCH
     assert set(counts) <= {0, 1}
+
+
+async def test_a_consumer_that_has_only_been_asked_for_ends_too(amqp_url: str, here: Station) -> None:
+    """The broker has not answered yet when the worker is told to stop: no consumer is left to give back to."""
+    linked = Linked(amqp_url, here.prefix)
+    await here.send(b"waits")
+    async with kept(linked):
+        while linked.inbox._channel is None:
+            await asyncio.sleep(0)
+        assert linked.losses == []
+        await linked.inbox.close()
+        async for delivery in linked.inbox:
+            delivery.give_back()
+        await linked.inbox.flush()
+        await here.until_waiting("start", 1)
+        queue = await here.channel.declare_queue(Topology(here.prefix).start, passive=True)
+        assert queue.declaration_result.consumer_count == 0
+        assert linked.inbox.taken <= 1
+
+
+async def test_nothing_is_under_way_when_the_consumer_ends(amqp_url: str, here: Station) -> None:
+    """What the last acks make the broker send is taken: no message counts as delivered that nobody saw."""
+    linked = Linked(amqp_url, here.prefix)
+    for _ in range(_MANY):
+        await here.send(b"one of many")
+    async with kept(linked):
+        async for delivery in linked.inbox:
+            delivery.ack()
+            if linked.inbox.taken % _PREFETCH == 0:
+                await linked.inbox.flush()
+                await linked.inbox.close()
+                break
+        async for delivery in linked.inbox:
+            delivery.ack()
+        await linked.inbox.flush()
+        await here.until_waiting("start", _MANY - linked.inbox.taken)
+    queue = await here.channel.get_queue(Topology(here.prefix).start, ensure=False)
+    left = [await queue.get(timeout=5) for _ in range(_MANY - linked.inbox.taken)]
+    assert [message for message in left if message is None or message.redelivered] == []
 
 
 async def test_a_link_that_is_told_to_end_in_the_handshake_ends() -> None:

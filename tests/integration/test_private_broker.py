@@ -116,9 +116,14 @@ async def _until_killed(node: PrivateNode, home: Path, worker: Working, simulato
 
 def _queues_with_stream(node: PrivateNode) -> str:
     """RabbitMQ 3.10 loses a stream for good when it is killed in the moment after the stream's creation."""
-    while ".audit\trunning" not in (queues := node.ctl("list_queues", "name", "state")):
-        pass
-    return queues
+    listed: list[str] = []
+
+    def runs() -> bool:
+        listed[:] = [node.ctl("list_queues", "name", "state")]
+        return ".audit\trunning" in listed[0]
+
+    _await(runs, "the stream runs")
+    return listed[0]
 
 
 async def _connecting(url: str, timeout: float | None = None) -> Exception | None:  # noqa: ASYNC109 - the library's
@@ -187,6 +192,8 @@ def test_an_end_in_the_middle_of_the_start_leaves_nothing_behind(
     command = [sys.executable, "-m", "simulator.rabbitmq", "--", "never-started"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as wrapper:
         _await(lambda: bool(begun(home)), "the node is starting")
+        # Each program that a node runs is for a moment a copy of it with a group of its own.
+        _await(lambda: len(_groups(home)) == 1, "it has one group")
         (group,) = _groups(home)
         wrapper.send_signal(number)
         code = wrapper.wait(_WITHIN_S)

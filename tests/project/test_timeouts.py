@@ -38,8 +38,9 @@ _LASTS = "it may last: the heartbeat ends a dead connection, that its session, a
 NEEDS_NONE = {
     # A queue, an event or a task of our own: nobody outside is asked.
     "broker/acks.py::run: self._settled.wait()": "our own event",
-    "broker/acks.py::flush: self._sending": "our own lock, held for the frames of one moment",
+    "broker/acks.py::flush: self.withheld": "our own lock, held while frames are queued, or `_cancel`",
     "broker/confirms.py::_write: self._due.wait()": "our own event",
+    "broker/inbox.py::_cancel: acks.withheld": "our own lock, held while frames are queued",
     "broker/confirms.py::_end: self._ended": "our own future, which `end` resolves",
     "broker/connection.py::ended: part": "a part of a session, which is looked at in its place",
     "broker/connection.py::together: asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)": "our tasks",

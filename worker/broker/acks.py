@@ -24,7 +24,8 @@ class Acks:
         self._in_hand: dict[int, bool] = {}
         self._returned: list[int] = []
         self._settled = asyncio.Event()
-        self._sending = asyncio.Lock()
+        self.withheld = asyncio.Lock()
+        """While it is held no frame leaves, and the broker has no reason to send more than it has sent."""
 
     @property
     def is_open(self) -> bool:
@@ -37,8 +38,11 @@ class Acks:
         return sum(not settled for settled in self._in_hand.values())
 
     def taken(self, tag: int) -> None:
-        """A delivery came."""
+        """A delivery came. While acks are withheld, the answer to a get may come behind younger ones."""
+        in_order = tag > next(reversed(self._in_hand), 0)
         self._in_hand[tag] = False
+        if not in_order:
+            self._in_hand = dict(sorted(self._in_hand.items()))
 
     def ack(self, tag: int) -> None:
         """Settles a delivery; a second time changes nothing."""
@@ -64,7 +68,7 @@ class Acks:
 
     async def flush(self, *, stragglers: bool = True) -> None:
         """Sends what is settled now; without *stragglers* only what one frame can settle."""
-        async with self._sending:
+        async with self.withheld:
             await self._flush(stragglers=stragglers)
 
     async def _flush(self, *, stragglers: bool) -> None:

@@ -20,6 +20,7 @@ from worker.broker.watchdog import Watchdog
 from worker.domain.messages import Message
 
 _TIMEOUT_S = 10.0
+_CONSUMER = "jobrelay"  # the only one of its channel
 
 
 class Delivery:
@@ -63,7 +64,6 @@ class Inbox:
         self._closed = self._ended = False
         self._channel: Channel | None = None
         self._acks: Acks | None = None
-        self._tag: str | None = None
         self.taken = 0
         """How many deliveries have come by now."""
 
@@ -86,11 +86,21 @@ class Inbox:
     async def close(self) -> None:
         """Asks for no more. What the broker has sent until it heard of that still comes."""
         self._closed = True
-        if self._channel is not None and self._tag is not None:
+        if self._channel is not None and self._acks is not None:
             with suppress(AMQPError, OSError, TimeoutError, RuntimeError):
-                await self._channel.basic_cancel(self._tag, timeout=_TIMEOUT_S)
+                await self._cancel(self._channel, self._acks)
         self._ended = True
         self._waiting.put_nowait(None)
+
+    async def _cancel(self, channel: Channel, acks: Acks) -> None:
+        """Ends the consumer when nothing is under way to it.
+
+        What is, the channel of a quorum queue returns, counted as delivered though nobody saw it (measured on
+        RabbitMQ 3.10). Acks bring more; and a get is answered after what they have brought.
+        """
+        async with acks.withheld:
+            self._take(await channel.basic_get(self._queue, timeout=_TIMEOUT_S), acks)
+            await channel.basic_cancel(_CONSUMER, timeout=_TIMEOUT_S)
 
     async def flush(self) -> None:
         """Sends the acknowledgements that are due."""
@@ -116,10 +126,10 @@ class Inbox:
             cancelled.set()
 
         channel.on_consumer_cancel_callbacks.add(on_cancel)
-        if not self._closed:
-            begun = await channel.basic_consume(self._queue, on_message, timeout=_TIMEOUT_S)
-            self._tag = begun.consumer_tag
         self._channel, self._acks = channel, acks
+        if not self._closed:
+            tag = _CONSUMER
+            await channel.basic_consume(self._queue, on_message, consumer_tag=tag, timeout=_TIMEOUT_S)
         self._up()
         watched = self._watchdog.look_after(looking, self._queue, self)
         await together(acks.run(), gone(channel), self._cancelled(cancelled), watched)

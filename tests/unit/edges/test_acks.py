@@ -87,6 +87,18 @@ async def test_a_prefix_goes_in_one_frame() -> None:
     assert channel.held == {4, 5}
 
 
+async def test_what_comes_late_is_not_acknowledged_with_what_it_came_behind() -> None:
+    """The answer to a get is seen after deliveries that are younger by their tags."""
+    acks, channel = channel_of(4)
+    acks = Acks(channel)  # type: ignore[arg-type]
+    for tag in (1, 3, 4, 2):
+        acks.taken(tag)
+    for tag in (1, 3, 4):
+        acks.ack(tag)
+    await acks.flush(stragglers=False)
+    assert channel.held == {2, 3, 4}
+
+
 async def test_a_straggler_holds_its_neighbours_for_a_moment_only() -> None:
     """What is settled beyond it goes by itself after a few rounds; it itself stays."""
     acks, channel = channel_of(4)
