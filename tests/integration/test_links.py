@@ -140,11 +140,11 @@ async def test_a_polite_stop_costs_a_message_no_more_than_it_must(amqp_url: str,
 
 
 async def test_a_consumer_that_has_only_been_asked_for_ends_too(amqp_url: str, here: Station) -> None:
-    """The broker has not answered yet when the worker is told to stop: no consumer is left to give back to."""
+    """The broker has not answered yet when the worker is told to stop: no consumer is left behind."""
     linked = Linked(amqp_url, here.prefix)
     await here.send(b"waits")
     async with kept(linked):
-        while linked.inbox._channel is None:
+        while linked.inbox._channel is None:  # noqa: ASYNC110 - any event would come too late
             await asyncio.sleep(0)
         assert linked.losses == []
         await linked.inbox.close()
