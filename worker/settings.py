@@ -8,23 +8,15 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import parse_qsl, urlsplit
+from typing import Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    SecretStr,
-    StringConstraints,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as NotRead
 
+from worker.forms import BrokerUrl, Folder, Positive, Prefix, RedisUrl, Url, WebhookSecret
+
 _PREFIX = "JOBRELAY_"
-_GUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 # Read by the program itself or by its scripts, not settings of the worker.
 _BESIDE = frozenset({"SECRETS_DIR", "REQUIRE", "FACTS_DIR"})
 
@@ -34,63 +26,9 @@ _NEEDED_BY = {
     "user_key": ("client_id", "user_key"),
     "password": ("username", "password"),
 }
-_ENCODED = (
-    "special characters in a password must be percent-encoded, such as %2F for /, %23 for # and %3F for ?"
-)
-
-_REDIS_TLS = frozenset({"ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_keyfile"})
-
-
-def _is_url(text: str, *schemes: str) -> bool:
-    """Whether *text* names a host, read as its writer meant: what follows the host has no `@`."""
-    try:
-        url = urlsplit(text)
-        named = url.scheme in schemes and url.hostname and url.port != 0
-    except ValueError:  # its text quotes the URL, password and all
-        return False
-    return bool(named) and not re.search(r"\s", text) and "@" not in f"{url.path}{url.query}{url.fragment}"
-
-
-def _open_url(text: str) -> str:
-    if "@" in text or not _is_url(text, "http", "https"):
-        raise ValueError("must be like https://host/path, with no user and no password in it")
-    return text
-
-
-def _broker_url(value: SecretStr) -> SecretStr:
-    if not _is_url(value.get_secret_value(), "amqp", "amqps"):
-        raise ValueError(f"must be like amqp://user:password@host:port/vhost; {_ENCODED}")
-    return value
-
-
-def _redis_url(value: SecretStr) -> SecretStr:
-    text = value.get_secret_value()
-    if not _is_url(text, "redis", "rediss") or not re.fullmatch(r"/?[0-9]{0,9}", urlsplit(text).path):
-        raise ValueError(f"must be like redis://user:password@host:port/0; {_ENCODED}")
-    url = urlsplit(text)
-    allowed = _REDIS_TLS if url.scheme == "rediss" else frozenset()
-    if {name for name, _ in parse_qsl(url.query, keep_blank_values=True)} - allowed:
-        raise ValueError(
-            f"after ? it takes {', '.join(sorted(_REDIS_TLS))}, with rediss:// only; for the rest, {_ENCODED}"
-        )
-    return value
-
-
-def _folder(text: str) -> str:
-    if re.match("(id|key):", text) and not re.fullmatch(f"id:[0-9]{{1,18}}|key:{_GUID}", text):
-        raise ValueError("must be a path, id:N with N a number, or key:GUID")
-    return text
-
 
 # Fixed already, so that deployments can be written; nothing reads them so far.
-NOT_USED_YET = frozenset({"webhook_secret", "audit_database_url"})
-
-Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,27}$")]
-Url = Annotated[str, AfterValidator(_open_url)]
-Folder = Annotated[str, AfterValidator(_folder)]
-BrokerUrl = Annotated[SecretStr, AfterValidator(_broker_url)]
-RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NOT_USED_YET = frozenset({"audit_database_url"})
 
 
 class SettingsError(Exception):
@@ -132,13 +70,20 @@ class Settings(BaseSettings):
     concurrency: int = Field(
         64, ge=1, le=2000, description="requests in hand at once, the prefetch of P.start"
     )
-    http_port: int = Field(8080, ge=0, le=65535, description="port of /livez, /readyz, /metrics; 0 picks one")
+    http_port: int = Field(
+        8080, ge=0, le=65535, description="port of /livez, /readyz, /metrics and webhooks; 0 picks one"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
     log_format: Literal["json", "console"] | None = Field(None, description="json, or console on a terminal")
     redis_url: RedisUrl | None = Field(
         None, description="Redis >= 6 or Valkey: one ledger for all replicas, such as redis://host:6379/0"
     )
-    webhook_secret: SecretStr | None = Field(None, description="secret of webhook signatures (not used yet)")
+    webhook_secret: WebhookSecret | None = Field(
+        None, description="secret that Orchestrator signs its webhook notices with; none: none are taken"
+    )
+    webhook_secret_previous: WebhookSecret | None = Field(
+        None, description="the secret before that one: its signatures are good too, while secrets change"
+    )
     http_timeout_s: Positive = Field(30, description="total time for one call to Orchestrator")
     grace_s: Positive = Field(45, description="time to finish what is in hand at a stop")
     heartbeat_s: int = Field(5, ge=1, le=60, description="AMQP heartbeat")
@@ -181,6 +126,15 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What wins over what; no `.env` file is read."""
         return init_settings, env_settings, file_secret_settings
+
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """What a webhook notice may be signed with, the newest first; none without WEBHOOK_SECRET."""
+        texts = [
+            value.get_secret_value() if value else ""
+            for value in (self.webhook_secret, self.webhook_secret_previous)
+        ]
+        return tuple(filter(None, texts)) if texts[0] else ()
 
     def missing_credentials(self) -> list[str]:
         """The settings that AUTH needs and that are absent, by their full names."""

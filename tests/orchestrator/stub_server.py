@@ -15,8 +15,9 @@ from pydantic import TypeAdapter
 
 from worker.domain.failures import Failure
 from worker.domain.processes import Folder
+from worker.forms import Url
 from worker.orchestrator import Client
-from worker.settings import Settings, Url
+from worker.settings import Settings
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -60,6 +60,8 @@ def test_a_missing_broker_is_named_with_its_form(monkeypatch: pytest.MonkeyPatch
         ("CONCURRENCY", "0", "JOBRELAY_CONCURRENCY: "),
         ("COMMIT_SLACK_S", "inf", "JOBRELAY_COMMIT_SLACK_S: .*finite"),
         ("POLL_INTERVAL_S", "nan", "JOBRELAY_POLL_INTERVAL_S: .*finite"),
+        ("WEBHOOK_SECRET", "x" * 101, "JOBRELAY_WEBHOOK_SECRET must be 1 to 100 characters"),
+        ("WEBHOOK_SECRET_PREVIOUS", "   ", "JOBRELAY_WEBHOOK_SECRET_PREVIOUS must be 1 to 100 characters"),
         ("GRACE_S", "35", "JOBRELAY_GRACE_S must be at least HTTP_TIMEOUT_S . 10 = 40"),
     ],
 )
@@ -174,6 +176,24 @@ def test_a_setting_that_does_not_exist_names_the_nearest_that_does() -> None:
         "JOBRELAY_PREFX is not a setting of Jobrelay; did you mean JOBRELAY_PREFIX?",
         "JOBRELAY_ZZZZ is not a setting of Jobrelay",
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "good"),
+    [
+        ({}, ()),
+        ({"webhook_secret": ""}, ()),
+        ({"webhook_secret": "new"}, ("new",)),
+        ({"webhook_secret": "new", "webhook_secret_previous": "old"}, ("new", "old")),
+        ({"webhook_secret": "new", "webhook_secret_previous": ""}, ("new",)),
+        ({"webhook_secret_previous": "old"}, ()),
+    ],
+)
+def test_the_secret_before_is_good_beside_a_newer_one_only(
+    given: dict[str, str], good: tuple[str, ...]
+) -> None:
+    """An empty one is none: nobody's signature is made with it."""
+    assert Settings.model_validate({"amqp_url": URL, **given}).webhook_secrets == good
 
 
 @pytest.mark.parametrize(

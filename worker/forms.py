@@ -1,0 +1,71 @@
+"""What the text of a setting must look like; where it does not, a line that says so and quotes none of it."""
+
+import re
+from typing import Annotated
+from urllib.parse import parse_qsl, urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints
+
+_GUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_ENCODED = (
+    "special characters in a password must be percent-encoded, such as %2F for /, %23 for # and %3F for ?"
+)
+_LONGEST_WEBHOOK_SECRET = 100
+_REDIS_TLS = frozenset({"ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_keyfile"})
+
+
+def _is_url(text: str, *schemes: str) -> bool:
+    """Whether *text* names a host, read as its writer meant: what follows the host has no `@`."""
+    try:
+        url = urlsplit(text)
+        named = url.scheme in schemes and url.hostname and url.port != 0
+    except ValueError:  # its text quotes the URL, password and all
+        return False
+    return bool(named) and not re.search(r"\s", text) and "@" not in f"{url.path}{url.query}{url.fragment}"
+
+
+def _open_url(text: str) -> str:
+    if "@" in text or not _is_url(text, "http", "https"):
+        raise ValueError("must be like https://host/path, with no user and no password in it")
+    return text
+
+
+def _broker_url(value: SecretStr) -> SecretStr:
+    if not _is_url(value.get_secret_value(), "amqp", "amqps"):
+        raise ValueError(f"must be like amqp://user:password@host:port/vhost; {_ENCODED}")
+    return value
+
+
+def _redis_url(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not _is_url(text, "redis", "rediss") or not re.fullmatch(r"/?[0-9]{0,9}", urlsplit(text).path):
+        raise ValueError(f"must be like redis://user:password@host:port/0; {_ENCODED}")
+    url = urlsplit(text)
+    allowed = _REDIS_TLS if url.scheme == "rediss" else frozenset()
+    if {name for name, _ in parse_qsl(url.query, keep_blank_values=True)} - allowed:
+        raise ValueError(
+            f"after ? it takes {', '.join(sorted(_REDIS_TLS))}, with rediss:// only; for the rest, {_ENCODED}"
+        )
+    return value
+
+
+def _folder(text: str) -> str:
+    if re.match("(id|key):", text) and not re.fullmatch(f"id:[0-9]{{1,18}}|key:{_GUID}", text):
+        raise ValueError("must be a path, id:N with N a number, or key:GUID")
+    return text
+
+
+def _webhook_secret(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if len(text) > _LONGEST_WEBHOOK_SECRET or (text and not text.strip()):
+        raise ValueError(f"must be 1 to {_LONGEST_WEBHOOK_SECRET} characters, as Orchestrator takes no more")
+    return value
+
+
+Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,27}$")]
+Url = Annotated[str, AfterValidator(_open_url)]
+Folder = Annotated[str, AfterValidator(_folder)]
+BrokerUrl = Annotated[SecretStr, AfterValidator(_broker_url)]
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]
