@@ -4,11 +4,12 @@ Deliveries and the outbox of one test write into one *journal*, so that it tells
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from worker.domain.events import Event
+from worker.domain.failures import Overtaken
 from worker.domain.messages import Message
 
 NOW = 1_795_000_000.0
@@ -72,9 +73,9 @@ class Outbox:
         self._gates: dict[str, asyncio.Event] = {}
         self._broken: dict[str, Exception] = {}
 
-    async def announce(self, event: Event) -> None:
+    async def announce(self, event: Event, wanted: Callable[[], bool] | None = None) -> None:
         """Publishes an event."""
-        await self._confirmed("announce")
+        await self._confirmed("announce", wanted)
         self.events.append(event)
 
     async def track(self, document: Mapping[str, Any]) -> None:
@@ -90,9 +91,11 @@ class Outbox:
         self.deferred.append((message, seconds, dict(headers)))
         self.again.append(dict(again))
 
-    async def bury(self, message: Message, headers: Mapping[str, Any]) -> None:
+    async def bury(
+        self, message: Message, headers: Mapping[str, Any], wanted: Callable[[], bool] | None = None
+    ) -> None:
         """Keeps a message in the dead letters."""
-        await self._confirmed("bury")
+        await self._confirmed("bury", wanted)
         self.buried.append((message, dict(headers)))
 
     def hold(self, verb: str) -> asyncio.Event:
@@ -113,10 +116,12 @@ class Outbox:
         headers = {**message.headers, **headers}
         return Delivery(replace(message, headers=headers, redelivered=False), self.journal)
 
-    async def _confirmed(self, verb: str) -> None:
+    async def _confirmed(self, verb: str, wanted: Callable[[], bool] | None = None) -> None:
         if verb in self._gates:
             await self._gates[verb].wait()
         await asyncio.sleep(0)
+        if wanted is not None and not wanted():
+            raise Overtaken
         if verb in self._broken:
             raise self._broken.pop(verb)
         self.journal.append(verb)

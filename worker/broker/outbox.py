@@ -23,11 +23,14 @@ from worker.broker.properties import (
 )
 from worker.broker.topology import START_KEY, Topology
 from worker.domain.events import Event
+from worker.domain.failures import Overtaken
 from worker.domain.messages import Message
 
 # Long, because a blocked broker confirms late: giving up means a second copy of the message.
 _CONFIRM_TIMEOUT_S = 30.0
 _REFUSED_LEAST_S, _REFUSED_MOST_S = 1.0, 30.0
+
+Wanted = Callable[[], bool]
 
 _log = structlog.get_logger(__name__)
 
@@ -75,13 +78,12 @@ class Outbox:
         self._one_suspect = asyncio.Lock()
         self._opened = asyncio.Event()
 
-    async def announce(self, event: Event) -> None:
+    async def announce(self, event: Event, wanted: Wanted | None = None) -> None:
         """Publishes an event, then gives it to be sent to its request's `reply_to`."""
         body = orjson.dumps(event.document())
         properties = properties_of_event(event)
-        await self._publish(
-            _Parcel(self._topology.events, event.routing_key, body, properties, mandatory=False)
-        )
+        parcel = _Parcel(self._topology.events, event.routing_key, body, properties, mandatory=False)
+        await self._publish(parcel, wanted)
         reply_to = short(event.sender.reply_to)
         if reply_to:
             self._reply(reply_to, body, event)
@@ -101,6 +103,7 @@ class Outbox:
         """Sends a request round the delay queue of *seconds*; it comes back as a start-job request."""
         exchange, bare = self._topology.delay(seconds), partial(bare_properties_of, message, again)
         first = _Parcel(exchange, START_KEY, message.body, properties_of(message, headers), bare)
+        await self._opened.wait()
         try:
             if await self._publish_once(first):
                 return
@@ -108,14 +111,18 @@ class Outbox:
             await self._refused(exchange, error, _REFUSED_LEAST_S)
         await self._publish(replace(first, properties=properties_of(message, again)))
 
-    async def bury(self, message: Message, headers: Mapping[str, Any]) -> None:
+    async def bury(self, message: Message, headers: Mapping[str, Any], wanted: Wanted | None = None) -> None:
         """Keeps a message in the dead letters."""
         properties, bare = properties_of(message, headers), partial(bare_properties_of, message, headers)
-        await self._publish(_Parcel(self._topology.dead, message.routing_key, message.body, properties, bare))
+        parcel = _Parcel(self._topology.dead, message.routing_key, message.body, properties, bare)
+        await self._publish(parcel, wanted)
 
-    async def _publish(self, parcel: _Parcel) -> None:
+    async def _publish(self, parcel: _Parcel, wanted: Wanted | None = None) -> None:
         pause = _REFUSED_LEAST_S
         while True:
+            await self._opened.wait()
+            if wanted is not None and not wanted():
+                raise Overtaken("the delivery that it settles is lost")
             try:
                 if await self._publish_once(parcel):
                     return
@@ -125,7 +132,6 @@ class Outbox:
 
     async def _publish_once(self, parcel: _Parcel) -> bool:
         """False when it may be there or not. Raises `DeliveryError` when the broker did not take it."""
-        await self._opened.wait()
         publisher, connection = self._publisher, self._connection
         if publisher is None:
             return False

@@ -53,6 +53,10 @@ class Later(StrEnum):
     INTERNAL_ERROR = "internal_error"
 
 
+class Overtaken(Exception):
+    """No failure: somebody else has the message by now, and says what becomes of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """One thing wrong in a request: a JSON pointer to the place, and what is wrong there."""

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from worker.domain.events import Sender
-from worker.domain.failures import Rejected
+from worker.domain.failures import Overtaken, Rejected
 from worker.domain.messages import Message, past_of
 from worker.domain.outcomes import Deferred, Outcome, Refused, Repeated, Returned, Started
 from worker.domain.requests import FolderRef
@@ -61,6 +61,8 @@ class Consumer:
         """Sees one delivery to its settlement. A defect of ours costs this delivery a delay, nobody else."""
         try:
             await self._handle(delivery)
+        except Overtaken:
+            _log.info("request.overtaken", message_id=delivery.message.message_id)
         except Exception:  # noqa: BLE001 - whatever it is, the neighbours must not pay for it
             _log.exception("request.unsettled", message_id=delivery.message.message_id)
             await asyncio.sleep(_AFTER_DEFECT_S)

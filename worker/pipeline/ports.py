@@ -32,10 +32,11 @@ class Outbox(Protocol):
     """Publishes, confirmed. Every method returns once the broker has taken the message.
 
     It waits through a lost connection and a blocked one, and repeats a publish whose confirm was lost:
-    the same message may then be there twice, and carries the same event id.
+    the same message may then be there twice, and carries the same event id. Before each try it asks *wanted*,
+    where that is given: what has waited may be untrue by now. A no raises `Overtaken`.
     """
 
-    async def announce(self, event: Event) -> None:
+    async def announce(self, event: Event, wanted: Callable[[], bool] | None = None) -> None:
         """Publishes *event* to the events exchange, and to its request's `reply_to` as far as that works."""
 
     async def track(self, document: Mapping[str, Any]) -> None:
@@ -49,7 +50,9 @@ class Outbox(Protocol):
         Where the confirm was lost it may be there already: what is sent then carries *again* instead.
         """
 
-    async def bury(self, message: Message, headers: Mapping[str, Any]) -> None:
+    async def bury(
+        self, message: Message, headers: Mapping[str, Any], wanted: Callable[[], bool] | None = None
+    ) -> None:
         """Keeps *message* in the dead letters, byte for byte, with *headers* added to its own."""
 
 

@@ -53,6 +53,10 @@ class Case:
         """The SHA-256 of the body: what tells two bodies of one request id apart."""
         return sha256(self.message.body).hexdigest()
 
+    def in_hand(self) -> bool:
+        """False once the broker has given the message to somebody else."""
+        return self.delivery.is_open
+
     def entry(self, folder_id: int | None = None) -> Entry:
         """What the ledger is to know of this attempt, which sends its POST to *folder_id*."""
         message_id = self.message.message_id
@@ -98,7 +102,10 @@ class Settler:
         self._clock = clock
 
     async def settle(self, case: Case, outcome: Outcome) -> None:
-        """Says what became of the request, then settles its message. Returns when all of it is confirmed."""
+        """Says what became of the request, then settles its message. Returns when all of it is confirmed.
+
+        Raises `Overtaken` where its end is no longer for this worker to tell.
+        """
         match outcome:
             case Started():
                 await self._started(case, outcome)
@@ -152,13 +159,16 @@ class Settler:
             "attempts": [attempt.document() for attempt in past.history],
             "deadLetterId": headers["jobrelay-dead-letter-id"],
         }
-        await self._outbox.bury(case.message, headers)
-        await self._outbox.announce(events.request_rejected(self._source, case.sender, why, burial, now))
+        event = events.request_rejected(self._source, case.sender, why, burial, now)
+        # Whoever has the message by now may have started it.
+        await self._outbox.bury(case.message, headers, case.in_hand)
+        await self._outbox.announce(event, case.in_hand)
 
     async def _unsettled(self, case: Case, unsettled: Unsettled) -> None:
         reason = (Code.OUTCOME_UNKNOWN, unsettled.detail)
         headers = letter(case.message, case.past, reason, self._host, self._clock())
-        await self._outbox.bury(case.message, headers | doubt(unsettled.safe_at, case.folder_id))
+        headers |= doubt(unsettled.safe_at, case.folder_id)
+        await self._outbox.bury(case.message, headers, case.in_hand)
 
     async def _deferred(self, case: Case, deferred: Deferred) -> None:
         now, past = self._clock(), case.past

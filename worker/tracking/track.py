@@ -14,7 +14,7 @@ import structlog
 
 from worker.contracts import parse, violations
 from worker.domain.events import ids_of, job_duplicate, job_state
-from worker.domain.failures import Code, Rejected, Unavailable
+from worker.domain.failures import Code, Overtaken, Rejected, Unavailable
 from worker.domain.jobs import Job, is_news
 from worker.domain.messages import letter, past_of
 from worker.domain.outcomes import own_and_surplus
@@ -59,6 +59,8 @@ class Tracker:
         """Sees one job to its next news. A defect of ours costs this job a delay, nobody else."""
         try:
             await self._follow_on(delivery, source, interval_s)
+        except Overtaken:
+            _log.info("job.overtaken", message_id=delivery.message.message_id)
         except Exception:  # noqa: BLE001 - whatever it is, the other jobs must not pay for it
             _log.exception("job.unsettled", message_id=delivery.message.message_id)
             await self._stopping.pause(_AFTER_DEFECT_S)
@@ -74,7 +76,8 @@ class Tracker:
             if seen is None:
                 delivery.give_back()
                 return
-            await self._outbox.announce(job_state(source, known, seen, self._clock()))
+            event = job_state(source, known, seen, self._clock())
+            await self._outbox.announce(event, lambda: delivery.is_open)
             if seen.terminal and known["doubted"]:
                 await self._tell_surplus(source, known)
             if not seen.terminal:

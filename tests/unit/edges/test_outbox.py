@@ -14,6 +14,7 @@ from worker.broker.connection import SessionOver
 from worker.broker.outbox import Outbox
 from worker.broker.topology import Topology
 from worker.domain.events import Event, Sender
+from worker.domain.failures import Overtaken
 from worker.domain.messages import Message
 
 EVENT = Event("job-created.v1", "job.created", "id-1", "urn:x", None, "2026-11-21T10:00:00Z", {}, Sender("r"))
@@ -74,6 +75,15 @@ async def test_what_was_not_confirmed_is_said_again(verb: str, met: Exception) -
     assert first[0] == second[0]
     assert asyncio.get_running_loop().time() - began >= 1
     assert len(publisher.ends) == (met is CAME_BACK), "it is declared anew with the next session"
+
+
+@pytest.mark.parametrize("verb", ["announce", "bury"])
+async def test_what_is_no_longer_wanted_is_not_said_again(verb: str) -> None:
+    """While the connection was away somebody else got the message, and may have said something else."""
+    outbox, publisher = _outbox(LOST)
+    with pytest.raises(Overtaken):
+        await getattr(outbox, verb)(*_VERBS[verb], lambda: not publisher.sent)
+    assert len(publisher.sent) == 1
 
 
 @pytest.mark.parametrize("verb", _VERBS)

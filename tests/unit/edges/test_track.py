@@ -165,6 +165,19 @@ async def test_an_older_row_is_not_told() -> None:
     assert [event.data["state"] for event in post.outbox.events] == ["Stopped"]
 
 
+async def test_a_state_that_could_not_be_told_in_time_is_left_to_whoever_has_the_job_now() -> None:
+    """Invariant 6: he may have told its end while this tracker waited for the broker."""
+    post = Post()
+    post.tenant.meets("job", post.row("Running"))
+    confirm, delivery = post.outbox.hold("announce"), post.delivery()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(post.follow(delivery))
+        await asyncio.sleep(60)
+        delivery.lose()
+        confirm.set()
+    assert (post.outbox.events, post.outbox.tracked) == ([], [])
+
+
 @pytest.mark.parametrize("how", ["the worker stops", "the channel is lost"])
 async def test_a_job_in_hand_is_left_to_others_when(how: str) -> None:
     """Given back at a stop, let go with its channel; nothing is said of it."""

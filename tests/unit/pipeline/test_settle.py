@@ -215,3 +215,19 @@ async def test_a_start_is_remembered_as_told_only_when_all_of_it_is_confirmed(ve
     told = await shop.ledger.known("inc-1")
     assert told is not None
     assert told.settled
+
+
+@pytest.mark.parametrize("verb", ["bury", "announce"])
+async def test_no_rejection_is_told_of_a_message_that_somebody_else_has(verb: str) -> None:
+    """Invariant 3: he may have started it while this worker waited for the broker."""
+    shop = Shop()
+    shop.tenant.meets("start", Rejected(Code.ORCHESTRATOR_REFUSED, "no"))
+    confirm, delivery = shop.outbox.hold(verb), shop.delivery()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(shop.handle(delivery))
+        await asyncio.sleep(60)
+        delivery.lose()
+        confirm.set()
+    assert shop.outbox.keys() == []
+    assert len(shop.outbox.buried) == (verb == "announce")
+    assert await shop.ledger.known("inc-1") is None
