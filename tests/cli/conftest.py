@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -11,11 +12,13 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
 from typer.testing import CliRunner
+from warm import started
 
 from worker import logs
 from worker.cli.main import app
 
 T = TypeVar("T")
+_WITHIN_S = 60
 IDS = tuple(f"{n}a5e0000-0000-4000-8000-00000000000{n}" for n in (1, 2, 3))
 CODES = ("expired", "process_unknown", "process_unknown")
 
@@ -42,6 +45,40 @@ class Shell:
         result = CliRunner().invoke(app, arguments, input=answer)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return Said(result.exit_code, result.stdout, result.stderr)
+
+
+class Running:
+    """A command in a process of its own; *terminal* is where it writes instead of into pipes."""
+
+    def __init__(self, *arguments: str, terminal: int | None = None) -> None:
+        pipes = [os.pipe() for _ in range(2)]
+        self._said = [open(hears) for hears, _ in pipes]  # noqa: PTH123, SIM115 - closed by `end`
+        (_, out), (_, err) = pipes
+        output = (out if terminal is None else terminal, err)
+        self._process = started("-m", "worker", *arguments, output=output)
+        for says in (out, err):
+            os.close(says)
+
+    def first(self, stream: str = "stdout") -> str:
+        """The first line it writes there."""
+        return self._said[("stdout", "stderr").index(stream)].readline()
+
+    def interrupt(self) -> int:
+        """Its exit code after Ctrl-C."""
+        self.signal()
+        return self.end()[0]
+
+    def signal(self) -> None:
+        """Types Ctrl-C."""
+        self._process.send_signal(signal.SIGINT)
+
+    def end(self) -> tuple[int, str, str]:
+        """Its exit code and what it wrote."""
+        code = self._process.wait(_WITHIN_S)
+        out, err = [stream.read() for stream in self._said]
+        for stream in self._said:
+            stream.close()
+        return code, out, err
 
 
 @pytest.fixture

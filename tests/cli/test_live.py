@@ -2,54 +2,21 @@
 
 import asyncio
 import json
-import os
 import secrets
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import aio_pika
 import pytest
-from conftest import Shell
+from conftest import Running, Shell
 from simulated import Simulated
 from tenant import CLIENT_ID
-from warm import started
 from working import Working
 from yarl import URL
 
 from worker.broker.topology import Topology, declare
 
-WITHIN_S = 60
 PLANTED = "simulated-secret"  # the client's secret: it must be nowhere
-
-
-class Running:
-    """A command in a process of its own."""
-
-    def __init__(self, *arguments: str) -> None:
-        pipes = [os.pipe() for _ in range(2)]
-        self._said = [open(hears) for hears, _ in pipes]  # noqa: PTH123, SIM115 - closed by `end`
-        (_, out), (_, err) = pipes
-        self._process = started("-m", "worker", *arguments, output=(out, err))
-        for says in (out, err):
-            os.close(says)
-
-    def first(self, stream: str = "stdout") -> str:
-        """The first line it writes there."""
-        return self._said[("stdout", "stderr").index(stream)].readline()
-
-    def interrupt(self) -> int:
-        """Its exit code after Ctrl-C."""
-        self._process.send_signal(signal.SIGINT)
-        return self.end()[0]
-
-    def end(self) -> tuple[int, str, str]:
-        """Its exit code and what it wrote."""
-        code = self._process.wait(WITHIN_S)
-        out, err = [stream.read() for stream in self._said]
-        for stream in self._said:
-            stream.close()
-        return code, out, err
 
 
 @pytest.fixture

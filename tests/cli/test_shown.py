@@ -8,9 +8,10 @@ import pytest
 from rich.console import Console
 
 from worker.cli.dead import resend
-from worker.cli.follow import Story, describe
+from worker.cli.follow import describe
 from worker.cli.output import Output, table_of
-from worker.cli.screen import tell_results
+from worker.cli.start.screen import span, standing, tell_results
+from worker.cli.start.story import Story
 
 KEY = "99587436-4ce5-480d-988c-6d7f43787a2c"
 COLUMNS = ("job", "process", "folder", "state")
@@ -19,9 +20,14 @@ JOB = (KEY, "SupportTriage_QuickstartDemo", "Operations/Zürich", "Successful")
 
 def drawn(columns: tuple[str, ...], rows: list[Any], width: int) -> list[str]:
     """The lines of a table on a terminal of *width*."""
+    return drawn_as(table_of(columns, rows, width), width)
+
+
+def drawn_as(picture: Any, width: int = 80) -> list[str]:
+    """The lines of what is drawn on a terminal of *width*."""
     console = Console(width=width, highlight=False)
     with console.capture() as captured:
-        console.print(table_of(columns, rows, width))
+        console.print(picture)
     return [line.rstrip() for line in captured.get().splitlines()]
 
 
@@ -49,7 +55,19 @@ def test_an_empty_table_is_its_head() -> None:
 
 
 def _story(**data: Any) -> Story:
-    return Story("r", {KEY: {"output": None, "outputFile": None, "error": None, "info": None, **data}})
+    return Story(
+        "r",
+        {
+            KEY: {
+                "state": "Successful",
+                "output": None,
+                "outputFile": None,
+                "error": None,
+                "info": None,
+                **data,
+            }
+        },
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,6 +78,7 @@ def _story(**data: Any) -> Story:
         ({"output": {}}, [f"output of job {KEY}:", "{}"]),
         ({"outputFile": "f-1"}, [f"output of job {KEY} is in the attachment f-1"]),
         ({"error": {"title": "Boom", "detail": "at [1]"}}, [f"job {KEY}: Boom: at [1]"]),
+        ({"state": "Stopped", "info": "Job canceled"}, [f"job {KEY}: Stopped: Job canceled"]),
     ],
 )
 def test_what_the_jobs_gave_back_is_told(
@@ -68,6 +87,34 @@ def test_what_the_jobs_gave_back_is_told(
     """Their output whole, and an error with its detail."""
     tell_results(_story(**data), Output())
     assert capsys.readouterr().out.splitlines() == told
+
+
+def test_many_jobs_are_counted_by_their_states() -> None:
+    """A line for each as long as they fit on the screen; then how many there are of each state."""
+    story = Story("r", {f"k{n}": _job("Running" if n else "Successful") for n in range(4)}, count=4)
+    assert drawn_as(standing(story, 80, lines=4, now=0.0))[1:] == [
+        f"k{n}   Triage   Shared  {state}"
+        for n, state in enumerate(["Successful  29 s", *["Running     0 s"] * 3])
+    ]
+    counted = drawn_as(standing(story, 80, lines=3, now=0.0))
+    assert [line.split() for line in counted[1:]] == [
+        ["Running", "3"], ["Successful", "1"], ["over", "1", "of", "4"],
+    ]  # fmt: skip
+
+
+def _job(state: str) -> dict[str, Any]:
+    over = {"startedAt": "2026-01-01T00:00:00Z", "endedAt": "2026-01-01T00:00:29.9Z"}
+    data = {"state": state, "process": {"name": "Triage"}, "folder": {"path": "Shared"}}
+    return data | (over if state == "Successful" else {})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-1, "0 s"), (59.9, "59 s"), (60, "1:00"), (3605, "1:00:05"), (90_000, "1 d 1:00:00")],
+)
+def test_a_span_is_read_as_a_clock(seconds: float, text: str) -> None:
+    """In seconds under a minute; never a fraction."""
+    assert span(seconds) == text
 
 
 def test_a_rejection_says_how_to_mend_it() -> None:

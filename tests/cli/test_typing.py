@@ -10,10 +10,10 @@ import pytest
 import typer
 from conftest import Said, Shell
 
-from worker.cli.follow import Story
 from worker.cli.main import app
 from worker.cli.output import complain
-from worker.cli.start import _folder, _named, _pairs, seconds
+from worker.cli.start.request import folder_fields, pairs, process_fields, seconds
+from worker.cli.start.story import Story
 
 COMMANDS = (
     "run", "check", "start", "follow", "simulate", "demo", "topology declare", "topology export",
@@ -150,7 +150,7 @@ def test_a_missing_queue_names_the_way_to_have_it(
 )
 def test_arguments_are_text_or_json(texts: list[str], read: dict[str, Any]) -> None:
     """name=text stays text, name:=JSON is what it says."""
-    assert _pairs(texts, "--arg", typed=True) == read
+    assert pairs(texts, "--arg", typed=True) == read
 
 
 @pytest.mark.parametrize(
@@ -159,13 +159,13 @@ def test_arguments_are_text_or_json(texts: list[str], read: dict[str, Any]) -> N
 )
 def test_a_folder_is_a_path_an_id_or_a_key(text: str | None, folder: dict[str, Any] | None) -> None:
     """The forms of JOBRELAY_FOLDER."""
-    assert _folder(text) == folder
+    assert folder_fields(text) == folder
 
 
 def test_a_guid_is_a_release_key_and_anything_else_a_name() -> None:
     """An environment goes with a name."""
-    assert _named(GUID.upper(), None) == {"releaseKey": GUID}
-    assert _named("Triage", "Demo") == {"name": "Triage", "environment": "Demo"}
+    assert process_fields(GUID.upper(), None) == {"releaseKey": GUID}
+    assert process_fields("Triage", "Demo") == {"name": "Triage", "environment": "Demo"}
 
 
 @pytest.mark.parametrize(("text", "number"), [("90", 90), ("1.5s", 1.5), ("10m", 600), ("2h", 7200)])
@@ -217,6 +217,8 @@ CREATED, OTHER = event("job-created", count=2), event("job-created", "k2", count
             False,
         ),
         ([event("job-state", state="Successful"), event("job-created")], True, True),
+        ([event("request-cancelled")], False, False),
+        ([event("job-created"), event("tracking-expired")], True, False),
     ],
 )
 def test_a_story_ends_when_all_jobs_have(
@@ -227,6 +229,15 @@ def test_a_story_ends_when_all_jobs_have(
     for one in events:
         assert story.take(one)
     assert (story.ended(wait=False), story.ended(wait=True)) == (started, waited)
+
+
+def test_a_story_tells_what_is_repeated_once() -> None:
+    """An event that comes again, under the same id, moves no job back."""
+    story, running = Story("r"), {**event("job-state", state="Running"), "id": "e-1"}
+    assert story.take(running)
+    assert story.take({**event("job-state", state="Suspended"), "id": "e-2"})
+    assert not story.take(running)
+    assert story.jobs["k1"]["state"] == "Suspended"
 
 
 def test_a_story_is_about_one_request() -> None:

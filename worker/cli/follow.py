@@ -4,7 +4,6 @@ import asyncio
 import difflib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import orjson
@@ -15,7 +14,6 @@ from worker.broker.topology import Topology
 from worker.broker.visits.tap import events
 from worker.broker.visits.visit import visit
 from worker.cli.output import AsJson, Output, examples, note
-from worker.domain.jobs import TERMINAL
 from worker.domain.messages import Message
 from worker.settings import Settings, read_settings
 
@@ -106,43 +104,6 @@ def _duplicate(data: Mapping[str, Any]) -> str:
     first = f" by message {data['firstMessageId']}" if data.get("firstMessageId") else ""
     other = ", with another body" if data["bodyDiffers"] else ""
     return f"was started before{first}{other}; its jobs have the Reference {data.get('reference')}"
-
-
-@dataclass(slots=True)
-class Story:
-    """What the events of one request have told so far."""
-
-    request_id: str
-    jobs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    count: int | None = None
-    last: str = "sent, waiting for a worker"
-    refused: bool = False
-
-    def take(self, event: Mapping[str, Any]) -> bool:
-        """Reads an event; False when it is about another request."""
-        data = event["data"]
-        if data.get("requestId") != self.request_id:
-            return False
-        kind = kind_of(event)
-        if kind in ("job-created", "job-state"):
-            self.count = data["count"]
-            known = self.jobs.get(data["job"]["key"])
-            if known is None or known["state"] not in TERMINAL:
-                self.jobs[data["job"]["key"]] = data
-        self.refused = self.refused or kind in ("request-rejected", "request-duplicate")
-        self.last = describe(event)[0].partition(f"{self.request_id}  ")[2] or kind
-        return True
-
-    def ended(self, wait: bool) -> bool | None:
-        """True when all is as asked, False when it can no longer be, None while that is open."""
-        if self.refused:
-            return False
-        if self.count is None or len(self.jobs) < self.count:
-            return None
-        states = [data["state"] for data in self.jobs.values()]
-        if not wait:
-            return True
-        return all(state == "Successful" for state in states) if TERMINAL.issuperset(states) else None
 
 
 async def _follow(

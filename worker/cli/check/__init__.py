@@ -10,7 +10,7 @@ from worker.cli.check.broker import broker
 from worker.cli.check.finding import Finding, Question
 from worker.cli.check.ledger import ledger
 from worker.cli.output import FAILED, OK, AsJson, Output, examples
-from worker.cli.start import folder_ref
+from worker.cli.start.request import folder_ref
 from worker.settings import Settings, read_settings, unknown_settings
 
 EXAMPLES = examples(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable
 
 from worker.cli.check.finding import Finding, Question
-from worker.cli.start import process_ref
+from worker.cli.start.request import process_ref
 from worker.domain.failures import Failure, Later, Rejected, Unavailable
 from worker.domain.processes import Folder, Process, choose_named, choose_process, nearest
 from worker.orchestrator.client import Client

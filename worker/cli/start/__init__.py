@@ -1,25 +1,24 @@
 """`jobrelay start`: a request as one would send it, and what becomes of it, live."""
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import nullcontext
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Annotated, Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import orjson
 import typer
 
-from worker import contracts
 from worker.broker.topology import START_KEY, Topology
 from worker.broker.visits.tap import events
 from worker.broker.visits.visit import sender, visit
-from worker.cli.follow import Story, documents
-from worker.cli.output import FAILED, OK, TIMED_OUT, AsJson, Failed, Output, examples
-from worker.cli.screen import live, tell_results
+from worker.cli.follow import documents
+from worker.cli.output import FAILED, OK, TIMED_OUT, AsJson, Failed, Output, examples, note
+from worker.cli.start.request import folder_fields, hold_to_schema, moment, pairs, process_fields, seconds
+from worker.cli.start.screen import shown, tell_results
+from worker.cli.start.story import Story
 from worker.domain.messages import Message
-from worker.domain.requests import FolderRef, ProcessRef
 from worker.settings import Settings, read_settings
 
 EXAMPLES = examples(
@@ -27,9 +26,6 @@ EXAMPLES = examples(
     "jobrelay start Triage --folder id:101 --environment Demo --strategy Specific --robot porter-1",
     "jobrelay start 99587436-4ce5-480d-988c-6d7f43787a2c --count 3 --arg 'limit:=100' --expires-in 10m",
 )
-_PAIR = re.compile(r"(?P<name>[^=]+?)(?P<typed>:?)=(?P<value>.*)", re.DOTALL)
-_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[smhd]?)")
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def start(  # noqa: PLR0913 - each of the command's options is a parameter
@@ -65,31 +61,23 @@ def start(  # noqa: PLR0913 - each of the command's options is a parameter
 
     Without --wait it ends when the jobs exist, or the request is rejected.
     Exit codes: 0 as asked, 1 rejected or not successful, 5 not within --timeout
-    (the request itself goes on).
+    (the request itself goes on), 130 interrupted.
     """
     request = {
         "requestId": request_id or str(uuid4()),
-        "process": _named(process, environment),
-        "folder": _folder(folder),
+        "process": process_fields(process, environment),
+        "folder": folder_fields(folder),
         "strategy": strategy,
         "jobsCount": count,
         "robots": [int(name) if name.isdecimal() else name for name in robot or ()],
-        "inputArguments": _pairs(arg, "--arg", typed=True),
-        "expiresAt": _moment(expires_in),
-        "metadata": _pairs(metadata, "--metadata", typed=False),
+        "inputArguments": pairs(arg, "--arg", typed=True),
+        "expiresAt": moment(expires_in),
+        "metadata": pairs(metadata, "--metadata", typed=False),
     }
     request = {name: value for name, value in request.items() if value not in (None, [], {})}
-    _hold_to_schema(request)
+    hold_to_schema(request)
     settings = read_settings()
     raise typer.Exit(asyncio.run(_start(settings, request, Output(as_json), wait, seconds(timeout))))
-
-
-def seconds(text: str) -> float:
-    """A duration such as 90, 90s, 10m, 2h or 1d, in seconds."""
-    found = _DURATION.fullmatch(text.strip())
-    if found is None:
-        raise typer.BadParameter(f"'{text}' is not a duration such as 90s, 10m or 2h")
-    return float(found["number"]) * _SECONDS[found["unit"]]
 
 
 async def _start(
@@ -102,10 +90,23 @@ async def _start(
         sender(connection) as out,
     ):
         await out.send(topology.requests, START_KEY, _message(request))
-        show = output.record if output.as_json else None
-        with nullcontext() if output.as_json else live(story, output):
+        with _left(story), shown(story, output) as show:
             in_time = await _until_ended(story, documents(messages), wait, limit, show)
     return _end(story, output, wait, in_time)
+
+
+@contextmanager
+def _left(story: Story) -> Iterator[None]:
+    """Whoever leaves before the end is told how to come back; what was asked for is not undone by that."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        note(f"the request goes on: {_hint(story)}")
+        raise
+
+
+def _hint(story: Story) -> str:
+    return f"follow it with `jobrelay follow --request {story.request_id}`"
 
 
 async def _until_ended(
@@ -113,12 +114,12 @@ async def _until_ended(
     live: AsyncIterator[dict[str, Any]],
     wait: bool,
     limit: float,
-    show: Callable[[Mapping[str, Any]], None] | None,
+    show: Callable[[Mapping[str, Any]], None],
 ) -> bool:
     try:
         async with asyncio.timeout(limit) as timer:
             async for event in live:
-                if story.take(event) and show is not None:
+                if story.take(event):
                     show(event)
                 if story.ended(wait) is not None:
                     return True
@@ -132,8 +133,7 @@ def _end(story: Story, output: Output, wait: bool, in_time: bool) -> int:
     if not output.as_json:
         tell_results(story, output)
     if not in_time:
-        hint = f"follow it with `jobrelay follow --request {story.request_id}`"
-        raise Failed(f"not over in time ({story.last}); the request goes on: {hint}", TIMED_OUT)
+        raise Failed(f"not over in time ({story.last}); the request goes on: {_hint(story)}", TIMED_OUT)
     if story.ended(wait):
         return OK
     if not output.as_json:
@@ -150,65 +150,3 @@ def _message(request: Mapping[str, Any]) -> Message:
         timestamp=datetime.now(UTC),
         app_id="jobrelay-cli",
     )
-
-
-def _hold_to_schema(request: Mapping[str, Any]) -> None:
-    found = contracts.violations("start-job.v1", request)
-    if found:
-        raise typer.BadParameter("; ".join(f"{violation.pointer} {violation.message}" for violation in found))
-
-
-def process_ref(text: str, environment: str | None) -> ProcessRef:
-    """A GUID is a release key, anything else a name."""
-    try:
-        return ProcessRef(release_key=str(UUID(text)))
-    except ValueError:
-        return ProcessRef(text, environment)
-
-
-def folder_ref(text: str) -> FolderRef:
-    """A folder as it is typed: a path, id:N or key:GUID."""
-    try:
-        return FolderRef.parse(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--folder") from None
-
-
-def _named(text: str, environment: str | None) -> dict[str, str]:
-    ref = process_ref(text, environment)
-    fields = {"name": ref.name, "environment": environment, "releaseKey": ref.release_key}
-    return {name: value for name, value in fields.items() if value}
-
-
-def _folder(text: str | None) -> dict[str, Any] | None:
-    if text is None:
-        return None
-    ref = folder_ref(text)
-    fields = {"path": ref.path, "id": ref.id, "key": ref.key}
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _pairs(texts: Iterable[str] | None, option: str, *, typed: bool) -> dict[str, Any]:
-    """Reads name=text, and where *typed* also name:=JSON."""
-    read: dict[str, Any] = {}
-    for text in texts or ():
-        found = _PAIR.fullmatch(text)
-        if found is None:
-            raise typer.BadParameter(f"'{text}' is not name=value", param_hint=option)
-        is_json = typed and bool(found["typed"])
-        name = found["name"] if typed else found["name"] + found["typed"]
-        try:
-            read[name] = orjson.loads(found["value"]) if is_json else found["value"]
-        except orjson.JSONDecodeError as error:
-            what = f"the value of '{name}' is not JSON ({error}); {name}=… takes it as text"
-            raise typer.BadParameter(what, param_hint=option) from None
-    return read
-
-
-def _moment(text: str | None) -> str | None:
-    if text is None:
-        return None
-    try:
-        return (datetime.now(UTC) + timedelta(seconds=seconds(text))).isoformat()
-    except OverflowError:
-        raise typer.BadParameter(f"'{text}' from now is past the year 9999") from None
