@@ -21,6 +21,7 @@ from worker.broker.replies import Replies
 from worker.broker.topology import Topology
 from worker.domain.events import Event, Sender
 from worker.domain.messages import ATTEMPT, Message
+from worker.domain.requests import Kind
 
 _EMPTY, _TEXT = b"A" + wire.sized(b""), b"S" + wire.sized(b"boom")
 # RabbitMQ 3.10 takes it for a process of its own, fails to read which, and ends the connection.
@@ -62,7 +63,7 @@ async def test_what_closes_the_channel_is_kept_bare_and_the_others_are_published
         async with asyncio.TaskGroup() as tasks:
             for message in (good, hostile, good):
                 tasks.create_task(outbox.bury(message, {"jobrelay-code": "expired"}))
-            tasks.create_task(outbox.defer(hostile, 5, {}, {"again": True}))
+            tasks.create_task(outbox.defer(hostile, Kind.START, 5, {}, {"again": True}))
         await own.until_waiting("delay.5s", 1)
         await until(lambda: len(own.letters) >= 3, "they are kept")
         assert len(made) == 2

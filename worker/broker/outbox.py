@@ -21,10 +21,11 @@ from worker.broker.properties import (
     properties_of_event,
     short,
 )
-from worker.broker.topology import START_KEY, Topology
+from worker.broker.topology import Topology
 from worker.domain.events import Event
 from worker.domain.failures import Overtaken
 from worker.domain.messages import Message
+from worker.domain.requests import Kind
 
 # Long, because a blocked broker confirms late: giving up means a second copy of the message.
 _CONFIRM_TIMEOUT_S = 30.0
@@ -98,11 +99,11 @@ class Outbox:
         await self._publish(_Parcel("", self._topology.tracking, orjson.dumps(document), properties))
 
     async def defer(
-        self, message: Message, seconds: int, headers: Mapping[str, Any], again: Mapping[str, Any]
+        self, message: Message, kind: Kind, seconds: int, headers: Mapping[str, Any], again: Mapping[str, Any]
     ) -> None:
-        """Sends a request round the delay queue of *seconds*; it comes back as a start-job request."""
+        """Sends a request round the delay queue of *seconds*; it comes back to the queue of its *kind*."""
         exchange, bare = self._topology.delay(seconds), partial(bare_properties_of, message, again)
-        first = _Parcel(exchange, START_KEY, message.body, properties_of(message, headers), bare)
+        first = _Parcel(exchange, str(kind), message.body, properties_of(message, headers), bare)
         await self._opened.wait()
         try:
             if await self._publish_once(first):

@@ -13,13 +13,14 @@ from aiormq.abc import AbstractChannel
 from aiormq.exceptions import AMQPConnectionError, ChannelPreconditionFailed
 
 from worker.domain.outcomes import DELAYS
+from worker.domain.requests import Kind
 
 _TIMEOUT_S = 15.0
 _ALL_TIMEOUT_S = 60.0
 _AUDIT_MAX_AGE = "30D"
 _AUDIT_MAX_BYTES = 20_000_000_000
-START_KEY = "job.start"
-REQUEST_KEYS = (START_KEY,)
+START_KEY = str(Kind.START)
+REQUEST_KEYS = tuple(map(str, Kind))
 
 
 class TopologyMismatch(Exception):
@@ -73,6 +74,11 @@ class Topology:
         return f"{self.prefix}.start"
 
     @property
+    def stop(self) -> str:
+        """The queue of stop-job requests."""
+        return f"{self.prefix}.stop"
+
+    @property
     def retry(self) -> str:
         """The exchange that delayed requests come back through."""
         return f"{self.prefix}.retry"
@@ -106,6 +112,10 @@ class Topology:
         """The exchange, and queue, that holds a message back for *seconds*, one of `DELAYS`."""
         return f"{self.prefix}.delay.{seconds}s"
 
+    def of_requests(self) -> dict[Kind, str]:
+        """The queue of each kind of request. The queue decides the kind, whatever key a message came with."""
+        return {Kind.START: self.start, Kind.STOP: self.stop}
+
     def exchanges(self) -> list[Exchange]:
         """All exchanges, each after those it refers to."""
         return [
@@ -119,7 +129,7 @@ class Topology:
     def queues(self) -> list[Queue]:
         """All queues, each after the exchanges it refers to."""
         return [
-            Queue(self.start, _quorum(self.dead)),
+            *(Queue(queue, _quorum(self.dead)) for queue in self.of_requests().values()),
             Queue(self.tracking, _quorum(self.dead)),
             Queue(self.dead_letters, _quorum(None)),
             *(
@@ -132,8 +142,11 @@ class Topology:
     def bindings(self) -> list[Binding]:
         """All bindings. The audit binds the known request keys only: `#` would hide unroutable requests."""
         return [
-            Binding(self.requests, self.start, START_KEY),
-            Binding(self.retry, self.start, START_KEY),
+            *(
+                Binding(exchange, queue, key)
+                for key, queue in self.of_requests().items()
+                for exchange in (self.requests, self.retry)
+            ),
             Binding(self.dead, self.dead_letters, ""),
             *(Binding(self.delay(seconds), self.delay(seconds), "") for seconds in DELAYS),
             *(Binding(self.requests, self.audit, key) for key in REQUEST_KEYS),

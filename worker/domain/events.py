@@ -12,6 +12,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from worker.domain.failures import Answer, Rejected
 from worker.domain.jobs import TERMINAL, Job, JobState
+from worker.domain.requests import Kind
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:jobrelay")
 _STATES = frozenset(JobState)
@@ -23,13 +24,14 @@ _SHARED = (
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """What every event of one request carries: who asked, and where the answers go."""
+    """What every event of one request carries: who asked, for what, and where the answers go."""
 
     request_id: str | None
     correlation_id: str | None = None
     reply_to: str | None = None
     traceparent: str | None = None
     metadata: Mapping[str, str] | None = None
+    kind: Kind = Kind.START
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,5 +245,5 @@ def _request(sender: Sender) -> dict[str, Any]:
         "requestId": sender.request_id,
         "correlationId": sender.correlation_id,
         "metadata": sender.metadata or {},
-        "kind": "job.start",
+        "kind": sender.kind,
     }

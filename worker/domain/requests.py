@@ -1,4 +1,4 @@
-"""A start-job request, as its sender meant it."""
+"""A request, as its sender meant it: the kinds that there are, and what one to start jobs asks for."""
 
 import re
 from collections.abc import Mapping
@@ -9,6 +9,13 @@ from typing import Any
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+class Kind(StrEnum):
+    """What a request asks for: the routing key that it is sent with, and comes back to its queue by."""
+
+    START = "job.start"
+    STOP = "job.stop"
 
 
 class Strategy(StrEnum):

@@ -7,7 +7,7 @@ from worker.domain.events import Event
 from worker.domain.jobs import Job
 from worker.domain.messages import Message
 from worker.domain.processes import Folder, Machine, Process, Robot
-from worker.domain.requests import Entry, FolderRef
+from worker.domain.requests import Entry, FolderRef, Kind
 
 
 class Delivery(Protocol):
@@ -43,9 +43,9 @@ class Outbox(Protocol):
         """Puts a job into the durable set of jobs in flight (`schemas/internal/tracking.v1.json`)."""
 
     async def defer(
-        self, message: Message, seconds: int, headers: Mapping[str, Any], again: Mapping[str, Any]
+        self, message: Message, kind: Kind, seconds: int, headers: Mapping[str, Any], again: Mapping[str, Any]
     ) -> None:
-        """Sends *message* round the delay queue of *seconds*, with *headers* added to its own.
+        """Sends *message*, of that *kind*, round the delay queue of *seconds*, *headers* added to its own.
 
         Where the confirm was lost it may be there already: what is sent then carries *again* instead.
         """

@@ -211,9 +211,8 @@ class Settler:
     ) -> None:
         # A second copy of this message has to wait out what the first one may send.
         twin_is_done = max(safe_at or 0.0, self._clock() + seconds + self._window_s)
-        await self._outbox.defer(
-            case.message, seconds, headers, headers | doubt(twin_is_done, case.folder_id)
-        )
+        again = headers | doubt(twin_is_done, case.folder_id)
+        await self._outbox.defer(case.message, case.sender.kind, seconds, headers, again)
 
     async def _duplicate(self, case: Case, duplicate: Duplicate) -> None:
         message = case.message.message_id or case.fingerprint

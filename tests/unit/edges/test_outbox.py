@@ -16,6 +16,7 @@ from worker.broker.topology import Topology
 from worker.domain.events import Event, Sender
 from worker.domain.failures import Overtaken
 from worker.domain.messages import Message
+from worker.domain.requests import Kind
 
 EVENT = Event("job-created.v1", "job.created", "id-1", "urn:x", None, "2026-11-21T10:00:00Z", {}, Sender("r"))
 
@@ -27,7 +28,13 @@ REFUSED = DeliveryError(None, Basic.Nack(1))
 _VERBS = {
     "announce": (EVENT,),
     "track": ({"correlationId": None},),
-    "defer": (Message(body=b" {} \n"), 30, {"jobrelay-attempt": 1}, {"jobrelay-attempt": 1, "again": "yes"}),
+    "defer": (
+        Message(body=b" {} \n", routing_key="p.stop"),
+        Kind.STOP,
+        30,
+        {"jobrelay-attempt": 1},
+        {"jobrelay-attempt": 1, "again": "yes"},
+    ),
     "bury": (Message(body=b" {} \n"), {"jobrelay-code": "expired"}),
 }
 
@@ -37,6 +44,7 @@ class Publisher:
 
     def __init__(self, outbox: Outbox, *met: Exception) -> None:
         self.sent: list[tuple[bytes, dict[str, Any], bool]] = []
+        self.places: list[tuple[str, str]] = []
         self.ends: list[str] = []
         self._met = list(met)
         self._outbox = outbox
@@ -44,9 +52,10 @@ class Publisher:
         outbox._opened.set()
 
     async def publish(
-        self, _exchange: str, _key: str, body: bytes, properties: Basic.Properties, *, mandatory: bool
+        self, exchange: str, key: str, body: bytes, properties: Basic.Properties, *, mandatory: bool
     ) -> None:
         """Keeps it; after a loss the next session opens in a second."""
+        self.places.append((exchange, key))
         self.sent.append((body, dict(properties.headers or {}), mandatory))
         if self._met:
             met = self._met.pop(0)
@@ -102,6 +111,13 @@ async def test_a_deferral_that_may_be_there_already_is_repeated_as_the_second_of
     outbox, publisher = _outbox(LOST, LOST)
     await outbox.defer(*_VERBS["defer"])  # type: ignore[arg-type]
     assert ["again" in headers for _, headers, _ in publisher.sent] == [False, True, True]
+
+
+async def test_a_deferral_goes_by_the_key_of_its_kind() -> None:
+    """A delay queue keeps it, and so the request comes back to the queue it was in, however it got there."""
+    outbox, publisher = _outbox()
+    await outbox.defer(*_VERBS["defer"])  # type: ignore[arg-type]
+    assert publisher.places == [("p.delay.30s", "job.stop")]
 
 
 async def test_what_the_broker_will_not_have_even_bare_is_tried_alone_and_rarely(

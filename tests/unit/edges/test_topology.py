@@ -6,6 +6,7 @@ import pytest
 from aiormq.exceptions import ChannelPreconditionFailed, ConnectionInternalError
 
 from worker.broker.topology import NotDeclared, Topology, TopologyMismatch, _declare_on
+from worker.domain.requests import Kind
 
 NAMES = Topology("p")
 
@@ -42,3 +43,13 @@ async def test_what_cannot_be_declared_is_named(error: Exception, raised: type[E
     channel: Any = Channel(error)
     with pytest.raises(raised, match=rf"queue p\.tracking .*{said}"):
         await _declare_on(channel, NAMES)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_of_request_reaches_its_queue_and_the_audit(kind: Kind) -> None:
+    """From its sender and from the delay queues, by the same key; the audit keeps what its sender sent."""
+    to = {(b.exchange, b.queue) for b in NAMES.bindings() if b.key == kind}
+    queue = NAMES.of_requests()[kind]
+    assert to == {("p.requests", queue), ("p.retry", queue), ("p.requests", "p.audit")}
+    (declared,) = [each for each in NAMES.queues() if each.name == queue]
+    assert declared.arguments == next(each for each in NAMES.queues() if each.name == "p.start").arguments

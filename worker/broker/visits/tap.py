@@ -54,7 +54,8 @@ async def audit(
 
 async def waiting(connection: AbstractConnection, topology: Topology) -> int:
     """How many requests and jobs in flight are held by no worker; delayed ones count."""
-    queues = (topology.start, topology.tracking, *(topology.delay(seconds) for seconds in DELAYS))
+    work = (*topology.of_requests().values(), topology.tracking)
+    queues = (*work, *(topology.delay(seconds) for seconds in DELAYS))
     async with channel_on(connection, confirms=False) as channel:
         found = [await channel.queue_declare(name, passive=True, timeout=_TIMEOUT_S) for name in queues]
     return sum(queue.message_count or 0 for queue in found)
