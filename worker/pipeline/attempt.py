@@ -7,8 +7,8 @@ from typing import Any
 
 import structlog
 
-from worker.domain.failures import Code, Later, Rejected, Unavailable, Violation
-from worker.domain.messages import Message, Past
+from worker.domain.failures import Code, Later, Rejected, Unavailable
+from worker.domain.messages import Past
 from worker.domain.outcomes import (
     Deferred,
     Outcome,
@@ -24,6 +24,7 @@ from worker.domain.outcomes import (
 )
 from worker.domain.processes import Target
 from worker.domain.requests import FolderRef, StartRequest, jobs_asked
+from worker.pipeline.case import Case
 from worker.pipeline.holding.blame import Fared
 from worker.pipeline.holding.outage import Outage
 from worker.pipeline.holding.pauses import Stopping
@@ -31,8 +32,8 @@ from worker.pipeline.once.claim import Claim, Claims
 from worker.pipeline.once.start import Starter
 from worker.pipeline.ports import Clock
 from worker.pipeline.resolve import Resolver
-from worker.pipeline.settle import Case, Rules
-from worker.pipeline.validate import validate
+from worker.pipeline.settle import Rules
+from worker.pipeline.validate import check_reply_to, validate
 
 _UNKNOWN_NAMES = (Code.PROCESS_UNKNOWN, Code.FOLDER_UNKNOWN, Code.ROBOT_UNKNOWN, Code.MACHINE_UNKNOWN)
 # Orchestrator no longer knows the folder, the process or its key: what was cached of them is out of date.
@@ -167,7 +168,7 @@ class Attempts:
     def _validated(self, case: Case, document: Mapping[str, Any]) -> StartRequest | Rejected:
         try:
             request = validate(document, self._rules.default_folder)
-            _check_reply_to(case.message, self._rules.prefix)
+            check_reply_to(case.message, self._rules.prefix)
         except Rejected as trouble:
             return trouble
         return request
@@ -238,13 +239,3 @@ def _premature(why: Rejected, case: Case) -> bool:
 def _unseen(case: Case) -> int:
     """How often this request was deferred for a name that nobody knew."""
     return sum(attempt.code == Later.NOT_YET_VISIBLE for attempt in case.past.history)
-
-
-def _check_reply_to(message: Message, prefix: str) -> None:
-    if message.reply_to and message.reply_to.startswith(f"{prefix}."):
-        raise Rejected(
-            Code.INVALID_REQUEST,
-            f"reply_to names '{message.reply_to}', a queue of Jobrelay itself",
-            "name a queue of your own, or leave reply_to out",
-            violations=(Violation("", "the AMQP property reply_to names a queue of Jobrelay"),),
-        )

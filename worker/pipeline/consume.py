@@ -15,8 +15,9 @@ from worker.domain.messages import Message, past_of
 from worker.domain.outcomes import Deferred, Outcome, Refused, Repeated, Returned, Started
 from worker.domain.requests import FolderRef
 from worker.pipeline.attempt import Attempts
+from worker.pipeline.case import Case
 from worker.pipeline.ports import Clock, Delivery, Telemetry
-from worker.pipeline.settle import Case, Rules, Settler
+from worker.pipeline.settle import Rules, Settler
 from worker.pipeline.validate import expires_at_of, read, request_id_of, validate
 
 # Given back at once, a message that we fail at would go round as fast as it can.
@@ -71,9 +72,12 @@ class Consumer:
     async def _handle(self, delivery: Delivery) -> None:
         began = perf_counter()
         case, document, trouble = self._opened(delivery)
-        if document is None or case.sender.request_id is None:
+        if await self._settler.has_ended(case):
+            outcome: Outcome = Repeated()
+            await self._settler.settle(case, outcome)
+        elif document is None or case.sender.request_id is None:
             # Without an id nothing can ever have been sent for it.
-            outcome: Outcome = Refused(trouble or _invalid(document or {}, self._rules.default_folder))
+            outcome = Refused(trouble or _invalid(document or {}, self._rules.default_folder))
             await self._settler.settle(case, outcome)
         else:
             outcome = await self._unless_in_hand(case, document)

@@ -2,15 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Iterable
-from dataclasses import dataclass, field
-from hashlib import sha256
+from dataclasses import dataclass
 from typing import Any, assert_never
-from uuid import uuid4
 
 from worker.domain import events
-from worker.domain.events import Sender, rfc3339
+from worker.domain.events import rfc3339
 from worker.domain.failures import Code, Later, Rejected
-from worker.domain.messages import Attempt, Message, Past, doubt, letter
+from worker.domain.messages import Attempt, doubt, letter
 from worker.domain.outcomes import (
     DELAYS,
     Deferred,
@@ -22,47 +20,11 @@ from worker.domain.outcomes import (
     Started,
     Unsettled,
 )
-from worker.domain.requests import Entry, FolderRef
-from worker.pipeline.ports import Clock, Delivery, Ledger, Outbox
+from worker.domain.requests import FolderRef
+from worker.pipeline.case import Case
+from worker.pipeline.ports import Clock, Ledger, Outbox
 
 _HAND_OVER_S = 5.0
-
-
-@dataclass(slots=True, kw_only=True)
-class Case:
-    """One delivery on its way to its settlement: the message, its past, and who sent it.
-
-    *folder_id* is the folder that a POST went to of which it is not known what became of it.
-    """
-
-    delivery: Delivery
-    past: Past
-    sender: Sender
-    reference: str = ""
-    expires_at: str | None = None
-    owner: str = field(default_factory=lambda: uuid4().hex)
-    folder_id: int | None = None
-
-    @property
-    def message(self) -> Message:
-        """The message as it came."""
-        return self.delivery.message
-
-    @property
-    def fingerprint(self) -> str:
-        """The SHA-256 of the body: what tells two bodies of one request id apart."""
-        return sha256(self.message.body).hexdigest()
-
-    def in_hand(self) -> bool:
-        """False once the broker has given the message to somebody else."""
-        return self.delivery.is_open
-
-    def entry(self, folder_id: int | None = None) -> Entry:
-        """What the ledger is to know of this attempt, which sends its POST to *folder_id*."""
-        message_id = self.message.message_id
-        return Entry(
-            self.owner, self.fingerprint, message_id, settled=False, safe_at=0.0, folder_id=folder_id
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +89,17 @@ class Settler:
                 assert_never(outcome)
         case.delivery.ack()
 
+    async def has_ended(self, case: Case) -> bool:
+        """True where the broker gives out again what is told already: the ack was lost on the way."""
+        if not case.message.redelivered:
+            return False
+        entry = await self._ledger.known(case.life)
+        return entry is not None and entry.settled
+
+    async def _end(self, case: Case) -> None:
+        """Another attempt might end otherwise, and both would have been told."""
+        await self._ledger.settle(case.life, case.entry())
+
     async def _started(self, case: Case, started: Started) -> None:
         now = self._clock()
         shared = {
@@ -163,6 +136,7 @@ class Settler:
         # Whoever has the message by now may have started it.
         await self._outbox.bury(case.message, headers, case.in_hand)
         await self._outbox.announce(event, case.in_hand)
+        await self._end(case)
 
     async def _unsettled(self, case: Case, unsettled: Unsettled) -> None:
         reason = (Code.OUTCOME_UNKNOWN, unsettled.detail)
@@ -188,6 +162,8 @@ class Settler:
         if deferred.counts:
             await self._outbox.announce(events.request_deferred(self._source, case.sender, detail, now))
         await self._sent_round(case, headers, deferred.seconds, deferred.safe_at)
+        if deferred.counts:
+            await self._end(case)
 
     async def _handed_over(self, case: Case, safe_at: float | None) -> bool:
         """Sends a request round that this worker leaves to another one; false if not within moments.

@@ -142,6 +142,17 @@ def _not_as_expected(pointer: str, message: str) -> Rejected:
     )
 
 
+def check_reply_to(message: Message, prefix: str) -> None:
+    """Raises `Rejected` where *message* wants its answers in a queue of Jobrelay's own."""
+    if message.reply_to and message.reply_to.startswith(f"{prefix}."):
+        raise Rejected(
+            Code.INVALID_REQUEST,
+            f"reply_to names '{message.reply_to}', a queue of Jobrelay itself",
+            "name a queue of your own, or leave reply_to out",
+            violations=(Violation("", "the AMQP property reply_to names a queue of Jobrelay"),),
+        )
+
+
 def _refused(document: Mapping[str, Any], found: list[Violation], *, homeless: bool) -> Rejected:
     if homeless and "folder" not in document:
         found = [*found, Violation("/folder", "is missing, and this worker has no default folder")]

@@ -10,9 +10,10 @@ from datetime import datetime
 
 from worker.domain.outcomes import HOLD_S, Duplicate, Outcome, Repeated, Started, told_before
 from worker.domain.requests import Entry
+from worker.pipeline.case import Case
 from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.ports import Clock, Ledger
-from worker.pipeline.settle import Case, Rules
+from worker.pipeline.settle import Rules
 
 _CLOCKS_DIFFER_S = 600.0
 _SEARCHED_S = 7 * 24 * 3600.0

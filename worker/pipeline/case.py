@@ -1,0 +1,53 @@
+"""One delivery on its way to its settlement."""
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from uuid import uuid4
+
+from worker.domain.events import Sender
+from worker.domain.messages import Message, Past
+from worker.domain.requests import Entry
+from worker.pipeline.ports import Delivery
+
+
+@dataclass(slots=True, kw_only=True)
+class Case:
+    """A delivery: the message, its past, and who sent it.
+
+    *folder_id* is the folder that a POST went to of which it is not known what became of it.
+    """
+
+    delivery: Delivery
+    past: Past
+    sender: Sender
+    reference: str = ""
+    expires_at: str | None = None
+    owner: str = field(default_factory=lambda: uuid4().hex)
+    folder_id: int | None = None
+
+    @property
+    def message(self) -> Message:
+        """The message as it came."""
+        return self.delivery.message
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the body: what tells two bodies of one request id apart."""
+        return sha256(self.message.body).hexdigest()
+
+    @property
+    def life(self) -> str:
+        """Names this copy of the message until it is sent round or replayed; no request has such an id."""
+        named = f"{self.message.message_id}|{self.fingerprint}|{self.past.replays}|{self.past.attempt}"
+        return f"~{sha256(named.encode(errors='surrogatepass')).hexdigest()}"
+
+    def in_hand(self) -> bool:
+        """False once the broker has given the message to somebody else."""
+        return self.delivery.is_open
+
+    def entry(self, folder_id: int | None = None) -> Entry:
+        """What the ledger is to know of this attempt, which sends its POST to *folder_id*."""
+        message_id = self.message.message_id
+        return Entry(
+            self.owner, self.fingerprint, message_id, settled=False, safe_at=0.0, folder_id=folder_id
+        )
