@@ -8,7 +8,8 @@ from simulator.odata.model import ODataError
 from simulator.odata.query import Query
 from simulator.odata.syntax import Call as Function
 from simulator.odata.syntax import Compare, In, Logic, Node, Path
-from simulator.world.jobs import FINAL, Job, in_folder
+from simulator.world.jobs import FINAL, Job
+from simulator.world.jobs.store import in_folder
 
 _STRATEGIES = {"1": "SoftStop", "2": "Kill", "softstop": "SoftStop", "kill": "Kill"}
 

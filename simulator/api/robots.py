@@ -69,7 +69,7 @@ def robots_of_process(call: Call) -> Reply:
 
 def sessions(call: Call) -> Reply:
     """GET /odata/Sessions: `Id` is the session's; the robot is there only with $expand=Robot."""
-    busy = {job.robot["Id"] for job in call.world.jobs.open.values() if job.robot and job.state == "Running"}
+    busy = {job.robot["Id"] for job in call.world.jobs.by_state["Running"].values() if job.robot}
     rows = [
         {**row, "State": "Busy"} if row["_robot"]["Id"] in busy and row["State"] == "Available" else row
         for row in local(call.world.sessions, call.folder)

@@ -9,8 +9,9 @@ from typing import Any
 
 import orjson
 
-from simulator.moments import new_guid, now_ms, stored
-from simulator.world.jobs import FINAL, Job, Jobs
+from simulator.moments import new_guid, stored
+from simulator.world.jobs import FINAL, Job
+from simulator.world.jobs.store import Jobs
 
 _MOST_AT_ONCE = 2000  # steps taken before other work gets its turn
 Settings = dict[str, Any]
@@ -93,7 +94,7 @@ class Clock:
         """Puts a job into a state now, with all that goes with it, and schedules what follows."""
         if job.state == "Pending":
             self._leave_pending(job)
-        job.state, job.modified = state, now_ms()
+        self._jobs.move(job, state)
         if state == "Running":
             self._run(job)
         elif state == "Suspended":
@@ -114,8 +115,6 @@ class Clock:
             self.pending_of[place] = self.pending_of.get(place, 1) - 1
 
     def _run(self, job: Job) -> None:
-        if job.started is None:
-            job.started = job.modified
         folder = job.batch.folder
         if job.robot is None and folder["_robots"]:
             job.robot = folder["_robots"][job.id % len(folder["_robots"])]
@@ -124,7 +123,7 @@ class Clock:
         job.host = job.robot["MachineName"] if job.robot else "HOST-1"
 
     def _end(self, job: Job) -> None:
-        job.ended, job.due = job.modified, 0.0
+        job.due = 0.0
         settings = self._settings(job)
         if job.state == "Successful":
             job.info = job.info or "Job completed"
@@ -136,7 +135,6 @@ class Clock:
         else:
             job.error = job.error or fault(job, settings["error"])
             job.info = job.info or f"{job.error['title']}\r\n{job.error['detail']}"
-        self._jobs.close(job)
 
     def _schedule(self, job: Job) -> None:
         settings = self._settings(job)

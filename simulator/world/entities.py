@@ -32,7 +32,7 @@ _JOB: dict[str, Get] = {
     "Reference": attrgetter("batch.reference"),
     "SpecificPriorityValue": attrgetter("batch.priority"),
     "ResumeTime": attrgetter("resumed"),
-    "LastModificationTime": lambda job: job.modified or job.created,
+    "LastModificationTime": attrgetter("changed"),
     "ErrorCode": lambda job: job.error["code"] if job.error else None,
     "Id": attrgetter("id"),
 }
@@ -193,7 +193,7 @@ def renderer(version: int) -> Callable[[Job], dict[str, Any]]:
         row["InputArguments"] = batch.input_text
         row["Reference"] = batch.reference
         if version >= 15:
-            row["LastModificationTime"] = stored(job.modified or job.created)
+            row["LastModificationTime"] = stored(job.changed)
         if job.modified is not None:
             _moved(row, job, version)
         return row

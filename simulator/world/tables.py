@@ -10,7 +10,8 @@ from uuid import UUID
 from simulator.moments import new_guid, now_ms, now_us
 from simulator.world.clock import Announce, Clock
 from simulator.world.faults import Faults, Ledger
-from simulator.world.jobs import Batch, Job, Jobs
+from simulator.world.jobs import Batch, Job
+from simulator.world.jobs.store import Jobs
 from simulator.world.rows import (
     Row,
     environment_row,
