@@ -11,7 +11,7 @@ import pytest
 from fakes import Clock
 
 from worker.domain.failures import Code, Failure, Later, OutcomeUnknown, Rejected, Unavailable
-from worker.domain.jobs import Job
+from worker.domain.jobs import Changes, Cursor, Job, Sighting
 from worker.domain.processes import Folder, Machine, Process, Robot
 from worker.domain.requests import FolderRef
 
@@ -31,6 +31,13 @@ class Lost:
     late: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Known(Cursor):
+    """What has been given of a folder's jobs."""
+
+    sightings: frozenset[Sighting]
+
+
 @dataclass
 class Orchestrator:
     """One tenant in memory. `meets` scripts what the next calls of a verb meet with."""
@@ -47,6 +54,9 @@ class Orchestrator:
     script: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
     calls: list[tuple[str, Any]] = field(default_factory=list)
     jobs: list[tuple[float, int, Job]] = field(default_factory=list)
+    page: int = 1000
+    reasons: dict[int, list[str]] = field(default_factory=dict)
+    lines: dict[str, list[dict[str, str | None]]] = field(default_factory=dict)
 
     async def probe(self) -> None:
         """One cheap call."""
@@ -114,17 +124,46 @@ class Orchestrator:
         """One job; a `Job` in the script is its new row, and stays it."""
         met = await self._called("job", job_id)
         if isinstance(met, Job):
-            self.jobs = [(at, where, met if job.id == job_id else job) for at, where, job in self.jobs]
+            self._becomes(job_id, met)
         return next((job for _, where, job in self.jobs if job.id == job_id and where == folder_id), None)
+
+    async def changes(self, folder_id: int, cursor: Cursor | None) -> Changes:
+        """What of the folder's jobs is not as it was at *cursor*; `page` of them at most."""
+        met = await self._called("changes", (folder_id, cursor))
+        if isinstance(met, Changes):
+            return met
+        seen = [_sighting(job) for at, where, job in self.jobs if where == folder_id and at <= self.clock()]
+        if not isinstance(cursor, Known):
+            return Changes((), Known(frozenset(seen)), more=False)
+        new = [each for each in seen if each not in cursor.sightings]
+        given = new[: self.page]
+        return Changes(given, Known(cursor.sightings.union(given)), more=len(given) == self.page)
+
+    async def pending_reasons(self, folder_id: int, job_id: int) -> Sequence[str]:
+        """Why a job waits: what `reasons` says of it, while it is Pending."""
+        await self._called("pending_reasons", (folder_id, job_id))
+        waits = any(job.id == job_id and job.state == "Pending" for _, _, job in self.jobs)
+        return self.reasons.get(job_id, []) if waits else []
+
+    async def error_lines(self, folder_id: int, job_key: str) -> Sequence[Mapping[str, str | None]]:
+        """The last of what `lines` has of a job."""
+        await self._called("error_lines", (folder_id, job_key))
+        return self.lines.get(job_key, [])[-10:]
 
     async def stop(self, folder: Folder, job_ids: Sequence[int]) -> None:
         """Stops what is Pending."""
         await self._called("stop", (folder.id, list(job_ids)))
-        stopped = [
-            row if row[2].id not in job_ids else (*row[:2], replace(row[2], state="Stopped"))
-            for row in self.jobs
-        ]
-        self.jobs = stopped
+        for job_id in job_ids:
+            self.becomes(job_id, state="Stopped")
+
+    def becomes(self, job_id: int, **changes: Any) -> None:
+        """Changes a job's row."""
+        for _, _, job in self.jobs:
+            if job.id == job_id:
+                self._becomes(job_id, replace(job, **changes))
+
+    def _becomes(self, job_id: int, row: Job) -> None:
+        self.jobs = [(at, where, row if job.id == job_id else job) for at, where, job in self.jobs]
 
     def commit(self, folder: Folder, reference: str, count: int = 1, late: float = 0.0) -> list[Job]:
         """Makes *count* jobs, visible *late* seconds from now."""
@@ -162,6 +201,10 @@ class Orchestrator:
         if isinstance(met, Failure | Exception):
             raise met
         return met
+
+
+def _sighting(job: Job) -> Sighting:
+    return Sighting(job.key.lower(), job.state, job.resume_version)
 
 
 def _guid(name: str) -> str:

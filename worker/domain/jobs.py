@@ -1,6 +1,6 @@
 """A job, its states, and which changes of state are news."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -55,6 +55,30 @@ class Job:
     def terminal(self) -> bool:
         """True when the job is over: no later state can follow."""
         return self.state in TERMINAL
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A job that a scan saw: reason to read it by id now, never the truth. *key* is in lower case."""
+
+    key: str
+    state: str
+    resume_version: int
+
+
+class Cursor:
+    """How far a folder's changes are read: immutable, hashable, and opaque to all but its maker."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """A page of a folder's changes. *more*: the round is not over, the next page may be asked for at once."""
+
+    sightings: Sequence[Sighting]
+    cursor: Cursor
+    more: bool
 
 
 def is_news(known_state: str, known_resume_version: int, seen: Job) -> bool:

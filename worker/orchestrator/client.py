@@ -9,12 +9,14 @@ import orjson
 from yarl import URL
 
 from worker.domain.failures import Rejected
-from worker.domain.jobs import Job
+from worker.domain.jobs import Changes, Cursor, Job
 from worker.domain.processes import Folder, Machine, Process, Robot
 from worker.domain.requests import FolderRef
 from worker.orchestrator import refusals, wire
 from worker.orchestrator.auth import Auth
 from worker.orchestrator.catalog import Catalog
+from worker.orchestrator.follow.reasons import Reasons
+from worker.orchestrator.follow.scan import Scan
 from worker.orchestrator.http.budget import Budget
 from worker.orchestrator.http.connection import Connection, OnCall
 from worker.orchestrator.http.transport import Transport
@@ -45,6 +47,8 @@ class Client:
         self._catalog = Catalog(self._transport, self._base, settings.cache_ttl_s)
         self._budget = Budget(settings.poll_budget_per_min)
         self._lookup = Lookup(self._transport, self._base, self._budget)
+        self._scan = Scan(self._transport, self._base, self._budget)
+        self._reasons = Reasons(self._transport, self._base, self._budget)
         self._start = self._call("StartJobs", f"/odata/Jobs/{wire.ODATA}.StartJobs", "POST")
         self._stop = self._call("StopJobs", f"/odata/Jobs/{wire.ODATA}.StopJobs", "POST")
         self._attach = self._call("Attachments", "/odata/Attachments", "POST")
@@ -130,14 +134,31 @@ class Client:
         return await self._lookup.find(folder.id, reference, release_name, since)
 
     async def job(self, folder_id: int, job_id: int) -> Job | None:
-        """One job by id with its output; None when it is not there."""
+        """One job by id with its output; None when it is gone (404, unless it is said of the folder).
+
+        `Rejected` where it may not be read (403; errorCode 1100 or 1101: the folder), `Unavailable` where
+        nothing is known now (which a 404 of a web page is, too).
+        """
         call = self._call("JobById", f"/odata/Jobs({job_id})", expand="Robot")
         try:
             return await self._transport.get(call, lambda row: _the_job(job_id, row), folder_id)
         except Rejected as refusal:
-            if refusal.answer and refusal.answer.status == 404:
+            answer = refusal.answer
+            if answer and answer.status == 404 and answer.error_code not in refusals.FOLDER_GONE:
                 return None
             raise
+
+    async def changes(self, folder_id: int, cursor: Cursor | None) -> Changes:
+        """One page of the folder's jobs that changed since *cursor*; None begins now, and gives no jobs."""
+        return await self._scan.changes(folder_id, cursor)
+
+    async def pending_reasons(self, folder_id: int, job_id: int) -> Sequence[str]:
+        """Why a Pending job does not run (ValidateExistingJob); empty where the server does not say."""
+        return await self._reasons.pending(folder_id, job_id)
+
+    async def error_lines(self, folder_id: int, job_key: str) -> Sequence[Mapping[str, str | None]]:
+        """The last lines of the job's log of level Error or Fatal (RobotLogs), oldest first."""
+        return await self._reasons.error_lines(folder_id, job_key)
 
     async def stop(self, folder: Folder, job_ids: Sequence[int]) -> None:
         """Asks jobs to stop (SoftStop): those that are Pending never run. May be repeated."""

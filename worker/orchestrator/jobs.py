@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from worker.domain.jobs import Job
+from worker.domain.jobs import Job, Sighting
 
 LONGEST_NAME = 1_000
 LONGEST_TEXT = 32_768
@@ -39,22 +39,28 @@ def job_of(row: Mapping[str, Any]) -> Job:
         batch_execution_key=batch if _GUID.fullmatch(batch) else "",
         state=_state(row.get("State")),
         reference=_text_or_nothing(row, "Reference"),
-        created_at=_moment(_text_or_nothing(row, "CreationTime")),
-        release_name=_text(row.get("ReleaseName")),
+        created_at=moment_of(_text_or_nothing(row, "CreationTime")),
+        release_name=text_of(row.get("ReleaseName")),
         folder_id=_number(row.get("OrganizationUnitId")),
-        folder_path=_text(row.get("OrganizationUnitFullyQualifiedName")),
+        folder_path=text_of(row.get("OrganizationUnitFullyQualifiedName")),
         robot_id=_number(robot.get("Id")),
-        robot_name=_text(robot.get("Name")),
-        started_at=_moment(row.get("StartTime")),
-        ended_at=_moment(row.get("EndTime")),
-        sub_state=_text(row.get("SubState")),
+        robot_name=text_of(robot.get("Name")),
+        started_at=moment_of(row.get("StartTime")),
+        ended_at=moment_of(row.get("EndTime")),
+        sub_state=text_of(row.get("SubState")),
         resume_version=_number(row.get("ResumeVersion")) or 0,
-        host_machine=_text(row.get("HostMachineName")),
-        info=_text(row.get("Info"), LONGEST_TEXT),
+        host_machine=text_of(row.get("HostMachineName")),
+        info=text_of(row.get("Info"), LONGEST_TEXT),
         output=_output(row.get("OutputArguments")),
-        output_file=_text(row.get("OutputFile")),
+        output_file=text_of(row.get("OutputFile")),
         error=_error(row.get("JobError")),
     )
+
+
+def sighting_of(row: Mapping[str, Any]) -> Sighting:
+    """What a scan's row says of a job. Raises `ValueError` where Key or State do not fit."""
+    version = _number(row.get("ResumeVersion")) or 0
+    return Sighting(_key(row.get("Key")).lower(), _state(row.get("State")), version)
 
 
 def _id(value: Any) -> int:
@@ -83,7 +89,8 @@ def _text_or_nothing(row: Mapping[str, Any], name: str) -> str:
     return value or ""
 
 
-def _text(value: Any, longest: int = LONGEST_NAME) -> str | None:
+def text_of(value: Any, longest: int = LONGEST_NAME) -> str | None:
+    """The text, cut to so many characters; None for what is none."""
     return value[:longest] if isinstance(value, str) else None
 
 
@@ -91,7 +98,7 @@ def _number(value: Any) -> int | None:
     return value if type(value) is int and 0 <= value <= _LARGEST_ID else None
 
 
-def _moment(value: Any) -> str | None:
+def moment_of(value: Any) -> str | None:
     """RFC 3339, as our events promise it; with more it could be anything, and of any length."""
     if not isinstance(value, str) or not _MOMENT.fullmatch(value):
         return None
@@ -126,5 +133,5 @@ def _error(error: Any) -> dict[str, Any] | None:
     if not isinstance(error, dict):
         return None
     lower = {name.lower(): value for name, value in error.items()}
-    texts = {name: _text(lower.get(name), LONGEST_TEXT) for name in ("code", "title", "detail", "category")}
+    texts = {name: text_of(lower.get(name), LONGEST_TEXT) for name in ("code", "title", "detail", "category")}
     return texts | {"status": _number(lower.get("status"))}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from worker.domain.events import Event
-from worker.domain.jobs import Job
+from worker.domain.jobs import Changes, Cursor, Job
 from worker.domain.messages import Message
 from worker.domain.processes import Folder, Machine, Process, Robot
 from worker.domain.requests import Entry, FolderRef, Kind
@@ -107,7 +107,34 @@ class Orchestrator(Protocol):
         """
 
     async def job(self, folder_id: int, job_id: int) -> Job | None:
-        """One job by id with its output; None when it is not there."""
+        """One job by id with its output; None when it is gone.
+
+        `Rejected` where it may not be read (no access, no such folder): it may be there or not. `Unavailable`
+        where nothing is known now.
+        """
+
+    async def changes(self, folder_id: int, cursor: Cursor | None) -> Changes:
+        """One page of the folder's jobs that changed since *cursor*; None begins now, and gives no jobs.
+
+        No change is skipped, and some are given twice. Not given are a job's creation and, where the server's
+        API is older than 15, that it runs again after Resumed. Costs one list call of the budget's (one more
+        an hour where the server is that old; a round takes three there).
+        Raises `Unavailable`, also THROTTLED where there is no turn within 10 s, or `Rejected`.
+        """
+
+    async def pending_reasons(self, folder_id: int, job_id: int) -> Sequence[str]:
+        """Why a Pending job does not run, in Orchestrator's words (`TemplateNoHostsAvailable`).
+
+        Empty where nothing stands in its way, where it is gone, and where the server is too old to say
+        (API 15 brought it). Not a list call.
+        """
+
+    async def error_lines(self, folder_id: int, job_key: str) -> Sequence[Mapping[str, str | None]]:
+        """The last 10 lines of the job's log of level Error or Fatal, oldest first.
+
+        Each has `time` (RFC 3339), `level` and `message`, any of them None. Empty where logs may not be read.
+        A list call that gives way to others and never waits for its turn: `Unavailable(THROTTLED)` at once.
+        """
 
     async def stop(self, folder: Folder, job_ids: Sequence[int]) -> None:
         """Asks jobs to stop (SoftStop): those that are Pending never run. May be repeated."""

@@ -131,9 +131,14 @@ class Budget:
         """From now on nobody waits: who has no turn at once is refused, and so is everybody who waits."""
         self._closing.set()
 
-    async def turn(self, pause: float = 0.0, *, urgent: bool) -> None:
-        """Returns when one exchange may begin, or raises `Unavailable` where that is not within 10 s."""
-        deadline = _now() + PATIENCE_S
+    async def turn(self, pause: float = 0.0, *, urgent: bool, patient: bool = True) -> None:
+        """Returns when one exchange may begin, or raises `Unavailable` where that is not within 10 s.
+
+        Who is not *patient* raises at once, also where others like it wait.
+        """
+        if not patient and (self._queues[urgent].locked() or pause > 0):
+            raise self._too_late("others wait")
+        deadline = _now() + (PATIENCE_S if patient else 0.0)
         try:
             async with asyncio.timeout_at(deadline):
                 await self._rest(pause, deadline)
@@ -172,9 +177,10 @@ class Turns:
     The first turn can be waited for before it is known what is to be asked.
     """
 
-    def __init__(self, budget: Budget, *, urgent: bool) -> None:
+    def __init__(self, budget: Budget, *, urgent: bool, patient: bool = True) -> None:
         self._budget = budget
         self._urgent = urgent
+        self._patient = patient
         self._held = False
 
     async def hold(self) -> None:
@@ -185,7 +191,7 @@ class Turns:
     async def enter(self, pause: float) -> None:
         """Waits for a turn, unless one is held."""
         if not self._held:
-            await self._budget.turn(pause, urgent=self._urgent)
+            await self._budget.turn(pause, urgent=self._urgent, patient=self._patient)
         self._held = False
 
     def heard(self, outcome: Reply | Unavailable) -> None:

@@ -72,7 +72,7 @@ class Search:
                     for job in await self._rows(folder_id, condition, gate)
                 ]
             except Rejected as refusal:
-                if means is Means.SCAN or not _refuses_filter(refusal.answer):
+                if means is Means.SCAN or not refuses_filter(refusal.answer):
                     raise _not_sure(refusal.detail, refusal.answer) from refusal
                 continue
             if means is not Means.SCAN:
@@ -158,7 +158,7 @@ def may_be_ones_fault(why: Unavailable) -> bool:
     return answer.status in _PERHAPS_SHORTER and answer.error_code not in FOLDER_GONE
 
 
-def _refuses_filter(answer: Answer | None) -> bool:
+def refuses_filter(answer: Answer | None) -> bool:
     """True when the server does not know this kind of filter: not a word on the folder, not an empty 400."""
     return bool(answer and answer.status == 400 and answer.message and answer.error_code not in FOLDER_GONE)
 
