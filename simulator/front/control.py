@@ -1,8 +1,8 @@
 """`/_sim/…`: what tests tell the simulator and ask it; no authentication, and no part of Orchestrator's API.
 
-GET ledger, requests (`?last=N`), faults, kinds (what a fault may do), behaviour, webhooks. POST faults, seed.
-PATCH behaviour (some keys of it, in the running world), jobs/ID (a state, and `info`, `output`, `error`),
-items/ID (a Status). DELETE faults, requests.
+GET ledger, requests (`?last=N`), faults, kinds (what a fault may do), behaviour, webhooks. POST faults, seed,
+ends (the jobs that run end one by one, at a rate). PATCH behaviour (some keys of it, in the running world),
+jobs/ID (a state, and `info`, `output`, `error`), items/ID (a Status). DELETE faults, requests.
 """
 
 import time
@@ -13,7 +13,7 @@ import orjson
 from aiohttp import web
 
 from simulator.seed import SeedError, behaviour
-from simulator.seed.checks import Key, anything, mapping, one_of, record, text
+from simulator.seed.checks import Key, anything, mapping, number, one_of, record, text
 from simulator.world.entities import entities
 from simulator.world.faults import KINDS
 from simulator.world.jobs import FINAL, OPEN
@@ -32,6 +32,14 @@ _NUDGE = record(
 )
 _ITEM = record(
     {"Status": Key(one_of(*MEMBERS["QueueItemStatus"]), required=True), "Progress": Key(text)}, partial=True
+)
+
+
+_ENDS = record(
+    {
+        "perSecond": Key(number(0.001, 1e6), required=True),
+        "outcomes": Key(mapping(number(0, 1e9)), lambda: {"Successful": 1.0}),
+    }
 )
 
 
@@ -127,6 +135,18 @@ def _nudge(world: World, request: web.BaseRequest, given: Any) -> Any:
     return entities(20).job.render(job)
 
 
+def _end(world: World, _request: web.BaseRequest, given: Any) -> Any:
+    """Lets the jobs that run now end, in an order by chance."""
+    asked = _ENDS(given or {}, "ends")
+    if not asked["outcomes"] or not FINAL.issuperset(asked["outcomes"]):
+        raise SeedError("ends.outcomes", f"some of {', '.join(sorted(FINAL))} expected")
+    jobs = [*world.jobs.by_state["Running"].values()]
+    world.random.shuffle(jobs)
+    fates = world.fates(asked["outcomes"], len(jobs))
+    world.clock.end(zip(jobs, fates, strict=True), asked["perSecond"])
+    return {"jobs": len(jobs), "seconds": len(jobs) / asked["perSecond"]}
+
+
 _ACTS: dict[tuple[str, str], Act] = {
     ("GET", "ledger"): lambda world, _request, _given: world.ledger.shown(),
     ("GET", "requests"): _requests,
@@ -135,6 +155,7 @@ _ACTS: dict[tuple[str, str], Act] = {
     ("POST", "faults"): _add_faults,
     ("DELETE", "faults"): _drop_faults,
     ("GET", "kinds"): lambda _world, _request, _given: KINDS,
+    ("POST", "ends"): _end,
     ("GET", "behaviour"): lambda world, _request, _given: world.behaviour,
     ("GET", "webhooks"): _webhooks,
     ("PATCH", "behaviour"): _behave,

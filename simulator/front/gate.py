@@ -10,12 +10,12 @@ from simulator.calls import Call, Reply, folder_named
 from simulator.errors import Refusal, body, look_up, wrapped
 from simulator.front.routes import Route
 from simulator.odata.model import ODataError
+from simulator.world.faults import LIMITED
 from simulator.world.tables import World
 from simulator.world.tokens import Grant
 
 COOKIE = "XSRF-TOKEN-S"
 _NOBODY = Grant("none", frozenset(), None)
-_LIMITED = ("JobsList", "QueueItems", "StartJobs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def _admit(call: Call, route: Route, method: str) -> dict[str, str]:
     call.grant = _grant(call)
     if not call.grant.allows(route.scope, write=route.write):
         raise Refusal("NotAuthorized")
-    limits = _limit(call, route.operation) if route.operation in _LIMITED else {}
+    limits = _limit(call, route.operation) if route.operation in LIMITED else {}
     if route.folder != "none":
         call.folder = _folder(call, route)
     return limits
@@ -97,6 +97,7 @@ def _limit(call: Call, operation: str) -> dict[str, str]:
         return {}
     admitted, left, wait = call.world.limits[operation].admit(most, seconds)
     if not admitted:
+        call.world.ledger.throttle(operation)
         raise Refusal("TooManyRequests", headers={"Retry-After": str(wait), "X-RateLimit-Remaining": "0"})
     return {"X-RateLimit-Remaining": str(left if left >= 10 else 0)}
 

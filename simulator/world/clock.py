@@ -3,7 +3,7 @@
 import asyncio
 import heapq
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any
 
@@ -89,6 +89,16 @@ class Clock:
         if self._timer is not None:
             self._timer.cancel()
         self._timer, self._heap = None, []
+
+    def end(self, jobs: Iterable[tuple[Job, str]], per_second: float) -> None:
+        """Lets running jobs end one after the other, each in the state that stands beside it."""
+        now = asyncio.get_running_loop().time()
+        for index, (job, state) in enumerate(jobs):
+            job.plan = job.next = state
+            job.due = now + index / per_second
+            heapq.heappush(self._heap, (job.due, next(self._order), job))
+        if self._heap:
+            self._arm()
 
     def enter(self, job: Job, state: str) -> None:
         """Puts a job into a state now, with all that goes with it, and schedules what follows."""

@@ -1,5 +1,7 @@
 """What the server was told to do wrong, and the ledger of what it really did."""
 
+import time
+from collections import deque
 from random import Random
 from typing import Any
 
@@ -31,6 +33,7 @@ OPERATIONS = (
     "Attachments",
     "Webhooks",
 )
+LIMITED = ("JobsList", "QueueItems", "StartJobs")
 KINDS = {
     "status": "answers `status` (with retryAfter, code, message, body, headers) without acting",
     "commit-then-status": "acts, then answers `status`",
@@ -126,19 +129,38 @@ class Faults:
 
 
 class Ledger:
-    """Every commit of StartJobs, answered or not, and every call by operation."""
+    """Every commit of StartJobs, answered or not, and every call by operation.
+
+    `busiest` is the most calls of an operation within any 60 seconds, of those whose rate is limited;
+    `throttled` counts the calls that were answered 429 because of that limit.
+    """
 
     def __init__(self) -> None:
         self.starts: list[Batch] = []
         self.calls: dict[str, int] = {}
+        self.throttled: dict[str, int] = {}
+        self.busiest: dict[str, int] = {}
+        self._minute: dict[str, deque[float]] = {name: deque() for name in LIMITED}
 
     def count(self, operation: str) -> None:
         """One more call of that operation."""
         self.calls[operation] = self.calls.get(operation, 0) + 1
+        minute = self._minute.get(operation)
+        if minute is not None:
+            now = time.monotonic()
+            minute.append(now)
+            while minute[0] <= now - 60:
+                minute.popleft()
+            self.busiest[operation] = max(self.busiest.get(operation, 0), len(minute))
+
+    def throttle(self, operation: str) -> None:
+        """A call of that operation was one too many."""
+        self.throttled[operation] = self.throttled.get(operation, 0) + 1
 
     def shown(self) -> dict[str, Any]:
         """The ledger as JSON."""
-        return {"starts": [_start(batch) for batch in self.starts], "calls": self.calls}
+        counts = {"calls": self.calls, "busiest": self.busiest, "throttled": self.throttled}
+        return {"starts": [_start(batch) for batch in self.starts], **counts}
 
 
 def _start(batch: Batch) -> dict[str, Any]:

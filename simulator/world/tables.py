@@ -9,7 +9,7 @@ from uuid import UUID
 
 from simulator.moments import new_guid, now_ms, now_us
 from simulator.world.clock import Announce, Clock
-from simulator.world.faults import Faults, Ledger
+from simulator.world.faults import LIMITED, Faults, Ledger
 from simulator.world.jobs import Batch, Job
 from simulator.world.jobs.store import Jobs
 from simulator.world.rows import (
@@ -51,7 +51,7 @@ class World:
         self.faults = Faults()
         self.ledger = Ledger()
         self.tokens = Tokens(self.identity["accessTokens"], self.behaviour["tokenSeconds"])
-        self.limits = {name: Limiter() for name in ("JobsList", "QueueItems", "StartJobs")}
+        self.limits = {name: Limiter() for name in LIMITED}
         self.requests: deque[Any] = deque(maxlen=REQUESTS_KEPT)
 
     def settings(self, job: Job) -> dict[str, Any]:
@@ -99,7 +99,10 @@ class World:
 
     def _fates(self, release: Row, count: int) -> list[str]:
         """What will become of each of `count` new jobs."""
-        outcomes = release["_jobs"].get("outcomes") or self.behaviour["jobs"]["outcomes"]
+        return self.fates(release["_jobs"].get("outcomes") or self.behaviour["jobs"]["outcomes"], count)
+
+    def fates(self, outcomes: dict[str, float], count: int) -> list[str]:
+        """One outcome for each of `count` jobs, by their weights."""
         if len(outcomes) == 1:
             return [*outcomes] * count
         return self.random.choices([*outcomes], [*outcomes.values()], k=count)

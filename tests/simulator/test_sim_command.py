@@ -31,7 +31,7 @@ def test_it_says_where_it_is_and_ends_when_told(tmp_path: Path, number: int, cod
     assert line["cloud"] == f"{line['url']}/org/T/orchestrator_"
     assert line["onprem"] == line["url"]
     with urllib.request.urlopen(f"{line['url']}/_sim/ledger", timeout=10) as answer:  # noqa: S310 - our own URL
-        assert json.load(answer) == {"starts": [], "calls": {}}
+        assert {"starts": [], "calls": {}}.items() <= json.load(answer).items()
     process.send_signal(number)
     _, log = process.communicate(timeout=10)
     assert process.returncode == code

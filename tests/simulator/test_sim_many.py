@@ -1,8 +1,11 @@
 """Very many jobs: found by an index as by a scan, and sent to their ends at a steady pace."""
 
 import time
+from datetime import datetime
+from operator import itemgetter
 
-from caller import STILL, Caller
+import pytest
+from caller import QUICK, STILL, Caller, until
 
 
 def test_an_index_finds_what_a_scan_finds(api: Caller) -> None:
@@ -30,3 +33,28 @@ def test_an_index_finds_what_a_scan_finds(api: Caller) -> None:
     }.items():
         found, scanned = (api.get("Jobs", filter=one).value for one in (text, f"not (not ({text}))"))
         assert (len(found), found) == (count, scanned), text
+
+
+def test_running_jobs_end_at_a_rate(api: Caller) -> None:
+    """One after the other and not before; each as it is told, and only those that ran by then."""
+    api.behave({"jobs": {**QUICK["jobs"], "outcomes": {"Running": 1}}, "rateLimitPerMinute": 0})
+    first = api.start(JobsCount=20).value[0]["Id"]
+    until(lambda: api.get("Jobs", filter="State eq 'Running'").value, lambda rows: len(rows) == 20)
+    api.behave(STILL)
+    api.start()
+    told = {"perSecond": 50, "outcomes": {"Faulted": 1}}
+    assert api.simulated.tell("POST", "ends", told) == {"jobs": 20, "seconds": 0.4}
+    rows = until(lambda: api.get("Jobs", filter="State eq 'Faulted'").value, lambda rows: len(rows) == 20)
+    times = sorted(datetime.fromisoformat(row["EndTime"]).timestamp() for row in rows)
+    assert times[-1] - times[0] >= 0.37
+    assert [row["Id"] for row in sorted(rows, key=itemgetter("EndTime"))] != list(range(first, first + 20))
+    with pytest.raises(AssertionError, match=r"ends\.outcomes"):
+        api.simulated.tell("POST", "ends", {"perSecond": 1, "outcomes": {"Running": 1}})
+
+
+def test_the_ledger_tells_how_busy_the_lists_were(api: Caller) -> None:
+    """The most calls in a minute, whether there is a limit or not; and how many were refused for it."""
+    api.behave({"rateLimitPerMinute": 3})
+    assert [api.get("Jobs").status for _ in range(5)] == [200] * 3 + [429] * 2
+    ledger = api.simulated.ledger()
+    assert (ledger["busiest"], ledger["throttled"]) == ({"JobsList": 5}, {"JobsList": 2})
