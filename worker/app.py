@@ -4,7 +4,7 @@ import asyncio
 import gc
 import socket
 import time
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from signal import SIGINT, SIGTERM
 
@@ -35,6 +35,7 @@ from worker.tracking.track import Tracker
 from worker.web.health import Health
 from worker.web.metrics import Metrics
 from worker.web.server import serve
+from worker.web.webhook import Webhook
 
 ROLES = frozenset({"start", "track", "web"})
 
@@ -88,9 +89,13 @@ class Worker:
         async with AsyncExitStack() as stack:
             if "web" in self._roles:
                 port = self._settings.http_port
-                await stack.enter_async_context(serve(port, self._health, self._metrics.registry))
+                notices = Webhook(self._settings.webhook_secrets, self._look, self._metrics.notice)
+                await stack.enter_async_context(serve(port, self._health, self._metrics.registry, notices))
             await stack.enter_async_context(self._client)
             await self._work()
+
+    def _look(self, jobs: Sequence[str]) -> None:
+        """Jobs, by their keys, that may have changed: nobody here looks at them sooner yet."""
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as tasks:

@@ -11,6 +11,9 @@ from worker.settings import SettingsError
 from worker.web.health import OPTIONAL, REQUIRED, Health
 from worker.web.metrics import Metrics
 from worker.web.server import Pulse, serve
+from worker.web.webhook import Webhook
+
+CLOSED = Webhook((), print, print)
 
 
 class Worker:
@@ -25,7 +28,7 @@ async def worker() -> AsyncIterator[Worker]:
     """One served worker on a free port."""
     health, metrics = Health(), Metrics()
     async with (
-        serve(0, health, metrics.registry) as port,
+        serve(0, health, metrics.registry, CLOSED) as port,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
     ):
         yield Worker(health, metrics, client)
@@ -151,14 +154,15 @@ async def test_what_is_not_served_names_what_is(worker: Worker, method: str, pat
     """A wrong path or method is answered in JSON with the right ones."""
     async with worker.client.request(method, path) as answer:
         assert answer.status == status
+        assert ("GET" in answer.headers.get("Allow", "")) is (status == 405)
         assert "/readyz" in (await answer.json())["remedy"]
 
 
 async def test_a_taken_port_is_one_clear_line() -> None:
     """The setting to change is named."""
-    async with serve(0, Health(), Metrics().registry) as port:
+    async with serve(0, Health(), Metrics().registry, CLOSED) as port:
         with pytest.raises(SettingsError, match=rf"JOBRELAY_HTTP_PORT: cannot listen on port {port}"):
-            async with serve(port, Health(), Metrics().registry):
+            async with serve(port, Health(), Metrics().registry, CLOSED):
                 pass
 
 
@@ -173,6 +177,7 @@ async def test_metrics_are_served_for_prometheus(worker: Worker) -> None:
     metrics.in_hand(3)
     metrics.tracked(7)
     metrics.reply_lost()
+    metrics.notice("taken")
     metrics.outage(True)
     metrics.broker.connected("broker-publish")
     metrics.broker.blocked("broker-publish", True)
@@ -190,6 +195,7 @@ async def test_metrics_are_served_for_prometheus(worker: Worker) -> None:
         "jobrelay_requests_in_hand 3.0",
         "jobrelay_jobs_tracked 7.0",
         "jobrelay_replies_lost_total 1.0",
+        'jobrelay_webhook_notices_total{outcome="taken"} 1.0',
         "jobrelay_outage 1.0",
         'jobrelay_broker_connections_total{link="broker-publish"} 1.0',
         'jobrelay_broker_blocked{link="broker-publish"} 1.0',

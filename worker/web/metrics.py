@@ -72,6 +72,7 @@ class Metrics:
         self.broker = BrokerMetrics(registry)
         self._weigh(registry)
         self._count_ledger(registry)
+        self._count_notices(registry)
 
     def _weigh(self, registry: CollectorRegistry) -> None:
         """What holds requests back."""
@@ -97,6 +98,11 @@ class Metrics:
                 registry=registry,
             )
         )
+
+    def _count_notices(self, registry: CollectorRegistry) -> None:
+        """What comes to the webhook."""
+        what = "What was sent to the webhook, by what became of it"
+        self._notices = _ByLabels(Counter("jobrelay_webhook_notices", what, ("outcome",), registry=registry))
 
     def settled(self, outcome: str, code: str, seconds_since_published: float | None) -> None:
         """A request was settled; *code* is empty where the outcome says all."""
@@ -131,6 +137,10 @@ class Metrics:
     def reply_lost(self) -> None:
         """An event did not reach its request's reply_to."""
         self._replies_lost.inc()
+
+    def notice(self, outcome: str) -> None:
+        """A notice came to the webhook."""
+        self._notices[outcome,].inc()
 
     def outage(self, on: bool) -> None:
         """Orchestrator is out, or back."""

@@ -1,17 +1,19 @@
-"""`/livez`, `/readyz` and `/metrics` on one port, for Kubernetes and Prometheus."""
+"""`/livez`, `/readyz`, `/metrics` and the webhook, all on one port."""
 
+import logging
 from asyncio import AbstractEventLoop, TimerHandle, get_running_loop
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
-import orjson
 import structlog
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from worker.settings import SettingsError
+from worker.web import webhook
+from worker.web.answers import in_json
 from worker.web.health import Health
 
 _PATHS = ("/livez", "/readyz", "/metrics")
@@ -21,19 +23,24 @@ _KEEPALIVE_S = 75.0
 _SHUTDOWN_S = 1.0
 
 _log = structlog.get_logger(__name__)
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_library_log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def serve(port: int, health: Health, registry: CollectorRegistry) -> AsyncIterator[int]:
-    """Serves *health* and the metrics of *registry* on *port* (0 picks one) and yields the port.
+async def serve(
+    port: int, health: Health, registry: CollectorRegistry, notices: webhook.Webhook
+) -> AsyncIterator[int]:
+    """Serves *health*, the metrics of *registry* and *notices* on *port* (0 picks one) and yields the port.
 
     Raises `SettingsError` where the port cannot be had.
     """
     pulse = Pulse(get_running_loop())
+    _library_log.addFilter(_is_ours)
     runner = web.AppRunner(
-        _application(health, pulse, registry),
+        _application(health, pulse, registry, notices),
         access_log=None,
+        logger=_library_log,
+        auto_decompress=False,  # what is signed is what came, and it would unpack without a bound
         handle_signals=False,
         keepalive_timeout=_KEEPALIVE_S,
         shutdown_timeout=_SHUTDOWN_S,
@@ -84,36 +91,56 @@ async def _listen(runner: web.AppRunner, port: int) -> None:
         raise SettingsError(f"JOBRELAY_HTTP_PORT: cannot listen on port {port}: {reason}") from None
 
 
-def _application(health: Health, pulse: Pulse, registry: CollectorRegistry) -> web.Application:
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether the library logs a fault of ours: what is no HTTP, anybody may send, and has a 400 for it."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+def _application(
+    health: Health, pulse: Pulse, registry: CollectorRegistry, notices: webhook.Webhook
+) -> web.Application:
     async def livez(_: web.Request) -> web.Response:
         lag = pulse.lag
         late = f"the event loop lags by {lag:.0f} s" if lag > _LAG_MOST_S else None
         reason = health.stuck or late
-        return _json(200 if reason is None else 503, {"live": reason is None, "reason": reason})
+        return in_json(200 if reason is None else 503, {"live": reason is None, "reason": reason})
 
     async def readyz(_: web.Request) -> web.Response:
         document = health.document()
-        return _json(200 if document["ready"] else 503, document)
+        return in_json(200 if document["ready"] else 503, document)
 
     async def metrics(request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return web.Response(body=encode(registry), headers={"Content-Type": content_type})
 
-    application = web.Application(middlewares=[_in_json], client_max_size=1024)
-    for path, handler in zip(_PATHS, (livez, readyz, metrics), strict=True):
-        application.router.add_get(path, handler)
+    application = web.Application(client_max_size=1024)
+    served = dict(zip(_PATHS, (livez, readyz, metrics), strict=True))
+    routes = [(method, path, handler) for path, handler in served.items() for method in ("GET", "HEAD")]
+    for method, path, handler in (
+        *routes,
+        ("*", webhook.PATH, notices.answer),
+        ("*", "/{any:.*}", _elsewhere),
+    ):
+        application.router.add_route(method, path, handler, expect_handler=_expected)
     return application
 
 
-@web.middleware
-async def _in_json(request: web.Request, handler: _Handler) -> web.StreamResponse:
+async def _elsewhere(request: web.Request) -> web.Response:
     """Answers what is not served with what is."""
-    try:
-        return await handler(request)
-    except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as refusal:
-        remedy = f"send GET to one of {', '.join(_PATHS)}"
-        return _json(refusal.status, {"error": refusal.reason, "remedy": remedy})
+    remedy = f"send GET to one of {', '.join(_PATHS)}, or POST to {webhook.PATH}"
+    if request.path in _PATHS:
+        return in_json(405, {"error": "Method Not Allowed", "remedy": remedy}, Allow="GET")
+    return in_json(404, {"error": "Not Found", "remedy": remedy})
 
 
-def _json(status: int, document: dict[str, Any]) -> web.Response:
-    return web.Response(status=status, body=orjson.dumps(document), content_type="application/json")
+async def _expected(request: web.Request) -> web.Response | None:
+    """Lets a body come that waits to be asked for.
+
+    The library's own answer to another expectation repeats it, and fails where it is no text.
+    """
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        return in_json(417, {"error": "Expectation Failed", "remedy": "send no header Expect"})
+    with suppress(OSError):  # whoever waits may have left
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0  # that was no answer yet
+    return None
