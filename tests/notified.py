@@ -11,10 +11,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from worker.domain.webhooks import PATH
 from worker.web.health import Health
 from worker.web.metrics import Metrics
 from worker.web.server import serve
-from worker.web.webhook import PATH, Webhook
+from worker.web.webhook import Webhook
 
 SECRET, OLDER = "a secret ü", "the one before it"
 KEY = "d7a77655-1234-4f6a-9d55-2f1f6f0c0a01"

@@ -21,7 +21,7 @@ from typer.core import TyperGroup
 from worker import logs
 from worker.broker.topology import TopologyMismatch
 from worker.broker.visits.visit import BrokerAway, NotTaken, NotThere
-from worker.cli import check, dead, demo, follow, interrupt, start, topology
+from worker.cli import check, dead, demo, follow, interrupt, start, topology, webhook
 from worker.cli.output import FAILED, INTERRUPTED, SETTINGS, UNREACHABLE, Failed, complain, examples, writing
 from worker.settings import SettingsError, read_settings, unknown_settings
 
@@ -84,6 +84,7 @@ app.command(epilog=demo.EXAMPLES)(demo.demo)
 app.add_typer(dead.app, name="dead")
 app.add_typer(topology.app, name="topology")
 app.add_typer(topology.audit, name="audit")
+app.add_typer(webhook.app, name="webhook")
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from worker.orchestrator.http.connection import Connection, OnCall
 from worker.orchestrator.http.transport import Transport
 from worker.orchestrator.jobs import job_of
 from worker.orchestrator.lookup import Lookup
+from worker.orchestrator.webhooks import Webhooks
 from worker.orchestrator.wire import Call
 from worker.settings import Settings
 
@@ -49,6 +50,7 @@ class Client:
         self._lookup = Lookup(self._transport, self._base, self._budget)
         self._scan = Scan(self._transport, self._base, self._budget)
         self._reasons = Reasons(self._transport, self._base, self._budget)
+        self.webhooks = Webhooks(self._transport, self._base)
         self._start = self._call("StartJobs", f"/odata/Jobs/{wire.ODATA}.StartJobs", "POST")
         self._stop = self._call("StopJobs", f"/odata/Jobs/{wire.ODATA}.StopJobs", "POST")
         self._attach = self._call("Attachments", "/odata/Attachments", "POST")

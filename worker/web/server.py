@@ -11,10 +11,11 @@ from aiohttp.http import HttpProcessingError
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from worker.domain.webhooks import PATH
 from worker.settings import SettingsError
-from worker.web import webhook
 from worker.web.answers import in_json
 from worker.web.health import Health
+from worker.web.webhook import Webhook
 
 _PATHS = ("/livez", "/readyz", "/metrics")
 _BEAT_S = 1.0
@@ -28,7 +29,7 @@ _library_log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def serve(
-    port: int, health: Health, registry: CollectorRegistry, notices: webhook.Webhook
+    port: int, health: Health, registry: CollectorRegistry, notices: Webhook
 ) -> AsyncIterator[int]:
     """Serves *health*, the metrics of *registry* and *notices* on *port* (0 picks one) and yields the port.
 
@@ -97,7 +98,7 @@ def _is_ours(record: logging.LogRecord) -> bool:
 
 
 def _application(
-    health: Health, pulse: Pulse, registry: CollectorRegistry, notices: webhook.Webhook
+    health: Health, pulse: Pulse, registry: CollectorRegistry, notices: Webhook
 ) -> web.Application:
     async def livez(_: web.Request) -> web.Response:
         lag = pulse.lag
@@ -118,7 +119,7 @@ def _application(
     routes = [(method, path, handler) for path, handler in served.items() for method in ("GET", "HEAD")]
     for method, path, handler in (
         *routes,
-        ("*", webhook.PATH, notices.answer),
+        ("*", PATH, notices.answer),
         ("*", "/{any:.*}", _elsewhere),
     ):
         application.router.add_route(method, path, handler, expect_handler=_expected)
@@ -127,7 +128,7 @@ def _application(
 
 async def _elsewhere(request: web.Request) -> web.Response:
     """Answers what is not served with what is."""
-    remedy = f"send GET to one of {', '.join(_PATHS)}, or POST to {webhook.PATH}"
+    remedy = f"send GET to one of {', '.join(_PATHS)}, or POST to {PATH}"
     if request.path in _PATHS:
         return in_json(405, {"error": "Method Not Allowed", "remedy": remedy}, Allow="GET")
     return in_json(404, {"error": "Not Found", "remedy": remedy})

@@ -14,10 +14,8 @@ import structlog
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-from worker.domain.webhooks import MOST_BYTES, SIGNATURE, Notice, Recent, Verdict, is_signed, notice_of
+from worker.domain.webhooks import MOST_BYTES, PATH, SIGNATURE, Notice, Recent, Verdict, is_signed, notice_of
 from worker.web.answers import in_json
-
-PATH = "/webhooks/orchestrator"
 
 _WITHIN_S = 5.0
 _READ_AWAY_S = 1.0

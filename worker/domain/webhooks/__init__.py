@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from hmac import compare_digest, digest
+from urllib.parse import urlsplit
 
+PATH = "/webhooks/orchestrator"
 SIGNATURE = "X-UiPath-Signature"
 MOST_BYTES = 2**20
 """Of a notice; one may name a thousand jobs. What stands before a worker often takes no more either."""
@@ -94,6 +96,20 @@ def notice_of(document: object) -> Notice | None:
 def subscription(offered: Collection[str]) -> tuple[str, ...]:
     """The events of a job's change, of those that a server offers; the oldest where it names none of them."""
     return tuple(event for event in _FIRST + _YOUNGER if event in offered) or _FIRST
+
+
+def same_address(one: str, other: str) -> bool:
+    """Whether two URLs lead to the same place, however their hosts and default ports are written."""
+    return one == other or _place(one) == _place(other) is not None
+
+
+def _place(url: str) -> tuple[str, str | None, int | None, str, str] | None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return None
+    return parts.scheme, parts.hostname, port, parts.path or "/", parts.query
 
 
 def _digest_in(signature: str) -> bytes | None:

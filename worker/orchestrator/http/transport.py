@@ -53,13 +53,13 @@ class Transport:
     async def post(
         self,
         call: Call,
-        folder_id: int,
-        body: bytes,
+        folder_id: int | None,
+        body: bytes | None,
         *,
         safe: bool = False,
         may_send: Callable[[], bool] | None = None,
     ) -> Reply:
-        """Posts exactly once, unless *safe*; only a refusal before execution (401, empty 400) repeats it.
+        """Sends exactly once, unless *safe*; only a refusal before execution (401, empty 400) repeats it.
 
         *may_send* is asked right before each exchange, after all that had to be waited for; its no is
         `Unavailable`.
