@@ -177,6 +177,7 @@ def _judged(run: Run) -> Results:
         "calls": ledger["calls"],
         "faults struck": run.hits,
         "events": dict(history.events),
+        "states told": dict(history.states),
         "repeated events": history.repeated,
         "deferrals": dict(history.deferrals),
         "refusals of good requests": dict(history.refusals),

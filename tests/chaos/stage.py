@@ -34,6 +34,10 @@ PACE: Mapping[str, Any] = {
     "CONCURRENCY": 32,
     "LOG_FORMAT": "json",
 }
+# Long enough to be in a tracker's hands when it is killed, and to be seen in each of their states.
+_LASTING: Mapping[str, Any] = SEED["behaviour"]["jobs"] | {
+    "pendingSeconds": (0.05, 0.5), "runningSeconds": (0.05, 2.0),
+}  # fmt: skip
 WORKER = ("-m", "worker")
 _ENDS_S = 20.0
 _DEFECT = re.compile(r'"exception"|Traceback|"level": ?"(error|critical)"')
@@ -197,7 +201,7 @@ async def staged(
 ) -> AsyncIterator[Stage]:
     """Workers on *ground*, ready, with logs in *folder*; none is left, whatever happens."""
     async with AsyncExitStack() as stack:
-        ground.simulator.seed(SEED)
+        ground.simulator.seed(SEED | {"behaviour": SEED["behaviour"] | {"jobs": _LASTING}})
         stage = Stage(ground, folder, program, shared=ground.redis is not None)
         for number in range(1, workers + 1):
             replica = Replica(number, stage)

@@ -2,15 +2,17 @@
 
 import pytest
 
+from chaos.ledger.course import Amiss, Told, amiss
 from chaos.ledger.verdict import Batch, Kind, Story, judge
 
 _TOLD = {1: frozenset({"e1"})}
-_ENDED = {1: frozenset({"t1"})}
+_RUNS, _ENDS = Told("t0", "Running", "Pending"), Told("t1", "Successful", "Running")
+_ENDED = {1: (_RUNS, _ENDS)}
 _ONE, _TWO = Batch((1,), 100.0), Batch((2,), 101.0)
 _BOTH = _TOLD | {2: frozenset({"e2"})}
-_BOTH_ENDED = _ENDED | {2: frozenset({"t2"})}
-_TWICE = {"batches": (_ONE, _TWO), "created": _BOTH, "ended": _BOTH_ENDED}
-_ONCE = {"batches": (_ONE,), "created": _TOLD, "ended": _ENDED}
+_BOTH_ENDED = _ENDED | {2: (Told("t2", "Stopped", "Pending"),)}
+_TWICE = {"batches": (_ONE, _TWO), "created": _BOTH, "courses": _BOTH_ENDED}
+_ONCE = {"batches": (_ONE,), "created": _TOLD, "courses": _ENDED}
 _NO = ("orchestrator_refused", 99.0)
 
 _CASES = {
@@ -25,7 +27,7 @@ _CASES = {
     "nothing came of it": ({}, Kind.LOST),
     "a dead letter, and nobody told": ({"letters": ("orchestrator_refused",)}, Kind.LOST),
     "a job that nobody was told of": ({"batches": (_ONE,)}, Kind.LOST),
-    "a job whose end nobody was told of": ({**_ONCE, "ended": {}}, Kind.LOST),
+    "a job whose end nobody was told of": ({**_ONCE, "courses": {1: (_RUNS,)}}, Kind.LOST),
     "one of two jobs untold": ({**_ONCE, "batches": (Batch((1, 2), 100.0),)}, Kind.LOST),
     "not confirmed, started, untold": ({"batches": (_ONE,), "acknowledged": False}, Kind.LOST),
     "one message, two starts": (_TWICE, Kind.DOUBLED),
@@ -58,7 +60,12 @@ _CASES = {
     "a bad one started": ({**_ONCE, "expects": "expired"}, Kind.UNEXPECTED),
     "a job that does not exist": ({**_ONCE, "created": _BOTH}, Kind.UNEXPECTED),
     "one start told under two ids": ({**_ONCE, "created": {1: frozenset({"a", "b"})}}, Kind.UNEXPECTED),
-    "one end told under two ids": ({**_ONCE, "ended": {1: frozenset({"a", "b"})}}, Kind.UNEXPECTED),
+    "one end told under two ids": (
+        {**_ONCE, "courses": {1: (_RUNS, _ENDS, _ENDS._replace(id="t9"))}},
+        Kind.UNEXPECTED,
+    ),
+    "states told out of order": ({**_ONCE, "courses": {1: (_ENDS, _RUNS)}}, Kind.UNEXPECTED),
+    "a state told before its job": ({**_ONCE, "early": frozenset({1})}, Kind.UNEXPECTED),
 }
 
 
@@ -73,7 +80,36 @@ def test_every_history_has_its_verdict(case: str) -> None:
 
 def test_the_worst_finding_is_the_verdict() -> None:
     """A request that is doubled and told of wrongly counts as unexpected, and both are said."""
-    story = Story("r", batches=(_ONE, _TWO), created=_BOTH, ended={1: frozenset({"a", "b"})})
+    story = Story("r", batches=(_ONE, _TWO), created=_BOTH | {1: frozenset({"a", "b"})}, courses=_BOTH_ENDED)
     kind, findings = judge(story)
     assert kind is Kind.UNEXPECTED
     assert {finding.kind for finding in findings} == {Kind.DOUBLED, Kind.UNEXPECTED}
+
+
+@pytest.mark.parametrize(
+    ("course", "wrong"),
+    [
+        ([_RUNS, _ENDS], []),
+        ([Told("1", "Stopped", "Pending")], []),  # states between were skipped
+        ([_RUNS], [Amiss.LOST]),
+        ([], [Amiss.LOST]),
+        ([_ENDS, _RUNS], [Amiss.DISORDERED]),
+        ([_ENDS], [Amiss.GAP]),
+        ([_RUNS, _ENDS, Told("3", "Faulted", "Successful")], [Amiss.DISORDERED]),
+        ([_RUNS, _RUNS._replace(id="4"), _ENDS], [Amiss.TWICE]),
+        (
+            [
+                _RUNS,
+                Told("2", "Suspended", "Running"),
+                Told("3", "Resumed", "Suspended", 1),
+                Told("4", "Running", "Resumed", 1),
+                Told("5", "Successful", "Running", 1),
+            ],
+            [],
+        ),
+        ([Told("3", "Resumed", "Pending", 1), _RUNS, _ENDS], [Amiss.DISORDERED]),
+    ],
+)
+def test_a_course_of_states_is_judged(course: list[Told], wrong: list[Amiss]) -> None:
+    """Its end must be told, each state once, none after a later one, and none follow an untold one."""
+    assert amiss(course) == wrong

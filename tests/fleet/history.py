@@ -1,30 +1,18 @@
 """What was heard of each job, in the order in which it was heard; what is repeated is kept apart."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import time
-from typing import Any, NamedTuple
+from typing import Any
 
-TERMINAL = frozenset({"Faulted", "Successful", "Stopped"})
-
-
-class Told(NamedTuple):
-    """One event about a job."""
-
-    id: str
-    state: str
-    previous: str
-    resumed: int
+from chaos.ledger.course import TERMINAL, Amiss, Told, amiss
 
 
 @dataclass(slots=True)
 class History:
-    """All that was heard so far. Lags are seconds from the server's time of a change to its event.
-
-    *surplus* are events that state a fact once more under another id.
-    """
+    """All that was heard so far. Lags are seconds from the server's time of a change to its event."""
 
     courses: dict[int, list[Told]] = field(default_factory=dict)
     repeats: Counter[int] = field(default_factory=Counter)
@@ -40,7 +28,7 @@ class History:
         if "state" not in data:
             self.expired.append(f"job {data['job']['id']}: {event['type']}")
             return
-        told = Told(event["id"], data["state"], data["previousState"], data["resumeVersion"])
+        told = Told.by(event)
         course = self.courses.setdefault(data["job"]["id"], [])
         if any(one.id == told.id for one in course):
             self.repeats[data["job"]["id"]] += 1
@@ -50,6 +38,15 @@ class History:
             self.ends.append(self.heard_at - _epoch(data["endedAt"]))
         elif told.state == "Running":
             self.running.append(self.heard_at - _epoch(data["startedAt"]))
+
+
+def judged(started: Iterable[int], courses: Mapping[int, Sequence[Told]]) -> dict[str, list[int]]:
+    """The jobs that each thing is amiss with; among them those told of that nobody started."""
+    ids, wrong = set(started), {kind.value: list[int]() for kind in Amiss}
+    for job in sorted(ids):
+        for kind in amiss(courses.get(job, ())):
+            wrong[kind.value].append(job)
+    return wrong | {"never started": sorted(courses.keys() - ids)}
 
 
 def _epoch(moment: str) -> float:

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fleet.history import History
+from fleet.history import History, judged
 from fleet.plan import Plan
 from fleet.stage import Look
-from fleet.verdict import judge_all
 
 _SHOWN = 20
 _MOST_BYTES = 1536.0
@@ -61,12 +60,12 @@ def quantiles(lags: Sequence[float]) -> dict[str, float]:
 def results(plan: Plan, ledger: Mapping[str, Any], history: History, course: Mapping[str, Any]) -> Results:
     """Judges every job that the simulator started. *course* is what the run has noted besides."""
     started = [job for start in ledger["starts"] for job in start["jobIds"]]
-    wrong = judge_all(started, history.courses)
+    wrong = judged(started, history.courses)
     looks: Mapping[str, Mapping[str, Look]] = course["trackers"]
     memory, lags = _memory(looks), _lags(history, course["ended before the kill"])
     held = looks[course["killed"]]["done"].held if course["killed"] else 0
     goals = [
-        *(Goal(fault.value, len(jobs), 0) for fault, jobs in wrong.items()),
+        *(Goal(what, len(jobs), 0) for what, jobs in wrong.items()),
         Goal("jobs not started", plan.jobs - len(started), 0),
         Goal("repeats, of slots in hand at the kill", history.repeats.total(), held),
         Goal("429s caused", sum(ledger["throttled"].values()), 0),
@@ -83,7 +82,7 @@ def results(plan: Plan, ledger: Mapping[str, Any], history: History, course: Map
         "CPU": _cpu(looks, history),
         "calls": ledger["calls"],
         "webhooks": ledger.get("webhooks", []),
-        "wrong": {fault.value: jobs[:_SHOWN] for fault, jobs in wrong.items() if jobs},
+        "wrong": {what: jobs[:_SHOWN] for what, jobs in wrong.items() if jobs},
     }
     return Results(goals, figures, course["troubles"])
 

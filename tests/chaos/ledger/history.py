@@ -7,11 +7,11 @@ from datetime import datetime
 from time import time
 from typing import Any
 
+from chaos.ledger.course import TERMINAL, Told
 from chaos.ledger.verdict import UNKNOWN, Batch, Story
 from chaos.load.asks import Ask
 
 _WORDS = 60
-_TERMINAL = frozenset({"Successful", "Faulted", "Stopped"})
 
 
 @dataclass(slots=True)
@@ -26,7 +26,9 @@ class _Known:
     confirmed: int = 0
     count: int = 0
     created: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
-    ended: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    courses: dict[int, list[Told]] = field(default_factory=lambda: defaultdict(list))
+    ended: set[int] = field(default_factory=set)
+    early: set[int] = field(default_factory=set)
     rejections: dict[str, tuple[str, float]] = field(default_factory=dict)
     letters: list[str] = field(default_factory=list)
     surplus: set[int] = field(default_factory=set)
@@ -60,6 +62,7 @@ class History:
         self.events: Counter[str] = Counter()
         self.deferrals: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
+        self.states: Counter[str] = Counter()
         self.repeated = 0
         self.heard_at = time()
         self._heard: set[str] = set()
@@ -115,10 +118,9 @@ class History:
             case "job-created":
                 known.created[data["job"]["id"]].add(identity)
                 known.count = max(known.count, data["count"])
-            case "job-state" if data["state"] in _TERMINAL:
-                known.ended[data["job"]["id"]].add(identity)
-            case "job-state" if data["job"]["id"] in known.ended:
-                self.strange.append(f"{known.ask.name}: {data['state']} was told after the end")
+            case "job-state":
+                self.states[data["state"]] += 1
+                _take_state(known, data["job"]["id"], Told.by(event))
             case "request-rejected":
                 known.rejections[identity] = (data["code"], epoch(event["time"]))
                 if data["code"] != known.ask.expects:
@@ -155,12 +157,21 @@ class History:
                     frozen=any(span.touches(known) for span in spans.get("frozen", ())),
                     batches=tuple(batches.get(name, ())),
                     created=_fixed(known.created),
-                    ended=_fixed(known.ended),
+                    courses={job: tuple(course) for job, course in known.courses.items()},
+                    early=frozenset(known.early),
                     rejections=tuple(known.rejections.values()),
                     letters=tuple(known.letters),
                     surplus=frozenset(known.surplus),
                 ),
             )
+
+
+def _take_state(known: _Known, job: int, told: Told) -> None:
+    if job not in known.created:
+        known.early.add(job)
+    known.courses[job].append(told)
+    if told.state in TERMINAL:
+        known.ended.add(job)
 
 
 def epoch(moment: str) -> float:

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from chaos.ledger.course import Amiss, Told, amiss
+
 UNKNOWN = "outcome_unknown"
 # What any request may be refused for, with everything around failing: Orchestrator itself said no, or it was
 # tried too often. Any other refusal of a good request is untrue.
@@ -41,9 +43,9 @@ class Story:
 
     *copies* messages were sent for it. *guarded* is False where the shared ledger may have been away while
     they were about, *frozen* is True where a worker stood still for longer than the window meanwhile.
-    *created* and *ended* are the ids of the events that told of a job or of its end, by job; *rejections*
-    the code and the moment of each rejection told; *letters* the codes of its dead letters; *surplus* the
-    jobs that were told to be duplicates.
+    *created* are the ids of the events that told of a job, *courses* what was told of its states, by job;
+    *early* are jobs whose states were told before they were. *rejections* are the code and the moment of
+    each rejection told; *letters* the codes of its dead letters; *surplus* the jobs told to be duplicates.
     """
 
     name: str
@@ -54,7 +56,8 @@ class Story:
     frozen: bool = False
     batches: tuple[Batch, ...] = ()
     created: Mapping[int, frozenset[str]] = field(default_factory=dict)
-    ended: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    courses: Mapping[int, tuple[Told, ...]] = field(default_factory=dict)
+    early: frozenset[int] = frozenset()
     rejections: tuple[tuple[str, float], ...] = ()
     letters: tuple[str, ...] = ()
     surplus: frozenset[int] = frozenset()
@@ -110,8 +113,9 @@ def _untold(story: Story) -> Iterator[Finding]:
     kind = _doubling(story) or Kind.LOST
     for job in sorted(story.jobs - story.created.keys() - story.surplus):
         yield Finding(kind, f"{story.name}: nobody was told of job {job}")
-    for job in sorted(story.jobs & story.created.keys() - story.ended.keys() - story.surplus):
-        yield Finding(kind, f"{story.name}: nobody was told of the end of job {job}")
+    for job in sorted(story.jobs & story.created.keys() - story.surplus):
+        if Amiss.LOST in amiss(story.courses.get(job, ())):
+            yield Finding(kind, f"{story.name}: nobody was told of the end of job {job}")
 
 
 def _untrue(story: Story) -> Iterator[Finding]:
@@ -120,11 +124,11 @@ def _untrue(story: Story) -> Iterator[Finding]:
         yield Finding(Kind.UNEXPECTED, f"{story.name}: job {job} was told of, and does not exist")
     if story.surplus and len(story.batches) < 2:
         yield Finding(Kind.UNEXPECTED, f"{story.name}: jobs of its only start were told to be duplicates")
-    for what, told in (("start", story.created), ("end", story.ended)):
-        for job, ids in told.items():
-            if len(ids) > 1:
-                text = f"{story.name}: the {what} of job {job} was told under {len(ids)} ids"
-                yield Finding(Kind.UNEXPECTED, text)
+    for job, ids in story.created.items():
+        if len(ids) > 1:
+            text = f"{story.name}: the start of job {job} was told under {len(ids)} ids"
+            yield Finding(Kind.UNEXPECTED, text)
+    yield from _untrue_course(story)
     for code, at in story.rejections:
         if code != story.expects and code not in TRUTHFUL:
             yield Finding(Kind.UNEXPECTED, f"{story.name} was refused as {code}")
@@ -133,6 +137,17 @@ def _untrue(story: Story) -> Iterator[Finding]:
             yield Finding(Kind.UNEXPECTED, f"{story.name} was refused as {code} while its job exists")
     if story.expects and story.batches:
         yield Finding(Kind.UNEXPECTED, f"{story.name} was started, and should be {story.expects}")
+
+
+def _untrue_course(story: Story) -> Iterator[Finding]:
+    """States told before their job, out of order, with gaps, or twice."""
+    for job in sorted(story.early):
+        yield Finding(Kind.UNEXPECTED, f"{story.name}: a state of job {job} was told before the job was")
+    for job, course in story.courses.items():
+        for what in amiss(course):
+            if what is not Amiss.LOST:
+                states = ", ".join(told.state for told in course)
+                yield Finding(Kind.UNEXPECTED, f"{story.name}: of job {job} {what}: {states}")
 
 
 def _silent(story: Story) -> Iterator[Finding]:
