@@ -13,10 +13,12 @@ import structlog
 from worker.broker.connection import Link, Reports
 from worker.broker.inbox import Inbox
 from worker.broker.outbox import Outbox
+from worker.broker.peers.hints import Hints
+from worker.broker.peers.lease import Leases
 from worker.broker.replies import Replies
 from worker.broker.topology import Topology
 from worker.broker.watchdog import Watchdog
-from worker.domain.failures import Rejected, Unavailable
+from worker.domain.flight.steps import Patience
 from worker.domain.requests import FolderRef
 from worker.ledger.memory import MemoryLedger
 from worker.ledger.redis import RedisLedger
@@ -26,12 +28,13 @@ from worker.pipeline.consume import Consumer
 from worker.pipeline.holding.gate import Gate
 from worker.pipeline.holding.outage import Outage
 from worker.pipeline.holding.pauses import Stopping
+from worker.pipeline.holding.reach import watch
 from worker.pipeline.once.claim import Claims
 from worker.pipeline.once.start import Starter
 from worker.pipeline.resolve import Resolver
 from worker.pipeline.settle import Rules, Settler, Teller
 from worker.settings import NOT_USED_YET, Settings
-from worker.tracking.track import Tracker
+from worker.tracking.role import Tracking
 from worker.web.health import Health
 from worker.web.metrics import Metrics
 from worker.web.server import serve
@@ -41,8 +44,8 @@ ROLES = frozenset({"start", "track", "web"})
 
 _TAKING = frozenset({"start", "track"})
 _NEEDED_TO_TAKE = ("broker-consume", "token", "orchestrator", "ledger")
-_TRACKING_PREFETCH = 500
-_PROBE_EVERY_S = 2.0
+# A channel with more unacknowledged deliveries gets slow; and two trackers must do for 100,000 jobs.
+_TRACKING_PREFETCH, _TRACKING_CHANNELS = 5_000, 12
 
 _log = structlog.get_logger(__name__)
 
@@ -59,29 +62,24 @@ class Worker:
         self._metrics = Metrics()
         self._outage = Outage(self._stopping, self._metrics.outage, time.time)
         self._health = Health(without=() if self._roles & _TAKING else _NEEDED_TO_TAKE)
-        self._client = Client(settings, self._metrics.orchestrator_call, self._metrics.unknown_word)
+        self._client = Client(settings, self._metrics.orchestrator_call)
         self._shared = self._shared_ledger()
         self._ledger = self._shared or MemoryLedger()
-        queues = {
-            role: (queue, prefetch)
-            for role, queue, prefetch in (
-                ("start", self._topology.start, settings.concurrency),
-                ("track", self._topology.tracking, _TRACKING_PREFETCH),
-            )
-            if role in self._roles
-        }
+        queues = self._queues()
         self._watchdog = Watchdog(
-            [queue for queue, _ in queues.values()], self._health.give_up, self._metrics.broker.renewed
+            {queue for _, queue, _ in queues}, self._health.give_up, self._metrics.broker.renewed
         )
         self._consuming = self._link("broker-consume", self._watchdog.excuse)
         self._publishing = self._link("broker-publish", lambda: None)
         url = settings.amqp_url.get_secret_value()
         self._replies = Replies(url, settings.heartbeat_s, self._metrics.reply_lost)
         self._outbox = Outbox(self._topology, self._publishing.up, self._replies.send)
-        self._inboxes = {
-            role: Inbox(queue, prefetch, self._consuming.up, self._watchdog)
-            for role, (queue, prefetch) in queues.items()
-        }
+        self._hints = Hints(self._topology.hints, self._consuming.up, self._publishing.up)
+        self._leases = Leases(settings.prefix, self._consuming.up)
+        self._inboxes = [
+            (role, Inbox(queue, prefetch, self._consuming.up, self._watchdog))
+            for role, queue, prefetch in queues
+        ]
 
     async def run(self) -> None:
         """Works until SIGTERM or SIGINT, then finishes what is in hand; a second signal ends at once."""
@@ -95,7 +93,8 @@ class Worker:
             await self._work()
 
     def _look(self, jobs: Sequence[str]) -> None:
-        """Jobs, by their keys, that may have changed: nobody here looks at them sooner yet."""
+        """Jobs, by their keys, that may have changed: whoever follows them looks at them now."""
+        self._hints.send({"kind": "look", "jobs": list(jobs)})
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -105,21 +104,24 @@ class Worker:
             self._client.hurry()
             _log.info("worker.stopping", grace_s=self._settings.grace_s)
             # In tasks of their own: the library may swallow the cancellation that a second signal is.
-            closing = [tasks.create_task(inbox.close()) for inbox in self._inboxes.values()]
+            closing = [tasks.create_task(inbox.close()) for _, inbox in self._inboxes]
             if closing:
                 await asyncio.wait(closing)
             _, late = await asyncio.wait(roles, timeout=self._settings.grace_s) if roles else ((), ())
-            for inbox in self._inboxes.values():
+            for _, inbox in self._inboxes:
                 await inbox.flush()
             for task in (*late, *edges):
                 task.cancel()
         _log.info("worker.stopped", given_up=len(late))
 
     def _edges(self) -> list[Coroutine[None, None, None]]:
-        edges = [self._publishing.keep(self._outbox.session), self._replies.run()]
+        tracks = "track" in self._roles
+        edges = [self._publishing.keep(self._outbox.session, self._hints.sending), self._replies.run()]
         if self._inboxes:
-            edges.append(self._consuming.keep(*(inbox.session for inbox in self._inboxes.values())))
-            edges += [self._watchdog.run(), self._watch_orchestrator()]
+            hearing = (self._hints.listening, self._leases.session) if tracks else ()
+            edges.append(self._consuming.keep(*(inbox.session for _, inbox in self._inboxes), *hearing))
+            edges += [self._watchdog.run()]
+            edges.append(watch(self._client, self._outage, self._health.set))
             edges.append(self._outage.watch(self._client.probe))
         if self._shared is not None:
             edges.append(self._shared.keep())
@@ -128,12 +130,40 @@ class Worker:
     def _role_runs(self) -> list[Coroutine[None, None, None]]:
         runs: list[Coroutine[None, None, None]] = []
         if "start" in self._roles:
-            runs.append(self._consumer().run(self._inboxes["start"]))
+            (inbox,) = self._inboxes_of("start")
+            runs.append(self._consumer().run(inbox))
         if "track" in self._roles:
-            tracker = Tracker(self._client, self._outbox, self._metrics, self._stopping, time.time)
-            interval = self._settings.poll_interval_s
-            runs.append(tracker.run(self._inboxes["track"], self._source, interval))
+            runs.append(self._tracker().run(self._inboxes_of("track")))
         return runs
+
+    def _queues(self) -> list[tuple[str, str, int]]:
+        """Role, queue and prefetch of each consumer."""
+        start = ("start", self._topology.start, self._settings.concurrency)
+        track = ("track", self._topology.tracking, _TRACKING_PREFETCH)
+        return [one for one in (start, *[track] * _TRACKING_CHANNELS) if one[0] in self._roles]
+
+    def _inboxes_of(self, role: str) -> list[Inbox]:
+        return [inbox for its, inbox in self._inboxes if its == role]
+
+    def _tracker(self) -> Tracking:
+        settings = self._settings
+        return Tracking(
+            orchestrator=self._client,
+            outbox=self._outbox,
+            hints=self._hints,
+            leases=self._leases,
+            telemetry=self._metrics,
+            stopping=self._stopping,
+            clock=time.time,
+            source=self._source,
+            patience=Patience(
+                settings.poll_interval_s,
+                settings.pending_reasons_s,
+                settings.expire_after_s,
+                settings.consumer_timeout_s,
+            ),
+            lists_a_minute=settings.poll_budget_per_min,
+        )
 
     def _consumer(self) -> Consumer:
         settings = self._settings
@@ -172,25 +202,6 @@ class Worker:
         metrics = self._metrics.broker
         reports = Reports(self._health.set, metrics.connected, metrics.blocked, away)
         return Link(name, url, self._settings.heartbeat_s, self._topology, reports)
-
-    async def _watch_orchestrator(self) -> None:
-        """Keeps readiness true to what calls have met with; asks where neither a call nor a probe has."""
-        while True:
-            reach = self._client.status()
-            if not self._outage and not (reach.token_ok and reach.reachable):
-                await self._ask_orchestrator()
-                reach = self._client.status()
-            self._health.set("token", reach.token_ok, reach.token_reason)
-            self._health.set("orchestrator", reach.reachable, reach.reason)
-            await asyncio.sleep(_PROBE_EVERY_S)
-
-    async def _ask_orchestrator(self) -> None:
-        try:
-            await self._client.probe()
-        except (Unavailable, Rejected) as why:
-            _log.warning("orchestrator.not_ready", reason=why.detail)
-            if isinstance(why, Unavailable) and why.outage:
-                self._outage.failed(why)
 
     def _on_signal(self, main: asyncio.Task[None] | None) -> None:
         def stop() -> None:

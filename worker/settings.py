@@ -94,6 +94,15 @@ class Settings(BaseSettings):
     poll_budget_per_min: int = Field(
         60, ge=1, description="lists of jobs that this process reads in a minute; Cloud allows a tenant 100"
     )
+    pending_reasons_s: Positive = Field(
+        300, description="how long a job may be Pending before Orchestrator is asked why"
+    )
+    expire_after_s: Positive = Field(
+        600, description="how long a job may be gone before it is followed no more"
+    )
+    consumer_timeout_s: Positive = Field(
+        1800, description="consumer_timeout of the broker: how long it waits for an ack"
+    )
     audit_database_url: SecretStr | None = Field(
         None, description="database of the searchable audit (not used yet)"
     )

@@ -26,7 +26,6 @@ OPERATIONS = (
     "ResumeJob",
     "ValidateDynamicJob",
     "ValidateExistingJob",
-    "RobotLogs",
     "QueueDefinitions",
     "AddQueueItem",
     "BulkAddQueueItems",

@@ -42,7 +42,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Soaked:
-    """All looks, in order; `begin`, `middle` and `end` are those at a tenth, a half and the whole."""
+    """All looks, in order. Up to a third of them the worker warms up: pools fill, and so does the ledger."""
 
     looks: tuple[Look, ...]
 
@@ -50,7 +50,7 @@ class Soaked:
     def shown(self) -> dict[str, Look]:
         """The three that tell."""
         last = len(self.looks) - 1
-        return {"begin": self.looks[last // 10], "middle": self.looks[last // 2], "end": self.looks[last]}
+        return {"begin": self.looks[last // 3], "middle": self.looks[2 * last // 3], "end": self.looks[last]}
 
     @property
     def flat(self) -> bool:
@@ -62,7 +62,8 @@ class Soaked:
 
     def document(self) -> dict[str, Any]:
         """The figures for programs."""
-        return {"flat": self.flat, **{name: asdict(look) for name, look in self.shown.items()}}
+        shown = {name: asdict(look) for name, look in self.shown.items()}
+        return {"flat": self.flat, **shown, "looks": [asdict(look) for look in self.looks]}
 
 
 async def soak(ground: Ground, folder: Path, requests: int, tell: Callable[[str], None]) -> Soaked:

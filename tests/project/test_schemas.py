@@ -16,13 +16,13 @@ from worker.contracts.schemas import root
 from worker.domain.events import (
     Sender,
     job_created,
-    job_state,
     request_deferred,
     request_duplicate,
     request_rejected,
     tracking_documents,
 )
 from worker.domain.failures import Answer, Code, Later, Rejected, Violation
+from worker.domain.flight.events import job_state, tracking_expired
 from worker.domain.jobs import Job
 
 EVENTS = [name for name in names() if "specversion" in schema(name)["properties"]]
@@ -172,6 +172,7 @@ def test_what_the_code_announces_keeps_to_its_schema() -> None:
     announced = [
         job_created("jobrelay", sender, tracked, job, now),
         job_state("jobrelay", tracked, replace(job, state="Running"), now),
+        tracking_expired("jobrelay", {**tracked, "missingSince": now}, now),
         request_rejected("jobrelay", Sender(None), why, burial, now),
         request_deferred("jobrelay", sender, deferral, now),
         request_duplicate(

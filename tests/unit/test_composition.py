@@ -19,5 +19,5 @@ def test_a_former_owner_is_waited_for_as_long_as_its_post_may_commit() -> None:
 def test_the_prefetch_is_the_concurrency() -> None:
     """Invariant 8: the setting is what the broker hands out at once, to requests alone."""
     worker = Worker(Settings(**_PLAIN, concurrency=17), {"start", "track"})
-    assert worker._inboxes["start"]._prefetch == 17
-    assert worker._inboxes["track"]._prefetch != 17
+    assert worker._inboxes_of("start")[0]._prefetch == 17
+    assert worker._inboxes_of("track")[0]._prefetch != 17

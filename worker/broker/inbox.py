@@ -23,13 +23,12 @@ _TIMEOUT_S = 10.0
 _CONSUMER = "jobrelay"  # the only one of its channel
 
 
-class Delivery:
-    """A message in hand; see `pipeline.ports.Delivery` for its promises."""
+class Receipt:
+    """What a message is settled by; see `pipeline.ports.Receipt` for its promises."""
 
-    __slots__ = ("_acks", "_tag", "message")
+    __slots__ = ("_acks", "_tag")
 
-    def __init__(self, message: Message, tag: int, acks: Acks) -> None:
-        self.message = message
+    def __init__(self, tag: int, acks: Acks) -> None:
         self._tag = tag
         self._acks = acks
 
@@ -45,6 +44,21 @@ class Delivery:
     def give_back(self) -> None:
         """Returns it to its queue."""
         self._acks.give_back(self._tag)
+
+
+class Delivery(Receipt):
+    """A message in hand."""
+
+    __slots__ = ("message",)
+
+    def __init__(self, message: Message, tag: int, acks: Acks) -> None:
+        super().__init__(tag, acks)
+        self.message = message
+
+    @property
+    def receipt(self) -> Receipt:
+        """Settles it, and keeps nothing of the message."""
+        return Receipt(self._tag, self._acks)
 
 
 class Inbox:

@@ -94,6 +94,11 @@ class Topology:
         return f"{self.prefix}.tracking"
 
     @property
+    def hints(self) -> str:
+        """The exchange by which trackers tell each other what may be worth a look."""
+        return f"{self.prefix}.hints"
+
+    @property
     def dead(self) -> str:
         """The exchange of what could not be processed."""
         return f"{self.prefix}.dead"
@@ -123,6 +128,7 @@ class Topology:
             Exchange(self.requests, "topic", {"alternate-exchange": self.dead}),
             Exchange(self.retry, "direct"),
             Exchange(self.events, "topic"),
+            Exchange(self.hints, "fanout"),
             *(Exchange(self.delay(seconds), "fanout") for seconds in DELAYS),
         ]
 
@@ -240,8 +246,5 @@ def _quorum(dead_letter_exchange: str | None) -> dict[str, Any]:
 
 
 def _stream() -> dict[str, Any]:
-    return {
-        "x-queue-type": "stream",
-        "x-max-age": _AUDIT_MAX_AGE,
-        "x-max-length-bytes": _AUDIT_MAX_BYTES,
-    }
+    limits = {"x-max-age": _AUDIT_MAX_AGE, "x-max-length-bytes": _AUDIT_MAX_BYTES}
+    return {"x-queue-type": "stream", **limits}

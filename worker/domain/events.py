@@ -11,15 +11,15 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from worker.domain.failures import Answer, Rejected
-from worker.domain.jobs import TERMINAL, Job, JobState
+from worker.domain.jobs import Job, JobState
 from worker.domain.requests import Kind
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:jobrelay")
-_STATES = frozenset(JobState)
-_SHARED = (
+SHARED = (
     "requestId", "correlationId", "metadata", "job", "process", "folder", "robot",
     "index", "count", "requested", "adopted",
 )  # fmt: skip
+"""What all events of one job carry, as its tracking document does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,38 +83,10 @@ def event_id(schema: str, source: str, fact: str) -> str:
 def job_created(source: str, sender: Sender, tracking: Mapping[str, Any], seen: Job, now: float) -> Event:
     """A job exists. *tracking* is its tracking document, *seen* its row."""
     schema, key = "job-created.v1", seen.key
-    data = {name: tracking[name] for name in (*_SHARED, "reference", "strategy", "createdAt", "attempt")}
+    data = {name: tracking[name] for name in (*SHARED, "reference", "strategy", "createdAt", "attempt")}
     data["state"] = seen.state
     time = seen.created_at or rfc3339(now)
     return Event(schema, "job.created", event_id(schema, source, key), source, key, time, data, sender)
-
-
-def job_state(source: str, tracking: Mapping[str, Any], seen: Job, now: float) -> Event:
-    """A job has come to another state; *tracking* tells the one announced before."""
-    schema, key, state = "job-state.v1", tracking["job"]["key"], seen.state
-    data = {name: tracking[name] for name in _SHARED} | {
-        "state": state,
-        "previousState": tracking["state"],
-        "terminal": seen.terminal,
-        "subState": seen.sub_state,
-        "resumeVersion": seen.resume_version,
-        "startedAt": seen.started_at,
-        "endedAt": seen.ended_at,
-        "hostMachine": seen.host_machine,
-        "info": seen.info,
-        "output": seen.output,
-        "outputFile": seen.output_file,
-        "error": dict(seen.error) if seen.error and state == JobState.FAULTED else None,
-        "logs": [],
-        "pendingReasons": [],
-    }
-    if seen.robot_id is not None or seen.robot_name is not None:
-        data["robot"] = {"id": seen.robot_id, "name": seen.robot_name}
-    sender = sender_of(tracking)
-    word = state.lower() if state in _STATES else "unknown"
-    fact = f"{key}|{state}|{seen.resume_version}"
-    time = (seen.ended_at if state in TERMINAL else None) or rfc3339(now)
-    return Event(schema, f"job.state.{word}", event_id(schema, source, fact), source, key, time, data, sender)
 
 
 def job_duplicate(source: str, kept: Mapping[str, Any], surplus: Job, now: float) -> Event:
@@ -220,6 +192,9 @@ def tracking_documents(
         "resumeVersion": 0,
         "generation": 0,
         "trackedSince": rfc3339(now),
+        "seenAt": None,
+        "missingSince": None,
+        "explained": False,
         "count": len(jobs),
         **shared,
     }

@@ -2,11 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
-from worker.domain.words import JobState
 
-__all__ = ["TERMINAL", "Changes", "Cursor", "Job", "JobState", "Sighting", "is_news"]
+class JobState(StrEnum):
+    """The states of a job, by the names the API gives; states it does not know are kept as text."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    STOPPING = "Stopping"
+    TERMINATING = "Terminating"
+    FAULTED = "Faulted"
+    SUCCESSFUL = "Successful"
+    STOPPED = "Stopped"
+    SUSPENDED = "Suspended"
+    RESUMED = "Resumed"
 
 
 TERMINAL = frozenset({JobState.FAULTED, JobState.SUCCESSFUL, JobState.STOPPED})
@@ -74,4 +85,6 @@ def is_news(known_state: str, known_resume_version: int, seen: Job) -> bool:
     """True when *seen* tells a state that has not been announced: never one after a terminal state."""
     if known_state in TERMINAL or seen.resume_version < known_resume_version:
         return False
+    if seen.state == JobState.PENDING and seen.resume_version == known_resume_version:
+        return False  # every job begins so, and none comes back to it
     return (seen.state, seen.resume_version) != (known_state, known_resume_version)

@@ -10,12 +10,8 @@ from worker.domain.processes import Folder, Machine, Process, Robot
 from worker.domain.requests import Entry, FolderRef, Kind
 
 
-class Delivery(Protocol):
-    """A message in this worker's hands, until it is settled once or its channel is gone."""
-
-    @property
-    def message(self) -> Message:
-        """The message as it came."""
+class Receipt(Protocol):
+    """What a message is settled by, once, as long as its channel lives."""
 
     @property
     def is_open(self) -> bool:
@@ -26,6 +22,18 @@ class Delivery(Protocol):
 
     def give_back(self) -> None:
         """Returns it to its queue, unsettled."""
+
+
+class Delivery(Receipt, Protocol):
+    """A message in this worker's hands, until it is settled."""
+
+    @property
+    def message(self) -> Message:
+        """The message as it came."""
+
+    @property
+    def receipt(self) -> Receipt:
+        """Settles it, and keeps nothing of the message."""
 
 
 class Outbox(Protocol):

@@ -11,6 +11,7 @@ from worker.contracts import violations
 from worker.domain import events
 from worker.domain.events import Event, Sender
 from worker.domain.failures import Answer, Candidate, Code, Later, Rejected, Violation
+from worker.domain.flight.events import job_state, tracking_expired
 from worker.domain.jobs import Job
 
 NOW = 1_795_000_000.0
@@ -54,7 +55,7 @@ def _created(sender: Sender = FULL, job: Job = JOB) -> Event:
 
 
 def _state(job: Job = JOB, **known: Any) -> Event:
-    return events.job_state(SOURCE, _tracking(**known), job, NOW)
+    return job_state(SOURCE, _tracking(**known), job, NOW)
 
 
 def _rejected(sender: Sender = FULL, why: Rejected = WHY, **burial: Any) -> Event:
@@ -86,6 +87,7 @@ EVERY = {
     "a faulted job without an error": _state(replace(JOB, state="Faulted")),
     "a successful job with its output": _state(replace(JOB, state="Successful", output={"sum": 150})),
     "a job in a state of the future": _state(DREAMING),
+    "a job that is not to be seen": tracking_expired(SOURCE, _tracking(missingSince=NOW - 600), NOW),
     "a rejection": _rejected(),
     "a rejection of nobody's request": _rejected(NOBODY, Rejected(Code.INVALID_JSON, "no JSON", "send JSON")),
     "a deferral": _deferred(),

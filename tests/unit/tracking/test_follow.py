@@ -1,67 +1,17 @@
 """Invariant 6: a job's states are told one by one, in order, none after the end; what is known is kept."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
-import orjson
 import pytest
-from fake_orchestrator import MODERN, Orchestrator
-from fakes import Delivery, Outbox, Telemetry, feed
+from fake_orchestrator import MODERN
+from fakes import Delivery
+from post import EXPIRES, INTERVAL, PENDING, SHARED, Post
 
 from worker.contracts import violations
-from worker.domain.events import Sender, tracking_documents
 from worker.domain.failures import Code, Later, Rejected, Unavailable
-from worker.domain.jobs import Job
 from worker.domain.messages import Message
 from worker.pipeline.holding.pauses import Stopping
-from worker.tracking.track import Tracker
-
-SOURCE = "urn:jobrelay:jobrelay"
-INTERVAL = 10.0
-SHARED = {
-    "process": {"name": "P", "packageId": "P", "version": "1", "releaseKey": None, "environment": None},
-    "folder": {"id": MODERN.id, "key": MODERN.key, "path": MODERN.path},
-    "requested": 1, "adopted": False, "reference": "jobrelay:inc-1", "strategy": "ModernJobsCount",
-    "attempt": 1, "doubted": False,
-}  # fmt: skip
-
-
-class Post:
-    """A tracker with one job, which it follows until its tracking messages end."""
-
-    def __init__(self) -> None:
-        self.journal: list[str] = []
-        self.outbox = Outbox(self.journal)
-        self.tenant = Orchestrator()
-        self.telemetry = Telemetry()
-        self.stopping = Stopping()
-        self.job = self.tenant.commit(MODERN, "jobrelay:inc-1")[0]
-        self.known = tracking_documents(Sender("inc-1", "c-1"), SHARED, [self.job], self.tenant.clock())[0]
-
-    def delivery(self, **known: Any) -> Delivery:
-        """The tracking message of the job."""
-        return Delivery(Message(body=orjson.dumps(self.known | known)), self.journal)
-
-    def row(self, state: str, **more: Any) -> Job:
-        """The job's row, in another state."""
-        return replace(self.job, state=state, **more)
-
-    async def follow(self, *deliveries: Delivery) -> None:
-        """Follows to the end of *deliveries*, which comes within a day."""
-        tracker = Tracker(self.tenant, self.outbox, self.telemetry, self.stopping, self.tenant.clock)
-        async with asyncio.timeout(24 * 3600):
-            await tracker.run(feed(deliveries), SOURCE, INTERVAL)
-
-    async def follow_to_the_end(self) -> None:
-        """Follows each message that the one before has led to."""
-        delivery = self.delivery()
-        while True:
-            tracked = len(self.outbox.tracked)
-            await self.follow(delivery)
-            if len(self.outbox.tracked) == tracked:
-                return
-            delivery = Delivery(Message(body=orjson.dumps(self.outbox.tracked[-1])), self.journal)
 
 
 @pytest.mark.parametrize("doubted", [True, False])
@@ -152,9 +102,9 @@ async def test_a_job_that_cannot_be_read_is_read_again(met: Any) -> None:
     """Not faster than the interval."""
     post = Post()
     post.tenant.meets("job", *[met] * 5, post.row("Stopped"))
-    await post.follow(post.delivery())
+    await post.follow_to_the_end()
     assert post.outbox.keys() == ["job.state.stopped"]
-    assert asyncio.get_running_loop().time() >= 5 * 0.8 * INTERVAL
+    assert asyncio.get_running_loop().time() >= 3 * 0.8 * INTERVAL
 
 
 async def test_an_older_row_is_not_told() -> None:
@@ -207,18 +157,17 @@ async def test_what_is_no_tracking_message_is_a_dead_letter(body: bytes) -> None
 
 
 async def test_a_job_that_cannot_be_told_never_takes_the_others() -> None:
-    """It is given back after a moment; its neighbours are followed to their end, and so is it then."""
-    post = Post()
-    post.tenant.meets("job", post.row("Stopped"), post.row("Stopped"))
+    """A defect costs its job a delay, and nobody else anything."""
+    post, other = Post(), Post()
+    post.tenant.meets("job", post.row("Stopped"))
     post.outbox.break_next("announce", TypeError("Recursion limit reached"))
-    one, other = post.delivery(), post.delivery()
+    delivery = post.delivery()
     began = asyncio.get_running_loop().time()
-    await post.follow(one, other)
-    assert sorted(one.settled + other.settled) == ["ack", "give back"]
-    assert post.journal == ["announce", "ack", "give back"]
+    await post.follow(delivery)
+    assert delivery.settled == ["ack"]
+    assert post.journal == ["announce", "ack"]
     assert asyncio.get_running_loop().time() >= began + 5
-    assert post.outbox.keys() == ["job.state.stopped"]
-    assert post.telemetry.jobs_tracked[-1] == 0
+    assert other.journal == []
 
 
 async def test_what_is_tracked_here_is_counted() -> None:
@@ -226,4 +175,75 @@ async def test_what_is_tracked_here_is_counted() -> None:
     post = Post()
     post.tenant.meets("job", post.row("Stopped"))
     await post.follow(post.delivery())
-    assert post.telemetry.jobs_tracked == [1, 0]
+    assert max(post.telemetry.jobs_tracked) == 1
+    assert post.telemetry.jobs_tracked[-1] == 0
+
+
+async def test_a_job_that_has_failed_is_told_with_its_last_words() -> None:
+    """As far as they can be read: it is told without them rather than late."""
+    post, mute = Post(), Post()
+    for one in (post, mute):
+        one.tenant.meets("job", one.row("Faulted"))
+        one.tenant.lines[one.job.key] = [{"level": "Error", "message": "no incident"}]
+    mute.tenant.meets("error_lines", Rejected(Code.ORCHESTRATOR_REFUSED, "403"))
+    for one in (post, mute):
+        await one.follow(one.delivery())
+    assert [one.outbox.events[0].data["logs"] for one in (post, mute)] == [
+        [{"level": "Error", "message": "no incident"}], [],
+    ]  # fmt: skip
+
+
+async def test_why_a_job_is_pending_for_long_is_told_once() -> None:
+    """After a while, with Orchestrator's reasons; then it is followed as before."""
+    post = Post()
+    post.tenant.reasons[post.job.id] = ["no runtime is connected"]
+    delivery = post.delivery()
+    await post.follow(delivery)
+    assert asyncio.get_running_loop().time() >= PENDING
+    (event,) = post.outbox.events
+    assert (event.data["state"], event.data["pendingReasons"]) == ("Pending", ["no runtime is connected"])
+    assert violations(event.schema, event.document()) == []
+    (kept,) = post.outbox.tracked
+    assert violations("tracking.v1", kept) == []
+    post.known, post.stopping = kept, Stopping()
+    post.tenant.meets("job", *[None] * 40, post.row("Stopped"))
+    await post.follow(post.delivery())
+    assert post.outbox.keys() == ["job.state.pending", "job.state.stopped"]
+    assert post.tenant.count("pending_reasons") == 1
+
+
+@pytest.mark.parametrize("how", ["gone", "refused"])
+async def test_a_job_that_is_not_to_be_seen_is_followed_for_a_bounded_time(how: str) -> None:
+    """Deleted, or its folder is closed to us: at last that is told, once, and it is no longer polled."""
+    post = Post()
+    if how == "gone":
+        post.tenant.jobs.clear()
+    else:
+        post.tenant.meets("job", *[Rejected(Code.ORCHESTRATOR_REFUSED, "403")] * 1000)
+    await post.follow_to_the_end()
+    (event,) = post.outbox.events
+    assert event.routing_key == "job.tracking-expired"
+    assert violations(event.schema, event.document()) == []
+    assert EXPIRES <= asyncio.get_running_loop().time() < EXPIRES + 10 * INTERVAL
+    assert post.journal == ["track", "ack", "announce", "ack"]
+
+
+async def test_a_job_that_is_there_again_is_followed_as_before() -> None:
+    """Its time begins anew when it is missed again."""
+    post = Post()
+    refused = Rejected(Code.ORCHESTRATOR_REFUSED, "403")
+    post.tenant.meets("job", refused, refused, None, refused, None, post.row("Stopped"))
+    await post.follow_to_the_end()
+    assert post.outbox.keys() == ["job.state.stopped"]
+    assert [doc["missingSince"] is None for doc in post.outbox.tracked] == [False, True, False, True]
+
+
+async def test_a_message_is_published_again_before_the_broker_misses_its_ack() -> None:
+    """As it is, as the next generation, at 40 to 70 % of the consumer timeout."""
+    post = Post()
+    delivery = post.delivery(explained=True)
+    await post.follow(delivery)
+    assert 0.4 * 1800 <= asyncio.get_running_loop().time() <= 0.7 * 1800 + 2 * INTERVAL
+    assert delivery.settled == ["ack"]
+    assert post.outbox.tracked == [{**post.known, "explained": True, "generation": 1}]
+    assert post.outbox.events == []

@@ -1,0 +1,87 @@
+"""What follows from a look at a job, what scans cover, who has too many: tables of examples."""
+
+import pytest
+
+from worker.domain.flight.steps import SAFETY_S, Coverage, Known, Patience, Step, excess, next_step
+from worker.domain.jobs import Job
+
+NOW = 1_000_000.0
+PATIENCE = Patience(10, 300, 600, 1800)
+
+
+def _row(state: str, resume_version: int = 0) -> Job:
+    return Job(9001, "k", "b", state, resume_version=resume_version)
+
+
+@pytest.mark.parametrize(
+    ("known", "seen", "step"),
+    [
+        (Known("Pending", 0), _row("Pending"), Step.KEEP),
+        (Known("Pending", 0), _row("Running"), Step.TELL),
+        (Known("Pending", 0), _row("Successful"), Step.TELL),
+        (Known("Running", 0), _row("Suspended"), Step.TELL),
+        (Known("Suspended", 0), _row("Resumed", 1), Step.TELL),
+        (Known("Resumed", 1), _row("Running", 1), Step.TELL),
+        (Known("Running", 1), _row("Running", 1), Step.KEEP),
+        (Known("Running", 1), _row("Suspended", 0), Step.KEEP),
+        (Known("Running", 0), _row("Pending"), Step.KEEP),
+        (Known("Suspended", 0), _row("Running"), Step.TELL),
+        (Known("Successful", 0), _row("Running"), Step.KEEP),
+        (Known("Stopped", 0), _row("Running", 1), Step.KEEP),
+        (Known("Running", 0), _row("Hibernating"), Step.TELL),
+        (Known("Hibernating", 0), _row("Running"), Step.TELL),
+        (Known("Stopping", 0), _row("Stopped"), Step.TELL),
+        (Known("Stopping", 0), _row("Successful"), Step.TELL),
+        (Known("Running", 0), None, Step.MISS),
+        (Known("Running", 0, missing_since=NOW - 599), None, Step.KEEP),
+        (Known("Running", 0, missing_since=NOW - 600), None, Step.EXPIRE),
+        (Known("Running", 0, missing_since=NOW - 900), _row("Running"), Step.FIND),
+        (Known("Running", 0, missing_since=NOW - 900), _row("Stopped"), Step.TELL),
+        (Known("Pending", 0, pending_since=NOW - 299), _row("Pending"), Step.KEEP),
+        (Known("Pending", 0, pending_since=NOW - 300), _row("Pending"), Step.EXPLAIN),
+        (Known("Pending", 0, pending_since=NOW - 300), _row("Running"), Step.TELL),
+    ],
+)
+def test_what_follows_from_a_look(known: Known, seen: Job | None, step: Step) -> None:
+    """Suspended and resumed, skipped states, stopped by hand, unknown ones; gone, back, waiting for long."""
+    assert next_step(known, seen, NOW, PATIENCE) is step
+
+
+@pytest.mark.parametrize(
+    ("heard", "read_at", "now", "covered"),
+    [
+        ([], 100, 100, False),
+        ([(90, "a", 1, True)], 100, 100, True),
+        ([(90, "a", 1, True)], 89, 100, False),
+        ([(90, "a", 1, False)], 100, 100, False),
+        ([(90, "a", 1, False), (95, "a", 2, True)], 91, 100, True),
+        ([(90, "a", 1, True), (95, "a", 3, True)], 92, 100, False),
+        ([(90, "a", 1, True), (95, "a", 3, True)], 96, 100, True),
+        ([(90, "a", 1, True), (95, "b", 2, True)], 92, 100, False),
+        ([(90, "a", 1, True)], 100, 121, False),
+        ([(90, "a", 1, True), (110, "a", 2, True)], 100, 121, True),
+        ([(90, "a", n, True) for n in range(1, 9)], 100, 101 + SAFETY_S, False),
+    ],
+    ids=[
+        "nothing heard", "read since", "read before", "not done", "done by now", "a page missed",
+        "read since the missed page", "another chain", "too old", "fresh", "no proof for ever",
+    ],
+)  # fmt: skip
+def test_which_jobs_scans_speak_for(
+    heard: list[tuple[float, str, int, bool]], read_at: float, now: float, covered: bool
+) -> None:
+    """Those read since an unbroken chain began that was complete a moment ago; here a round takes 10 s."""
+    coverage = Coverage()
+    for at, chain, number, complete in heard:
+        coverage.heard(101, chain, number, at, complete=complete)
+    assert coverage.covers(101, read_at, now, 10) is covered
+    assert not coverage.covers(102, read_at, now, 10)
+
+
+@pytest.mark.parametrize(
+    ("mine", "held", "trackers", "more"),
+    [(10, 10, 1, 0), (70, 70, 3, 0), (1000, 1000, 2, 500), (550, 1000, 2, 0), (33_000, 100_000, 3, 0)],
+)
+def test_who_has_more_than_his_share(mine: int, held: int, trackers: int, more: int) -> None:
+    """A few, and a tenth, are not worth while to move."""
+    assert excess(mine, held, trackers) == more

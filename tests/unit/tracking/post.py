@@ -1,0 +1,85 @@
+"""What the trackers' tests begin with: a tracker with one job, between fakes."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from fake_orchestrator import MODERN, Orchestrator
+from fakes import Delivery, Outbox, Telemetry, feed
+from fakes_of_trackers import Hints, Leases
+
+from worker.domain.events import Sender, tracking_documents
+from worker.domain.flight.steps import Patience
+from worker.domain.jobs import Job
+from worker.domain.messages import Message
+from worker.pipeline.holding.pauses import Stopping
+from worker.tracking.role import Tracking
+
+SOURCE = "urn:jobrelay:jobrelay"
+INTERVAL = 10.0
+PENDING, EXPIRES = 300.0, 600.0
+SHARED = {
+    "process": {"name": "P", "packageId": "P", "version": "1", "releaseKey": None, "environment": None},
+    "folder": {"id": MODERN.id, "key": MODERN.key, "path": MODERN.path},
+    "requested": 1, "adopted": False, "reference": "jobrelay:inc-1", "strategy": "ModernJobsCount",
+    "attempt": 1, "doubted": False,
+}  # fmt: skip
+
+
+class Post:
+    """A tracker with one job, which it follows until its tracking messages end."""
+
+    def __init__(self) -> None:
+        self.journal: list[str] = []
+        self.outbox = Outbox(self.journal)
+        self.tenant = Orchestrator()
+        self.telemetry = Telemetry()
+        self.stopping = Stopping()
+        self.hints = Hints()
+        self.leases = Leases()
+        self.job = self.tenant.commit(MODERN, "jobrelay:inc-1")[0]
+        self.known = tracking_documents(Sender("inc-1", "c-1"), SHARED, [self.job], self.tenant.clock())[0]
+
+    def delivery(self, **known: Any) -> Delivery:
+        """The tracking message of the job."""
+        return Delivery(Message(body=orjson.dumps(self.known | known)), self.journal)
+
+    def row(self, state: str, **more: Any) -> Job:
+        """The job's row, in another state."""
+        return replace(self.job, state=state, **more)
+
+    async def follow(self, *deliveries: Delivery) -> None:
+        """Follows until each of *deliveries* is settled or lost, which comes within a day; then stops."""
+        async with asyncio.timeout(24 * 3600), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(self.role().run([feed(deliveries)]))
+            while not (self.stopping or all(one.settled or not one.is_open for one in deliveries)):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+            self.stopping.begin()
+            await running
+
+    def role(self) -> Tracking:
+        """A tracker."""
+        return Tracking(
+            orchestrator=self.tenant,
+            outbox=self.outbox,
+            hints=self.hints,
+            leases=self.leases,
+            telemetry=self.telemetry,
+            stopping=self.stopping,
+            clock=self.tenant.clock,
+            source=SOURCE,
+            patience=Patience(INTERVAL, PENDING, EXPIRES, 1800),
+            lists_a_minute=60,
+        )
+
+    async def follow_to_the_end(self) -> None:
+        """Follows each message that the one before has led to."""
+        delivery = self.delivery()
+        while True:
+            tracked = len(self.outbox.tracked)
+            self.stopping = Stopping()
+            await self.follow(delivery)
+            if len(self.outbox.tracked) == tracked:
+                return
+            delivery = Delivery(Message(body=orjson.dumps(self.outbox.tracked[-1])), self.journal)

@@ -1,0 +1,143 @@
+"""One look at one job: it is read by id, and what is new is told, kept and acknowledged, in that order."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from worker.domain.events import ids_of, job_duplicate
+from worker.domain.failures import Rejected, Unavailable
+from worker.domain.flight.events import job_state, tracking_expired
+from worker.domain.flight.steps import Patience, Step, anew, next_step, told
+from worker.domain.jobs import Job, JobState
+from worker.domain.outcomes import own_and_surplus
+from worker.domain.processes import Folder
+from worker.domain.requests import FolderRef
+from worker.pipeline.once.start import call_off
+from worker.pipeline.ports import Clock, Orchestrator, Outbox, Telemetry
+from worker.tracking.slots import Slot
+
+_log = structlog.get_logger(__name__)
+
+
+class Follower:
+    """Looks at jobs. What it knows of one is in its message: who dies in a look loses nothing."""
+
+    def __init__(
+        self,
+        orchestrator: Orchestrator,
+        outbox: Outbox,
+        telemetry: Telemetry,
+        source: str,
+        patience: Patience,
+        clock: Clock,
+    ) -> None:
+        self._orchestrator = orchestrator
+        self._outbox = outbox
+        self._telemetry = telemetry
+        self._source = source
+        self._patience = patience
+        self._clock = clock
+
+    async def look(self, slot: Slot) -> bool:
+        """Reads the job of *slot*. True where its message is settled: something was told, or is kept anew.
+
+        Raises `Overtaken` where the message is somebody else's by now.
+        """
+        now, began = self._clock(), asyncio.get_running_loop().time()
+        try:
+            seen = await self._read(slot)
+        except Unavailable as why:
+            _log.info("job.unread", job=slot.key, reason=why.detail)
+            return False
+        slot.read_at = began
+        step = next_step(slot.known, seen, now, self._patience)
+        if step is Step.KEEP:
+            return False
+        await self._take(step, slot, seen, now)
+        slot.receipt.ack()
+        return True
+
+    async def renew(self, slot: Slot) -> None:
+        """Publishes the message again as it is, before the broker misses its ack; or lets others have it."""
+        await self._outbox.track(anew(slot.document))
+        slot.receipt.ack()
+
+    async def _read(self, slot: Slot) -> Job | None:
+        try:
+            return await self._orchestrator.job(slot.folder_id, slot.job_id)
+        except Rejected as why:
+            _log.info("job.refused", job=slot.key, reason=why.detail)
+            return None
+
+    async def _take(self, step: Step, slot: Slot, seen: Job | None, now: float) -> None:
+        document = slot.document
+        match step:
+            case Step.TELL if seen is not None:
+                await self._tell(slot, document, seen, now)
+            case Step.EXPLAIN if seen is not None:
+                await self._explain(slot, document, seen)
+            case Step.MISS:
+                await self._outbox.track(anew(document, missingSince=now, folder=await self._moved(document)))
+            case Step.FIND:
+                await self._outbox.track(anew(document, missingSince=None))
+            case Step.EXPIRE:
+                event = tracking_expired(self._source, document, self._clock())
+                await self._outbox.announce(event, lambda: slot.receipt.is_open)
+
+    async def _tell(self, slot: Slot, document: dict[str, Any], seen: Job, now: float) -> None:
+        logs = await self._lines(slot) if seen.state == JobState.FAULTED else ()
+        event = job_state(self._source, document, seen, self._clock(), logs=logs)
+        await self._outbox.announce(event, lambda: slot.receipt.is_open)
+        if seen.terminal and document["doubted"]:
+            await self._tell_surplus(document)
+        if not seen.terminal:
+            await self._outbox.track(told(document, seen, now))
+
+    async def _explain(self, slot: Slot, document: dict[str, Any], seen: Job) -> None:
+        try:
+            reasons = await self._orchestrator.pending_reasons(slot.folder_id, slot.job_id)
+        except (Unavailable, Rejected) as why:
+            _log.info("job.unexplained", job=slot.key, reason=why.detail)
+            reasons = ()
+        if reasons:
+            event = job_state(self._source, document, seen, self._clock(), reasons=reasons)
+            await self._outbox.announce(event, lambda: slot.receipt.is_open)
+        await self._outbox.track(anew(document, explained=True))
+
+    async def _lines(self, slot: Slot) -> Any:
+        """What the robot said last; a job that has failed is told without it rather than late."""
+        try:
+            return await self._orchestrator.error_lines(slot.folder_id, slot.key)
+        except (Unavailable, Rejected) as why:
+            _log.info("job.logs_unread", job=slot.key, reason=why.detail)
+            return ()
+
+    async def _moved(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The job's folder as it is now: its id may change, its key does not."""
+        folder: Mapping[str, Any] = document["folder"]
+        if not folder["key"]:
+            return folder
+        try:
+            found = await self._orchestrator.folder(FolderRef(key=folder["key"]), fresh=True)
+        except (Unavailable, Rejected):
+            return folder
+        return {**folder, "id": found.id, "path": found.path}
+
+    async def _tell_surplus(self, known: Mapping[str, Any]) -> None:
+        """Announces the jobs of a second start, where an earlier one had been doubted and was only late."""
+        at = known["folder"]
+        folder = Folder(at["id"], at["key"], at["path"], modern=True)
+        try:
+            jobs = await self._orchestrator.find(folder, known["reference"], known["process"]["name"])
+        except Unavailable as why:
+            _log.warning("job.not_looked_up", job=known["job"]["key"], reason=why.detail)
+            return
+        own, surplus = own_and_surplus(jobs)
+        await call_off(self._orchestrator, folder, surplus)
+        for job in surplus:
+            kept = {**known, "job": ids_of(own[0])}
+            await self._outbox.announce(job_duplicate(self._source, kept, job, self._clock()))
+        if surplus:
+            self._telemetry.duplicates(len(surplus))

@@ -1,0 +1,57 @@
+"""A tracking message becomes a job in hand; what is none becomes a dead letter."""
+
+import asyncio
+import math
+from socket import gethostname
+from typing import Any
+
+from worker.contracts import parse, violations
+from worker.domain.failures import Code, Rejected
+from worker.domain.messages import Message, letter, past_of
+from worker.pipeline.ports import Clock, Delivery, Outbox
+from worker.tracking.share import LATELY_S
+from worker.tracking.slots import Slot
+
+# So much the clocks of two workers may differ.
+_CLOCKS_APART_S = 1.0
+
+
+class Intake:
+    """Reads tracking messages."""
+
+    def __init__(self, outbox: Outbox, clock: Clock) -> None:
+        self._outbox = outbox
+        self._clock = clock
+
+    async def take(self, delivery: Delivery) -> Slot | None:
+        """The job of *delivery*; None when it was no tracking message, and is a dead letter now."""
+        document, wrong = _read(delivery.message)
+        if wrong:
+            await self._bury(delivery, wrong)
+            return None
+        slot = Slot(delivery.receipt, delivery.message.body, document)
+        slot.read_at = self._moment(document.get("seenAt"))
+        return slot
+
+    def _moment(self, seen_at: float | None) -> float:
+        """When another tracker read the job, on this loop's clock; never, if that is too long ago to tell."""
+        age = math.inf if seen_at is None else self._clock() - seen_at
+        if not -_CLOCKS_APART_S <= age <= LATELY_S / 2:
+            return -math.inf
+        return asyncio.get_running_loop().time() - age - _CLOCKS_APART_S
+
+    async def _bury(self, delivery: Delivery, wrong: str) -> None:
+        message, now = delivery.message, self._clock()
+        reason = (Code.INVALID_REQUEST, f"not a tracking message: {wrong}")
+        headers = letter(message, past_of(message, now, 0), reason, gethostname(), now)
+        await self._outbox.bury(message, headers)
+        delivery.ack()
+
+
+def _read(message: Message) -> tuple[Any, str]:
+    """The document, and what is wrong with it."""
+    try:
+        document = parse(message.body)
+    except Rejected as why:
+        return None, why.detail
+    return document, "; ".join(f"{v.pointer} {v.message}" for v in violations("tracking.v1", document))
