@@ -65,6 +65,8 @@ class Scanner:
                 await stopping.pause(self._pause(began, more=page.more))
                 began = began if page.more else _now()
         finally:
+            # What is not scanned any more is looked at one by one from now on.
+            self._sharing.rows(folder, chain, 0, (), complete=False)
             self._running.discard(folder)
             await self._leases.release(lease)
 

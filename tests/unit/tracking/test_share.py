@@ -88,6 +88,19 @@ async def test_scans_are_no_proof() -> None:
     assert fleet.outbox.keys() == ["job.state.running"]
 
 
+async def test_the_last_jobs_of_a_folder_are_looked_at_one_by_one() -> None:
+    """As soon as scans are no longer worth their price, and not only when they are missed."""
+    fleet = Fleet()
+    async with fleet.at_work():
+        await asyncio.sleep(3 * INTERVAL)
+        for job in fleet.all[10:]:
+            fleet.tenant.becomes(job.id, state="Stopped")
+        await asyncio.sleep(3 * INTERVAL)
+        before = fleet.reads()
+        await asyncio.sleep(2 * INTERVAL)
+        assert fleet.reads() >= before + 10
+
+
 async def test_few_jobs_are_not_scanned() -> None:
     """Lists are counted by Orchestrator, reads by id are not."""
     fleet = Fleet(20)
