@@ -63,6 +63,7 @@ class Worker:
         self._outage = Outage(self._stopping, self._metrics.outage, time.time)
         self._health = Health(without=() if self._roles & _TAKING else _NEEDED_TO_TAKE)
         self._client = Client(settings, self._metrics.orchestrator_call)
+        self._webhook = Webhook(settings.webhook_secrets, self._look, self._metrics.notice)
         self._shared = self._shared_ledger()
         self._ledger = self._shared or MemoryLedger()
         queues = self._queues()
@@ -87,8 +88,8 @@ class Worker:
         async with AsyncExitStack() as stack:
             if "web" in self._roles:
                 port = self._settings.http_port
-                notices = Webhook(self._settings.webhook_secrets, self._look, self._metrics.notice)
-                await stack.enter_async_context(serve(port, self._health, self._metrics.registry, notices))
+                web = serve(port, self._health, self._metrics.registry, self._webhook)
+                await stack.enter_async_context(web)
             await stack.enter_async_context(self._client)
             await self._work()
 

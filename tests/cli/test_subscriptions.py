@@ -109,9 +109,9 @@ def test_a_webhook_is_removed_by_its_id_or_its_url(webhook: Shell) -> None:
 
 def test_what_may_be_otherwise_than_meant_is_noted(webhook: Shell, simulator: Simulated) -> None:
     """A URL that is not the workers' own path, and other webhooks with the same URL."""
-    twice = {"Name": "a", "Url": "http://127.0.0.1/behind-a-proxy", "events": []}
-    simulator.seed({"webhooks": [twice, {**twice, "Name": "b"}]})
-    said = webhook("webhook", "register", twice["Url"])
+    url = "http://127.0.0.1/behind-a-proxy"
+    simulator.seed({"webhooks": [{"Name": name, "Url": url} for name in ("a", "b")]})
+    said = webhook("webhook", "register", url)
     assert "take notices at /webhooks/orchestrator" in said.err
     assert "has other webhooks" in said.err
     assert "jobrelay webhook remove ID" in said.err
@@ -141,7 +141,7 @@ def test_what_cannot_be_done_is_told_before_it_is_begun(
     assert "planted" not in said.err
 
 
-FAULTS = {
+FAULTS: dict[str, tuple[dict[str, Any], int, str]] = {
     "no right": ({"do": "status", "status": 403}, 1, "the scope OR.Webhooks"),
     "no more tries": ({"do": "status", "status": 503}, 4, "Webhooks got 503"),
     "a web page": ({"do": "html"}, 4, "JOBRELAY_ORCHESTRATOR_URL is probably wrong"),

@@ -21,3 +21,12 @@ def test_the_prefetch_is_the_concurrency() -> None:
     worker = Worker(Settings(**_PLAIN, concurrency=17), {"start", "track"})
     assert worker._inboxes_of("start")[0]._prefetch == 17
     assert worker._inboxes_of("track")[0]._prefetch != 17
+
+
+def test_notices_are_taken_with_both_secrets_and_handed_on() -> None:
+    """While a secret is changed, what is signed with the one before is good too."""
+    secrets = {"webhook_secret": "new", "webhook_secret_previous": "old"}
+    worker = Worker(Settings.model_validate(_PLAIN | secrets), {"web"})
+    assert worker._webhook._secrets == ("new", "old")
+    assert worker._webhook._look == worker._look
+    assert Worker(Settings(**_PLAIN), {"web"})._webhook._secrets == ()

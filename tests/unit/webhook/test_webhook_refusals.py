@@ -3,9 +3,10 @@
 import asyncio
 import gzip
 import json
+import socket
 
 import pytest
-from notified import KEY, OLDER, SECRET, Hook, chunked, hooked, notice, post, signature
+from notified import KEY, OLDER, SECRET, WITHIN_S, Hook, chunked, hooked, notice, post, signature
 from structlog.testing import capture_logs
 from working import until
 
@@ -97,6 +98,18 @@ async def test_it_is_refused(hook: Hook, what: str) -> None:
     assert SECRET.encode() not in answer.body
     await hook.send(post(notice(event_id="next")))
     await until(lambda: hook.looked == [KEY], "only the next one's job")
+
+
+async def test_a_refusal_reaches_a_sender_that_reads_only_afterwards(hook: Hook) -> None:
+    """Closing the connection upon a body under way would cut off its sender, and the answer."""
+
+    def sent_whole() -> bytes:
+        with socket.create_connection(("127.0.0.1", hook.port), timeout=WITHIN_S) as connection:
+            connection.sendall(post(b"", **CHUNKS) + chunked(*[b"x" * MOST_BYTES] * 16))
+            return connection.recv(65_536)
+
+    answer = await asyncio.to_thread(sent_whole)
+    assert answer.startswith(b"HTTP/1.1 413 ")
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
