@@ -95,9 +95,9 @@ async def test_the_last_jobs_of_a_folder_are_looked_at_one_by_one() -> None:
         await asyncio.sleep(3 * INTERVAL)
         for job in fleet.all[10:]:
             fleet.tenant.becomes(job.id, state="Stopped")
-        await asyncio.sleep(3 * INTERVAL)
+        await asyncio.sleep(2.5 * INTERVAL)
         before = fleet.reads()
-        await asyncio.sleep(2 * INTERVAL)
+        await asyncio.sleep(1.3 * INTERVAL)
         assert fleet.reads() >= before + 10
 
 
