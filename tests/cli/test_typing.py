@@ -16,7 +16,7 @@ from worker.cli.start.request import folder_fields, pairs, process_fields, secon
 from worker.cli.start.story import Story
 
 COMMANDS = (
-    "run", "check", "start", "follow", "simulate", "demo", "topology declare", "topology export",
+    "run", "check", "start", "follow", "jobs", "simulate", "demo", "topology declare", "topology export",
     "dead", "topology", "audit", "dead list", "dead show", "dead replay", "dead drop", "audit tail",
     "webhook", "webhook register", "webhook list", "webhook remove",
 )  # fmt: skip
@@ -76,6 +76,8 @@ def test_the_version_is_told(bare: Shell) -> None:
         (["run", "--role", "start,stop"], 2, "'stop'"),
         (["follow", "--type", "job-stat"], 2, "did you mean job-state?"),
         (["audit", "tail", "--from", "yesterday"], 2, "2026-01-31T08:00:00Z"),
+        (["jobs", "--state", "runing"], 2, "did you mean Running?"),
+        (["jobs", "--state", "Successful"], 2, "there are Pending"),
         (["dead", "replay"], 2, "by ID, --code or --all"),
         (["dead", "drop", "--all"], 2, "--yes"),
     ],
@@ -91,7 +93,7 @@ def test_what_cannot_be_done_is_told_with_its_exit_code(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["topology", "declare"], ["dead", "list"], ["follow"], ["audit", "tail"], ["start", "X"]],
+    [["topology", "declare"], ["dead", "list"], ["follow"], ["audit", "tail"], ["start", "X"], ["jobs"]],
     ids=" ".join,
 )
 def test_a_broker_that_is_away_is_exit_code_4_in_one_line(
@@ -219,7 +221,7 @@ CREATED, OTHER = event("job-created", count=2), event("job-created", "k2", count
         ),
         ([event("job-state", state="Successful"), event("job-created")], True, True),
         ([event("request-cancelled")], False, False),
-        ([event("job-created"), event("tracking-expired")], True, False),
+        ([event("job-created"), event("job-tracking-expired")], True, False),
     ],
 )
 def test_a_story_ends_when_all_jobs_have(

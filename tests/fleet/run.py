@@ -142,7 +142,7 @@ async def _hearing(url: str, topology: Topology, history: History) -> AsyncItera
     async with await aio_pika.connect(url) as connection:
         channel = await (await connection.channel()).get_underlay_channel()
         queue = (await channel.queue_declare(exclusive=True)).queue or ""
-        for pattern in ("job.state.*", "tracking.#"):
+        for pattern in ("job.state.*", "job.tracking-expired"):
             await channel.queue_bind(queue, topology.events, pattern)
         await channel.basic_consume(queue, take, no_ack=True)
         yield

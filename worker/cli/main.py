@@ -21,7 +21,7 @@ from typer.core import TyperGroup
 from worker import logs
 from worker.broker.topology import TopologyMismatch
 from worker.broker.visits.visit import BrokerAway, NotTaken, NotThere
-from worker.cli import check, dead, demo, follow, interrupt, start, topology, webhook
+from worker.cli import check, dead, demo, follow, interrupt, jobs, start, topology, webhook
 from worker.cli.output import FAILED, INTERRUPTED, SETTINGS, UNREACHABLE, Failed, complain, examples, writing
 from worker.settings import SettingsError, read_settings, unknown_settings
 
@@ -79,6 +79,7 @@ app = typer.Typer(
 )
 app.command(epilog=start.EXAMPLES)(start.start)
 app.command(epilog=follow.EXAMPLES)(follow.follow)
+app.command(epilog=jobs.EXAMPLES)(jobs.jobs)
 app.command(epilog=check.EXAMPLES)(check.check)
 app.command(epilog=demo.EXAMPLES)(demo.demo)
 app.add_typer(dead.app, name="dead")

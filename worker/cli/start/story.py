@@ -38,7 +38,7 @@ class Story:
         if kind in ("job-created", "job-state"):
             self.count = data["count"]
             self._take_job(data["job"]["key"], data)
-        elif kind == "tracking-expired":
+        elif kind == "job-tracking-expired":
             self.given_up.add(data["job"]["key"])
         self.refused = self.refused or kind in _REFUSALS
         self.last = describe(event)[0].partition(f"{self.request_id}  ")[2] or kind
