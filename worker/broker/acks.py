@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import suppress
-from itertools import takewhile
 
 from aio_pika.exceptions import AMQPError
 from aiormq.channel import Channel
@@ -21,7 +20,8 @@ class Acks:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._in_hand: dict[int, bool] = {}
+        self._in_hand: dict[int, None] = {}
+        self._acked: set[int] = set()
         self._returned: list[int] = []
         self._settled = asyncio.Event()
         self.withheld = asyncio.Lock()
@@ -35,24 +35,26 @@ class Acks:
     @property
     def in_hand(self) -> int:
         """How many deliveries are not settled."""
-        return sum(not settled for settled in self._in_hand.values())
+        return len(self._in_hand)
 
     def taken(self, tag: int) -> None:
         """A delivery came. While acks are withheld, the answer to a get may come behind younger ones."""
         in_order = tag > next(reversed(self._in_hand), 0)
-        self._in_hand[tag] = False
+        self._in_hand[tag] = None
         if not in_order:
-            self._in_hand = dict(sorted(self._in_hand.items()))
+            self._in_hand = dict.fromkeys(sorted(self._in_hand))
 
     def ack(self, tag: int) -> None:
         """Settles a delivery; a second time changes nothing."""
         if tag in self._in_hand:
-            self._in_hand[tag] = True
+            del self._in_hand[tag]
+            self._acked.add(tag)
             self._settled.set()
 
     def give_back(self, tag: int) -> None:
         """Returns a delivery to its queue."""
-        if self._in_hand.pop(tag, None) is not None:
+        if tag in self._in_hand:
+            del self._in_hand[tag]
             self._returned.append(tag)
             self._settled.set()
 
@@ -76,22 +78,18 @@ class Acks:
         # All of them first, also those that come meanwhile: a multiple ack would take them along.
         while self._returned:
             await self._channel.basic_nack(self._returned.pop(), requeue=True, wait=False)
-        first = settled_prefix(self._in_hand)
-        self._forget(first)
+        first = before(next(iter(self._in_hand), None), self._acked)
+        self._acked -= first
         if first:
-            await self._channel.basic_ack(first[-1], multiple=True, wait=False)
-        beyond = [tag for tag, settled in self._in_hand.items() if settled] if stragglers else []
-        self._forget(beyond)
-        for tag in beyond:
-            await self._channel.basic_ack(tag, wait=False)
-        if any(self._in_hand.values()):
+            await self._channel.basic_ack(max(first), multiple=True, wait=False)
+        if stragglers:
+            beyond, self._acked = sorted(self._acked), set()
+            for tag in beyond:
+                await self._channel.basic_ack(tag, wait=False)
+        if self._acked:
             self._settled.set()
 
-    def _forget(self, tags: list[int]) -> None:
-        for tag in tags:
-            del self._in_hand[tag]
 
-
-def settled_prefix(in_hand: dict[int, bool]) -> list[int]:
-    """The deliveries that one multiple ack settles: those before the first one still in hand."""
-    return list(takewhile(in_hand.__getitem__, in_hand))
+def before(oldest: int | None, acked: set[int]) -> set[int]:
+    """Those of *acked* that one multiple ack settles: all before the *oldest* that is still in hand."""
+    return set(acked) if oldest is None else {tag for tag in acked if tag < oldest}

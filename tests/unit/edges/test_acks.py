@@ -7,7 +7,7 @@ from aio_pika.exceptions import AMQPError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.broker.acks import Acks, settled_prefix
+from worker.broker.acks import Acks, before
 
 HOUR = 3600.0
 
@@ -61,20 +61,20 @@ def channel_of(tags: int) -> tuple[Acks, Channel]:
 
 
 @pytest.mark.parametrize(
-    ("in_hand", "prefix"),
+    ("oldest", "acked", "first"),
     [
-        ({}, []),
-        ({1: False}, []),
-        ({1: True}, [1]),
-        ({1: True, 2: True, 3: False, 4: True}, [1, 2]),
-        ({1: False, 2: True}, []),
-        ({3: True, 9: True}, [3, 9]),
+        (None, set(), set()),
+        (1, set(), set()),
+        (None, {1}, {1}),
+        (3, {1, 2, 4}, {1, 2}),
+        (1, {2}, set()),
+        (None, {3, 9}, {3, 9}),
     ],
     ids=["nothing", "in hand", "settled", "up to the first in hand", "none before it", "with gaps"],
 )
-def test_what_one_frame_can_settle(in_hand: dict[int, bool], prefix: list[int]) -> None:
+def test_what_one_frame_can_settle(oldest: int | None, acked: set[int], first: set[int]) -> None:
     """All before the first that is still in hand."""
-    assert settled_prefix(in_hand) == prefix
+    assert before(oldest, acked) == first
 
 
 async def test_a_prefix_goes_in_one_frame() -> None:
