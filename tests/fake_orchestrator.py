@@ -10,7 +10,7 @@ from uuid import NAMESPACE_OID, uuid5
 import pytest
 from fakes import Clock
 
-from worker.domain.failures import Code, Failure, Later, OutcomeUnknown, Rejected, Unavailable
+from worker.domain.failures import Answer, Code, Failure, Later, OutcomeUnknown, Rejected, Unavailable
 from worker.domain.jobs import Changes, Cursor, Job, Sighting
 from worker.domain.processes import Folder, Machine, Process, Robot
 from worker.domain.requests import FolderRef
@@ -150,9 +150,16 @@ class Orchestrator:
         await self._called("error_lines", (folder_id, job_key))
         return self.lines.get(job_key, [])[-10:]
 
-    async def stop(self, folder: Folder, job_ids: Sequence[int]) -> None:
-        """Stops what is Pending."""
-        await self._called("stop", (folder.id, list(job_ids)))
+    async def job_by_key(self, folder: Folder, key: str) -> Job | None:
+        """One job by its GUID."""
+        await self._called("job_by_key", (folder.id, key))
+        return next((job for _, where, job in self.jobs if job.key == key and where == folder.id), None)
+
+    async def stop(self, folder: Folder, job_ids: Sequence[int], strategy: str = "SoftStop") -> None:
+        """Stops jobs; one that is over makes it refuse them all."""
+        await self._called("stop", (folder.id, list(job_ids), strategy))
+        if any(job.terminal and job.id in job_ids for _, _, job in self.jobs):
+            raise Rejected(Code.ORCHESTRATOR_REFUSED, "1658: it is over", answer=Answer(409, 1658))
         for job_id in job_ids:
             self.becomes(job_id, state="Stopped")
 

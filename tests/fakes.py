@@ -156,10 +156,10 @@ class Telemetry:
         """A request was deferred."""
         self.deferrals.append(code)
 
-    def in_hand(self, count: int) -> None:
-        """How many requests are in hand now."""
-        self.now_in_hand = count
-        self.most_in_hand = max(self.most_in_hand, count)
+    def in_hand(self, change: int) -> None:
+        """So many requests more, or less, are in hand now."""
+        self.now_in_hand += change
+        self.most_in_hand = max(self.most_in_hand, self.now_in_hand)
 
     def duplicates(self, jobs: int) -> None:
         """A request has *jobs* more than it should."""

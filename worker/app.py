@@ -33,6 +33,7 @@ from worker.pipeline.once.claim import Claims
 from worker.pipeline.once.start import Starter
 from worker.pipeline.resolve import Resolver
 from worker.pipeline.settle import Rules, Settler, Teller
+from worker.pipeline.stopping.stop import Stops
 from worker.settings import NOT_USED_YET, Settings
 from worker.tracking.role import Tracking
 from worker.web.health import Health
@@ -46,6 +47,7 @@ _TAKING = frozenset({"start", "track"})
 _NEEDED_TO_TAKE = ("broker-consume", "token", "orchestrator", "ledger")
 # A channel with more unacknowledged deliveries gets slow; and two trackers must do for 100,000 jobs.
 _TRACKING_PREFETCH, _TRACKING_CHANNELS = 5_000, 12
+_STOPS_PREFETCH = 16
 
 _log = structlog.get_logger(__name__)
 
@@ -131,8 +133,8 @@ class Worker:
     def _role_runs(self) -> list[Coroutine[None, None, None]]:
         runs: list[Coroutine[None, None, None]] = []
         if "start" in self._roles:
-            (inbox,) = self._inboxes_of("start")
-            runs.append(self._consumer().run(inbox))
+            pairs = zip(self._consumers(), self._inboxes_of("start"), strict=True)
+            runs += [consumer.run(inbox) for consumer, inbox in pairs]
         if "track" in self._roles:
             runs.append(self._tracker().run(self._inboxes_of("track")))
         return runs
@@ -140,8 +142,9 @@ class Worker:
     def _queues(self) -> list[tuple[str, str, int]]:
         """Role, queue and prefetch of each consumer."""
         start = ("start", self._topology.start, self._settings.concurrency)
+        stop = ("start", self._topology.stop, _STOPS_PREFETCH)
         track = ("track", self._topology.tracking, _TRACKING_PREFETCH)
-        return [one for one in (start, *[track] * _TRACKING_CHANNELS) if one[0] in self._roles]
+        return [one for one in (start, stop, *[track] * _TRACKING_CHANNELS) if one[0] in self._roles]
 
     def _inboxes_of(self, role: str) -> list[Inbox]:
         return [inbox for its, inbox in self._inboxes if its == role]
@@ -166,7 +169,8 @@ class Worker:
             lists_a_minute=settings.poll_budget_per_min,
         )
 
-    def _consumer(self) -> Consumer:
+    def _consumers(self) -> tuple[Consumer, Consumer]:
+        """Of starts, and of stops, which are few and never wait behind starts."""
         settings = self._settings
         rules = Rules(
             prefix=settings.prefix,
@@ -182,7 +186,11 @@ class Worker:
         starter = Starter(self._client, claims, gate, settings.commit_slack_s, time.time, self._stopping)
         attempts = Attempts(Resolver(self._client), starter, claims, self._outage, rules, time.time)
         settler = Settler(self._outbox, self._ledger, teller, rules, time.time)
-        return Consumer(attempts, settler, rules, self._metrics, time.time)
+        stops = Stops(self._client, self._ledger, self._outage, self._stopping, rules, time.time)
+        return (
+            Consumer(attempts, settler, rules, self._metrics, time.time),
+            Consumer(stops, settler, rules, self._metrics, time.time),
+        )
 
     def _shared_ledger(self) -> RedisLedger | None:
         """Raises `SettingsError` where one is set and its library is not there."""

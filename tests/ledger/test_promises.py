@@ -1,6 +1,7 @@
 """What every ledger promises, the one in memory and the one in Redis, here and for another replica."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,9 @@ from worker.ledger.memory import MemoryLedger
 from worker.pipeline.ports import Ledger
 
 SETTLED = replace(MINE, settled=True)
+STOPPED = Entry("stop-1", "", None, settled=False, safe_at=time.time() + 3600, cancelled=True)
+LATE = replace(OTHERS, safe_at=time.time() + 3000)
+MET = replace(STOPPED, fingerprint="sha", message_id="m-1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +60,61 @@ async def test_what_is_settled_is_known_with_its_message(pair: Pair) -> None:
         pytest.param(OTHERS, "other", True, id="one whose POST is disproved"),
         pytest.param(OTHERS, "another", False, id="it is not the one that is disproved"),
         pytest.param(SETTLED, "me", False, id="settled is final"),
+        pytest.param(STOPPED, None, False, id="cancelled"),
+        pytest.param(MET, None, False, id="cancelled, and met"),
+        pytest.param(MET, "stop-1", True, id="cancelled, and met by another message"),
     ],
 )
 async def test_a_claim(pair: Pair, stands: Entry | None, over: str | None, granted: bool) -> None:
     """It is granted, or the entry in the way is given, which stays as it was."""
-    if stands is not None:
-        await (pair.here.settle("r", stands) if stands.settled else pair.here.claim("r", stands, over=None))
+    await _enter(pair.here, stands)
     later = replace(MINE, safe_at=200.0)
     assert same(await pair.there.claim("r", later, over=over), None if granted else stands)
     for ledger in (pair.there, pair.here):
         assert same(await ledger.known("r"), later if granted else stands)
+
+
+@pytest.mark.parametrize(
+    ("stands", "tombstone", "over", "left"),
+    [
+        pytest.param(None, STOPPED, None, STOPPED, id="nothing is entered"),
+        pytest.param(OTHERS, STOPPED, None, OTHERS, id="a POST may be under way"),
+        pytest.param(OTHERS, STOPPED, "other", STOPPED, id="its POST is disproved"),
+        pytest.param(LATE, STOPPED, "other", LATE, id="its POST may still commit"),
+        pytest.param(SETTLED, STOPPED, "me", SETTLED, id="settled is final"),
+        pytest.param(STOPPED, MET, None, MET, id="it has met its request"),
+        pytest.param(MET, STOPPED, None, MET, id="the same stop request again"),
+        pytest.param(MET, replace(STOPPED, owner="s-2"), None, replace(STOPPED, owner="s-2"), id="another"),
+    ],
+)
+async def test_a_tombstone(
+    pair: Pair, stands: Entry | None, tombstone: Entry, over: str | None, left: Entry
+) -> None:
+    """It takes the place of nothing that may have been sent; that is given, and stays as it was."""
+    await _enter(pair.here, stands)
+    inside = None if left.cancelled else left
+    assert same(await pair.there.cancel("r", tombstone, over=over), inside)
+    for ledger in (pair.here, pair.there):
+        assert same(await ledger.known("r"), left)
+
+
+async def test_a_tombstone_is_forgotten(pair: Pair) -> None:
+    """At its time, and with all that it was in the way of; a start is settled over it at any."""
+    await pair.here.cancel("r", replace(STOPPED, safe_at=time.time() - 0.001), over=None)
+    await pair.here.cancel("s", STOPPED, over=None)
+    await pair.here.settle("s", MINE)
+    assert same(await pair.there.known("s"), SETTLED)
+    assert await pair.there.known("r") is None
+    assert await pair.there.claim("r", MINE, over=None) is None
+
+
+async def _enter(ledger: Ledger, stands: Entry | None) -> None:
+    if stands is None:
+        return
+    if stands.settled:
+        await ledger.settle("r", stands)
+    else:
+        await (ledger.cancel if stands.cancelled else ledger.claim)("r", stands, over=None)
 
 
 async def test_a_claim_moves_the_time_of_its_owner(pair: Pair) -> None:

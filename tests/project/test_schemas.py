@@ -16,6 +16,8 @@ from worker.contracts.schemas import root
 from worker.domain.events import (
     Sender,
     job_created,
+    job_stop_requested,
+    request_cancelled,
     request_deferred,
     request_duplicate,
     request_rejected,
@@ -24,6 +26,7 @@ from worker.domain.events import (
 from worker.domain.failures import Answer, Code, Later, Rejected, Violation
 from worker.domain.flight.events import job_state, tracking_expired
 from worker.domain.jobs import Job
+from worker.domain.requests import Kind
 
 EVENTS = [name for name in names() if "specversion" in schema(name)["properties"]]
 EXAMPLES = root() / "examples"
@@ -161,6 +164,7 @@ def test_an_examples_id_is_derived_from_its_fact() -> None:
 def test_what_the_code_announces_keeps_to_its_schema() -> None:
     """An event is what its schema says, and so is the message that tracks its job."""
     sender, now = Sender("inc-1", "c-1"), 1795281661.5
+    stopper = Sender("stop-1", kind=Kind.STOP)
     job = Job(9001, str(uuid5(NAMESPACE_URL, "job")), str(uuid5(NAMESPACE_URL, "batch")), "Pending")
     shared = _data_of_example("job-created.v1/modern-folder.json")
     kept = ("process", "folder", "requested", "adopted", "reference", "strategy", "attempt")
@@ -177,6 +181,10 @@ def test_what_the_code_announces_keeps_to_its_schema() -> None:
         request_deferred("jobrelay", sender, deferral, now),
         request_duplicate(
             "jobrelay", sender, "m-1", _data_of_example("request-duplicate.v1/same-body.json"), now
+        ),
+        request_cancelled("jobrelay", sender, _data_of_example("request-cancelled.v1/met.json"), now),
+        job_stop_requested(
+            "jobrelay", stopper, _data_of_example("job-stop-requested.v1/running.json"), job, now
         ),
     ]
     assert violations("tracking.v1", tracked) == []

@@ -11,7 +11,7 @@ _PLAIN: dict[str, Any] = {"amqp_url": "amqp://nowhere/", "orchestrator_url": "ht
 def test_a_former_owner_is_waited_for_as_long_as_its_post_may_commit() -> None:
     """It may notice its loss only after three missed heartbeats, and then its last call still runs."""
     settings = Settings(**_PLAIN, http_timeout_s=20, heartbeat_s=7, commit_slack_s=11)
-    rules = Worker(settings, {"start"})._consumer()._rules
+    rules = Worker(settings, {"start"})._consumers()[0]._rules
     assert rules.window_s == 20 + 3 * (7 + 1) + 11
     assert (rules.http_timeout_s, rules.commit_slack_s) == (20, 11)
 
@@ -19,7 +19,8 @@ def test_a_former_owner_is_waited_for_as_long_as_its_post_may_commit() -> None:
 def test_the_prefetch_is_the_concurrency() -> None:
     """Invariant 8: the setting is what the broker hands out at once, to requests alone."""
     worker = Worker(Settings(**_PLAIN, concurrency=17), {"start", "track"})
-    assert worker._inboxes_of("start")[0]._prefetch == 17
+    start, stop = worker._inboxes_of("start")
+    assert (start._prefetch, stop._prefetch != 17) == (17, True)
     assert worker._inboxes_of("track")[0]._prefetch != 17
 
 

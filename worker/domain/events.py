@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from worker.domain.failures import Answer, Rejected
+from worker.domain.failures import Rejected
 from worker.domain.jobs import Job, JobState
 from worker.domain.requests import Kind
 
@@ -103,63 +103,63 @@ def job_duplicate(source: str, kept: Mapping[str, Any], surplus: Job, now: float
     return Event(schema, "job.duplicate", identity, source, key, rfc3339(now), data, sender)
 
 
+def job_stop_requested(source: str, sender: Sender, stop: Mapping[str, Any], found: Job, now: float) -> Event:
+    """A job was to be stopped: Orchestrator was asked, unless it was over. *stop* says by whom and how."""
+    schema, key, about = "job-stop-requested.v1", found.key, {**_request(sender), **stop}
+    data = about | {"job": ids_of(found), "state": found.state, "terminal": found.terminal}
+    identity = event_id(schema, source, f"{key}|{sender.request_id}")
+    return Event(schema, "job.stop-requested", identity, source, key, rfc3339(now), data, sender)
+
+
 def request_rejected(
     source: str, sender: Sender, why: Rejected, burial: Mapping[str, Any], now: float
 ) -> Event:
     """A request will not be started. *burial* has `fact`, `attempts` and `deadLetterId`."""
-    schema = "request-rejected.v1"
-    data = _request(sender) | {
+    data = {
         "code": why.code,
         "detail": why.detail,
         "remedy": why.remedy,
-        "violations": [{"pointer": v.pointer, "message": v.message} for v in why.violations],
-        "candidates": [
-            {"name": c.name, "releaseKey": c.release_key, "folder": c.folder, "environment": c.environment}
-            for c in why.candidates
-        ],
-        "orchestrator": answered(why.answer),
+        "violations": [violation.document() for violation in why.violations],
+        "candidates": [candidate.document() for candidate in why.candidates],
+        "orchestrator": why.answer.document() if why.answer else None,
         "attempts": burial["attempts"],
         "deadLetterId": burial["deadLetterId"],
     }
-    identity = event_id(schema, source, burial["fact"])
-    return Event(schema, "request.rejected", identity, source, sender.request_id, rfc3339(now), data, sender)
+    return _of_request("rejected", source, sender, burial["fact"], data, now)
 
 
 def request_deferred(source: str, sender: Sender, deferral: Mapping[str, Any], now: float) -> Event:
     """A request comes back later by itself; *deferral* holds the event's own fields."""
-    schema = "request-deferred.v1"
-    data = {**_request(sender), **deferral}
-    identity = event_id(schema, source, f"{sender.request_id}|{deferral['attempt']}")
-    return Event(schema, "request.deferred", identity, source, sender.request_id, rfc3339(now), data, sender)
+    fact = f"{sender.request_id}|{deferral['attempt']}"
+    return _of_request("deferred", source, sender, fact, deferral, now)
 
 
 def request_duplicate(
     source: str, sender: Sender, message: str, known: Mapping[str, Any], now: float
 ) -> Event:
     """A started request's id came again, by *message*. *known* is the rest of the event: see its schema."""
-    schema = "request-duplicate.v1"
-    data = {**_request(sender), **known}
-    identity = event_id(schema, source, f"{sender.request_id}|{message}")
-    return Event(schema, "request.duplicate", identity, source, sender.request_id, rfc3339(now), data, sender)
+    return _of_request("duplicate", source, sender, f"{sender.request_id}|{message}", known, now)
 
 
 def request_replayed(source: str, sender: Sender, letter: Mapping[str, Any], now: float) -> Event:
     """A dead letter was sent again. *letter* has `kind`, `deadLetterId`, `code` and `replays`."""
-    schema, fact = "request-replayed.v1", f"{letter['deadLetterId']}|{letter['replays']}"
-    identity, data = event_id(schema, source, fact), {**_request(sender), **letter}
-    return Event(schema, "request.replayed", identity, source, sender.request_id, rfc3339(now), data, sender)
+    fact = f"{letter['deadLetterId']}|{letter['replays']}"
+    return _of_request("replayed", source, sender, fact, letter, now)
 
 
-def answered(answer: Answer | None) -> dict[str, Any] | None:
-    """What Orchestrator said, as events carry it."""
-    if answer is None:
-        return None
-    return {
-        "status": answer.status,
-        "errorCode": answer.error_code,
-        "traceId": answer.trace_id,
-        "message": answer.message,
-    }
+def request_cancelled(source: str, sender: Sender, cancelled: Mapping[str, Any], now: float) -> Event:
+    """The start-job request of *sender* is not started. *cancelled* says by which stop request."""
+    fact = f"{sender.request_id}|{cancelled['stopRequestId']}"
+    return _of_request("cancelled", source, sender, fact, cancelled, now)
+
+
+def _of_request(
+    what: str, source: str, sender: Sender, fact: str, data: Mapping[str, Any], now: float
+) -> Event:
+    """*what* became of a request, such as `rejected`; *data* is all that is said but who asked."""
+    schema, whole = f"request-{what}.v1", {**_request(sender), **data}
+    key, identity = f"request.{what}", event_id(schema, source, fact)
+    return Event(schema, key, identity, source, sender.request_id, rfc3339(now), whole, sender)
 
 
 def sender_of(tracking: Mapping[str, Any]) -> Sender:

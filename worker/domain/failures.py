@@ -32,6 +32,7 @@ class Code(StrEnum):
     ARGUMENTS_INVALID = "arguments_invalid"
     ARGUMENTS_TOO_LONG = "arguments_too_long"
     ORCHESTRATOR_REFUSED = "orchestrator_refused"
+    JOB_UNKNOWN = "job_unknown"
     EXPIRED = "expired"
     ATTEMPTS_EXHAUSTED = "attempts_exhausted"
     CANCELLED = "cancelled"
@@ -64,6 +65,10 @@ class Violation:
     pointer: str
     message: str
 
+    def document(self) -> dict[str, str]:
+        """The violation as events and headers write it."""
+        return {"pointer": self.pointer, "message": self.message}
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -74,6 +79,15 @@ class Candidate:
     folder: str
     environment: str | None = None
 
+    def document(self) -> dict[str, str | None]:
+        """The candidate as events write it."""
+        return {
+            "name": self.name,
+            "releaseKey": self.release_key,
+            "folder": self.folder,
+            "environment": self.environment,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -83,6 +97,15 @@ class Answer:
     error_code: int | None = None
     trace_id: str | None = None
     message: str | None = None
+
+    def document(self) -> dict[str, str | int | None]:
+        """The answer as events write it."""
+        return {
+            "status": self.status,
+            "errorCode": self.error_code,
+            "traceId": self.trace_id,
+            "message": self.message,
+        }
 
 
 class Failure(Exception):

@@ -226,7 +226,7 @@ def _listed(violations: Sequence[Violation]) -> str:
     listed: list[dict[str, str]] = []
     room = _VIOLATIONS_MOST
     for index, violation in enumerate(violations):
-        row = {"pointer": violation.pointer, "message": violation.message}
+        row = violation.document()
         room -= len(json.dumps(row, ensure_ascii=False)) + 2
         if room < 0:
             listed.append({"pointer": "", "message": f"and {len(violations) - index} more"})

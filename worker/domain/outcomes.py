@@ -33,6 +33,16 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class StopAsked:
+    """Orchestrator was to stop those *jobs* that were not over, of *request_id* where that is known."""
+
+    folder: Folder
+    jobs: Sequence[Job]
+    strategy: str
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The request will never work as asked."""
 
@@ -77,6 +87,19 @@ class Repeated:
 
 
 @dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The request is not started: *tombstone* says by which stop request, and until when that is remembered.
+
+    *request_id* names it where a stop request tells of it, which came first; None where it is the message's
+    own. *certain* is false where only this worker knows of it.
+    """
+
+    tombstone: Entry
+    request_id: str | None = None
+    certain: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Returned:
     """This worker stops, or lost the message: somebody else gets it.
 
@@ -86,7 +109,13 @@ class Returned:
     safe_at: float | None = None
 
 
-Outcome = Started | Refused | Deferred | Duplicate | Unsettled | Repeated | Returned
+Told = Duplicate | Repeated | Cancelled
+"""What a message is that starts nothing, because of another one."""
+
+Said = Started | StopAsked | Refused | Deferred | Unsettled | Told
+"""What is said before the message is acknowledged."""
+
+Outcome = Said | Returned
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +135,20 @@ class Wait:
     seconds: float
 
 
-def told_before(stands: Entry | None, mine: Entry, *, copy: bool) -> Duplicate | Repeated | None:
-    """What a message is of which the ledger says *stands*; None while its jobs are not started and told.
+def told_before(stands: Entry | None, mine: Entry, *, copy: bool) -> Told | None:
+    """What a message is of which the ledger says *stands*; None where it is to be started.
 
     *copy* is true for what the broker delivers again or our own delay queues bring back: with the body and
-    the message id that were settled it is that same message. All else is a publisher's duplicate.
+    the message id that were settled it is that same message. All else is a publisher's duplicate, or, after
+    another message of its id was cancelled, new.
     """
-    if stands is None or not stands.settled:
+    if stands is None or stands.in_doubt:
         return None
     same_body = stands.fingerprint == mine.fingerprint
-    if copy and same_body and stands.message_id == mine.message_id:
+    same = copy and same_body and stands.message_id == mine.message_id
+    if stands.cancelled:
+        return Cancelled(stands) if same or not stands.fingerprint else None
+    if same:
         return Repeated()
     return Duplicate(body_differs=not same_body, first=stands.message_id)
 

@@ -22,6 +22,10 @@ class Folder:
     path: str
     modern: bool
 
+    def document(self) -> dict[str, Any]:
+        """The folder as events write it."""
+        return {"id": self.id, "key": self.key, "path": self.path}
+
 
 @dataclass(frozen=True, slots=True)
 class Argument:
@@ -44,6 +48,16 @@ class Process:
     release_key: str
     environment: str | None = None
     arguments: tuple[Argument, ...] | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The process as events write it."""
+        return {
+            "name": self.name,
+            "packageId": self.package_id or None,
+            "version": self.version or None,
+            "releaseKey": self.release_key or None,
+            "environment": self.environment,
+        }
 
 
 @dataclass(frozen=True, slots=True)

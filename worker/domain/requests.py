@@ -148,12 +148,16 @@ def _strategy(name: str) -> Strategy:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a ledger knows of a request id: a POST may be under way for it, or its jobs are started and told.
+    """What a ledger knows of a request id: a POST may be under way, its jobs are told, or it is cancelled.
 
     *owner* names the attempt that entered it, *fingerprint* is the SHA-256 of its message's body, in hex.
     *safe_at* (epoch seconds) is the moment from which no POST of that attempt can commit any more; it means
     nothing once *settled*: then the jobs exist, and all that is to be said of them is confirmed. *folder_id*
     is the folder that the POST goes to: only there can it be looked for.
+
+    A *cancelled* one is a tombstone. Its *owner* is the requestId of the stop request, which came before
+    anything was sent, and *safe_at* is when it is forgotten. Once it has met its request it has that
+    message's *fingerprint* (empty before) and id, and is in the way of nothing but copies of that.
     """
 
     owner: str
@@ -162,6 +166,12 @@ class Entry:
     settled: bool
     safe_at: float
     folder_id: int | None = None
+    cancelled: bool = False
+
+    @property
+    def in_doubt(self) -> bool:
+        """True while a POST may be under way."""
+        return not (self.settled or self.cancelled)
 
     def gives_way_to(self, mine: "Entry", over: str | None) -> bool:
         """True where *mine* may take its place: the same owner's, or one who has disproved *over*'s."""

@@ -1,8 +1,9 @@
--- One step of the ledger on one request's entry, undivided: `known`, `claim`, `settle` or `release`.
+-- One step of the ledger on one request's entry, undivided: `known`, `claim`, `cancel`, `settle` or `release`.
 --
--- KEYS[1]  the entry, a hash: owner, fingerprint, message_id, settled (0 or 1), safe_at (ms of this server's clock),
+-- KEYS[1]  the entry, a hash: owner, fingerprint, message_id, settled (0, 1, or 2: cancelled), safe_at (ms of this
+--          server's clock),
 --          folder_id (empty: unknown)
--- ARGV     operation, owner; for claim and settle also expiry in ms, fingerprint, whether there is a message_id
+-- ARGV     operation, owner; for claim, cancel and settle also expiry in ms, fingerprint, whether there is a message_id
 --          (0 or 1), message_id; ms until safe_at (0 for settle), over (empty: nobody), folder_id
 -- returns  nothing, or the entry that stands there: {owner, fingerprint, message_id, settled, ms until safe_at,
 --          folder_id};
@@ -37,11 +38,14 @@ if kind ~= 'none' and kind ~= 'hash' then return { 'foreign', kind } end
 local entry = redis.call('HMGET', KEYS[1], 'owner', 'fingerprint', 'message_id', 'settled', 'safe_at',
   'folder_id')
 local absent, safe_at = kind == 'none', tonumber(entry[5] or '')
-local known = entry[1] and entry[2] and (entry[4] == '0' or entry[4] == '1') and safe_at
+local known = entry[1] and entry[2] and (entry[4] == '0' or entry[4] == '1' or entry[4] == '2') and safe_at
 if not absent and not known then return { 'foreign', kind } end
 -- A clock that was set back must not make it unsafe for ever.
-if not absent then safe_at = math.min(safe_at, now() + 3600000) end
+if entry[4] == '0' then safe_at = math.min(safe_at, now() + 3600000) end
 local own = entry[4] == '0' and entry[1] == owner
+local tombstone = entry[4] == '2'
+-- A look-up before safe_at disproves nothing: its owner may have moved it since it was read.
+local disproved = entry[4] == '0' and entry[1] == ARGV[8] and safe_at <= now()
 
 if operation == 'release' then
   if own then redis.call('DEL', KEYS[1]) end
@@ -49,10 +53,17 @@ if operation == 'release' then
 end
 
 if operation == 'claim' then
-  -- A look-up before safe_at disproves nothing: its owner may have moved it since it was read.
-  local disproved = entry[4] == '0' and entry[1] == ARGV[8] and safe_at <= now()
-  if absent or own or disproved then
+  if absent or own or disproved or (tombstone and entry[1] == ARGV[8]) then
     write('0', now() + ARGV[7])
+    return false
+  end
+end
+
+if operation == 'cancel' then
+  -- A stop request that comes twice cancels no second message.
+  if tombstone and entry[1] == owner and ARGV[4] == '' then return false end
+  if absent or tombstone or disproved then
+    write('2', now() + ARGV[7])
     return false
   end
 end

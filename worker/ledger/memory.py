@@ -3,7 +3,9 @@
 It knows publishers' duplicates; redeliveries of one message are settled by the look-up, with it or without.
 """
 
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 
 from worker.domain.requests import Entry
@@ -12,22 +14,37 @@ _MOST = 200_000
 
 
 class MemoryLedger:
-    """Remembers the last requests that were in doubt or started here; see `pipeline.ports.Ledger`."""
+    """Remembers the last requests in doubt, started or cancelled here; see `pipeline.ports.Ledger`."""
 
-    def __init__(self, most: int = _MOST) -> None:
+    shared = False
+
+    def __init__(self, most: int = _MOST, clock: Callable[[], float] = time.time) -> None:
         self._most = most
+        self._clock = clock
         self._entries: OrderedDict[str, Entry] = OrderedDict()
 
     async def known(self, request_id: str) -> Entry | None:
         """What is known of a request, None where that is nothing."""
-        return self._entries.get(request_id)
+        entry = self._entries.get(request_id)
+        return None if entry is not None and entry.cancelled and self._is_past(entry) else entry
 
     async def claim(self, request_id: str, mine: Entry, *, over: str | None) -> Entry | None:
         """Enters that a POST may be under way, or returns the entry that stands in the way."""
-        stands = self._entries.get(request_id)
+        stands = await self.known(request_id)
         if stands is not None and not stands.gives_way_to(mine, over):
             return stands
         self._enter(request_id, mine)
+        return None
+
+    async def cancel(self, request_id: str, tombstone: Entry, *, over: str | None) -> Entry | None:
+        """Enters that a request is not to be started, or returns the entry that stands in the way."""
+        stands = await self.known(request_id)
+        if stands is not None and not stands.cancelled:
+            if stands.settled or stands.owner != over or not self._is_past(stands):
+                return stands
+        elif stands is not None and stands.owner == tombstone.owner and not tombstone.fingerprint:
+            return None
+        self._enter(request_id, tombstone)
         return None
 
     async def settle(self, request_id: str, mine: Entry) -> None:
@@ -39,6 +56,9 @@ class MemoryLedger:
         stands = self._entries.get(request_id)
         if stands is not None and stands.owner == owner and not stands.settled:
             del self._entries[request_id]
+
+    def _is_past(self, entry: Entry) -> bool:
+        return entry.safe_at <= self._clock()
 
     def _enter(self, request_id: str, entry: Entry) -> None:
         self._entries[request_id] = entry

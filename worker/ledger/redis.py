@@ -58,7 +58,9 @@ class RedisLedger:
             entered = await self._take(Step("known", request_id))
         except _FromMemory:
             return mine
-        return await self._remembered(request_id, entered) or mine
+        # A tombstone of mine that Redis does not have is one that has given way.
+        left = mine if mine is not None and mine.in_doubt else None
+        return await self._remembered(request_id, entered) or left
 
     async def claim(self, request_id: str, mine: Entry, *, over: str | None) -> Entry | None:
         """Enters *mine* for all replicas, or returns what stands in the way."""
@@ -76,6 +78,22 @@ class RedisLedger:
         if stands is None:
             await self._memory.claim(request_id, mine, over=here.owner if here else None)
         return stands
+
+    @property
+    def shared(self) -> bool:
+        """True while Redis is used."""
+        return self._away_since is None
+
+    async def cancel(self, request_id: str, tombstone: Entry, *, over: str | None) -> Entry | None:
+        """Enters *tombstone* for all replicas, or returns what stands in the way."""
+        step = Step("cancel", request_id, mine=tombstone, over=over)
+        try:
+            return await self._remembered(request_id, await self._take(step))
+        except _FromMemory:
+            stands = await self._memory.cancel(request_id, tombstone, over=over)
+            if stands is None:
+                self._write_later(replace(step, over=None))
+            return stands
 
     async def settle(self, request_id: str, mine: Entry) -> None:
         """Enters *mine* for good, at the latest when Redis is back."""

@@ -26,7 +26,7 @@ class Foreign(Exception):
 class Step:
     """One step on the entry of one request; *mine* and *over* as in `pipeline.ports.Ledger`."""
 
-    operation: Literal["known", "claim", "settle", "release"]
+    operation: Literal["known", "claim", "cancel", "settle", "release"]
     request_id: str
     owner: str = ""
     mine: Entry | None = None
@@ -39,8 +39,8 @@ class Step:
             return [self.operation, self.owner]
         has_id = int(mine.message_id is not None)
         message_id = (mine.message_id or "").encode(errors=AS_IT_IS)
-        left = ceil((mine.safe_at - now) * 1000) if self.operation == "claim" else 0
-        entered = (_KEPT_MS, mine.fingerprint, has_id, message_id)
+        left = 0 if self.operation == "settle" else ceil((mine.safe_at - now) * 1000)
+        entered = (left if mine.cancelled else _KEPT_MS, mine.fingerprint, has_id, message_id)
         return [self.operation, mine.owner, *entered, left, self.over or "", mine.folder_id or ""]
 
 

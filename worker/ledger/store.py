@@ -144,6 +144,7 @@ class Store:
                 settled == b"1",
                 self._clock() + int(left) / 1000,
                 int(folder_id) if folder_id else None,
+                cancelled=settled == b"2",
             )
         except (TypeError, ValueError, AttributeError):
             raise Foreign(f"{self._prefix}:request:{step.request_id} is no entry") from None

@@ -17,7 +17,7 @@ from worker.orchestrator.auth import Auth
 from worker.orchestrator.catalog import Catalog
 from worker.orchestrator.follow.reasons import Reasons
 from worker.orchestrator.follow.scan import Scan
-from worker.orchestrator.http.budget import Budget
+from worker.orchestrator.http.budget import Budget, Turns
 from worker.orchestrator.http.connection import Connection, OnCall
 from worker.orchestrator.http.transport import Transport
 from worker.orchestrator.jobs import job_of
@@ -162,9 +162,15 @@ class Client:
         """The last lines of the job's log of level Error or Fatal (RobotLogs), oldest first."""
         return await self._reasons.error_lines(folder_id, job_key)
 
-    async def stop(self, folder: Folder, job_ids: Sequence[int]) -> None:
-        """Asks jobs to stop (SoftStop): those that are Pending never run. May be repeated."""
-        body = orjson.dumps({"jobIds": list(job_ids), "strategy": "SoftStop"})
+    async def job_by_key(self, folder: Folder, key: str) -> Job | None:
+        """One job by its GUID; None when that folder has none. A list call."""
+        call = self._call("JobsList", "/odata/Jobs", filter=f"Key eq {key}", top=1)
+        turns = Turns(self._budget, urgent=True)
+        return await self._transport.get(call, lambda page: _the_keyed(key, page), folder.id, gate=turns)
+
+    async def stop(self, folder: Folder, job_ids: Sequence[int], strategy: str = "SoftStop") -> None:
+        """Asks jobs to stop (SoftStop or Kill): those that are Pending never run. May be repeated."""
+        body = orjson.dumps({"jobIds": list(job_ids), "strategy": strategy})
         reply = await self._transport.post(self._stop, folder.id, body, safe=True)
         if not reply.ok:
             raise refusals.why_not_read("StopJobs", reply)
@@ -197,6 +203,13 @@ def _jobs_in(reply: wire.Reply, reference: str | None) -> Sequence[Job]:
     repeated = len({job.id for job in jobs}) < len(jobs)
     strange = reference is not None and any(job.reference not in ("", reference) for job in jobs)
     return () if repeated or strange else jobs
+
+
+def _the_keyed(key: str, page: Any) -> Job | None:
+    jobs = wire.each(job_of, wire.page_of(page).rows)
+    if any(job.key.lower() != key for job in jobs):
+        raise ValueError("another job came than was asked for")
+    return jobs[0] if jobs else None
 
 
 def _the_job(job_id: int, row: Any) -> Job:

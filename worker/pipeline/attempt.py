@@ -23,7 +23,7 @@ from worker.domain.outcomes import (
     may_still_appear,
 )
 from worker.domain.processes import Target
-from worker.domain.requests import FolderRef, StartRequest, jobs_asked
+from worker.domain.requests import FolderRef, Kind, StartRequest, jobs_asked
 from worker.pipeline.case import Case
 from worker.pipeline.holding.blame import Fared
 from worker.pipeline.holding.outage import Outage
@@ -33,7 +33,7 @@ from worker.pipeline.once.start import Starter
 from worker.pipeline.ports import Clock
 from worker.pipeline.resolve import Resolver
 from worker.pipeline.settle import Rules
-from worker.pipeline.validate import check_reply_to, validate
+from worker.pipeline.validate import SCHEMA, check_reply_to, validate
 
 _UNKNOWN_NAMES = (Code.PROCESS_UNKNOWN, Code.FOLDER_UNKNOWN, Code.ROBOT_UNKNOWN, Code.MACHINE_UNKNOWN)
 # Orchestrator no longer knows the folder, the process or its key: what was cached of them is out of date.
@@ -70,7 +70,10 @@ class Try:
 
 
 class Attempts:
-    """Makes attempts at requests until each has an outcome."""
+    """Makes attempts at start-job requests until each has an outcome."""
+
+    kind = Kind.START
+    schema = SCHEMA
 
     def __init__(
         self, resolver: Resolver, starter: Starter, claims: Claims, outage: Outage, rules: Rules, clock: Clock

@@ -5,20 +5,19 @@ import re
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
 from worker.domain.events import Sender
 from worker.domain.failures import Overtaken, Rejected
 from worker.domain.messages import Message, past_of
-from worker.domain.outcomes import Deferred, Outcome, Refused, Repeated, Returned, Started
-from worker.domain.requests import FolderRef
-from worker.pipeline.attempt import Attempts
+from worker.domain.outcomes import Deferred, Outcome, Refused, Repeated, Returned, Started, StopAsked
+from worker.domain.requests import Kind
 from worker.pipeline.case import Case
 from worker.pipeline.ports import Clock, Delivery, Telemetry
 from worker.pipeline.settle import Rules, Settler
-from worker.pipeline.validate import expires_at_of, read, request_id_of, validate
+from worker.pipeline.validate import expires_at_of, hold_to, read, request_id_of
 
 # Given back at once, a message that we fail at would go round as fast as it can.
 _AFTER_DEFECT_S = 5.0
@@ -34,18 +33,31 @@ class _Running:
     ended: asyncio.Future[Outcome]
 
 
+class Work(Protocol):
+    """What is done for requests of one kind, held to one schema."""
+
+    kind: Kind
+    schema: str
+
+    async def outcome(self, case: Case, document: Mapping[str, Any]) -> Outcome:
+        """What is to become of a request."""
+
+
 class Consumer:
-    """Handles deliveries, each in a task of its own; the broker's prefetch bounds how many there are."""
+    """Handles one kind of request, each delivery in a task of its own.
+
+    The broker's prefetch bounds how many there are.
+    """
 
     def __init__(
         self,
-        attempts: Attempts,
+        work: Work,
         settler: Settler,
         rules: Rules,
         telemetry: Telemetry,
         clock: Clock,
     ) -> None:
-        self._attempts = attempts
+        self._work = work
         self._settler = settler
         self._rules = rules
         self._telemetry = telemetry
@@ -77,7 +89,7 @@ class Consumer:
             await self._settler.settle(case, outcome)
         elif document is None or case.sender.request_id is None:
             # Without an id nothing can ever have been sent for it.
-            outcome = Refused(trouble or _invalid(document or {}, self._rules.default_folder))
+            outcome = Refused(trouble or self._invalid(document or {}))
             await self._settler.settle(case, outcome)
         else:
             outcome = await self._unless_in_hand(case, document)
@@ -89,9 +101,9 @@ class Consumer:
         try:
             document = read(message)
         except Rejected as why:
-            case = Case(delivery=delivery, past=past, sender=sender_of(message, {}, self._rules.prefix))
-            return case, None, why
-        sender = sender_of(message, document, self._rules.prefix)
+            sender = sender_of(message, {}, self._rules.prefix, self._work.kind)
+            return Case(delivery=delivery, past=past, sender=sender), None, why
+        sender = sender_of(message, document, self._rules.prefix, self._work.kind)
         case = Case(
             delivery=delivery,
             past=past,
@@ -112,18 +124,25 @@ class Consumer:
                 return outcome
         running = _Running(case.delivery, asyncio.get_running_loop().create_future())
         self._in_hand[request_id] = running
-        self._telemetry.in_hand(len(self._in_hand))
+        self._telemetry.in_hand(1)
         outcome = Returned()
         try:
-            decided = await self._attempts.outcome(case, document)
+            decided = await self._work.outcome(case, document)
             await self._settler.settle(case, decided)
             # Only now: whoever joined would else acknowledge what has not been said.
             outcome = decided
         finally:
             del self._in_hand[request_id]
-            self._telemetry.in_hand(len(self._in_hand))
+            self._telemetry.in_hand(-1)
             running.ended.set_result(outcome)
         return outcome
+
+    def _invalid(self, document: Mapping[str, Any]) -> Rejected:
+        try:
+            hold_to(self._work.schema, document, self._rules.default_folder)
+        except Rejected as why:
+            return why
+        raise TypeError("a document without a requestId keeps to the schema")
 
     def _told(self, case: Case, outcome: Outcome, seconds: float) -> None:
         """One line and one count for each request."""
@@ -137,17 +156,18 @@ class Consumer:
             self._telemetry.duplicates(len(outcome.surplus))
         _log.info(
             "request.settled",
+            kind=case.sender.kind,
             request_id=case.sender.request_id,
             outcome=name,
             code=code or None,
-            jobs=len(outcome.jobs) if isinstance(outcome, Started) else None,
+            jobs=len(outcome.jobs) if isinstance(outcome, Started | StopAsked) else None,
             adopted=outcome.adopted if isinstance(outcome, Started) else None,
             attempt=case.past.attempt,
             ms=round(seconds * 1000, 1),
         )
 
 
-def sender_of(message: Message, document: Mapping[str, Any], prefix: str) -> Sender:
+def sender_of(message: Message, document: Mapping[str, Any], prefix: str, kind: Kind = Kind.START) -> Sender:
     """Who sent *message* and where its answers go; what is not as it must be counts as absent."""
     metadata = document.get("metadata")
     traceparent = message.headers.get("traceparent")
@@ -158,6 +178,7 @@ def sender_of(message: Message, document: Mapping[str, Any], prefix: str) -> Sen
         reply_to=None if reply_to and reply_to.startswith(f"{prefix}.") else reply_to,
         traceparent=traceparent if _is_trace_context(traceparent) else None,
         metadata=metadata if isinstance(metadata, dict) and _all_text(metadata) else {},
+        kind=kind,
     )
 
 
@@ -176,17 +197,11 @@ def _all_text(metadata: dict[Any, Any]) -> bool:
     return all(isinstance(value, str) for value in metadata.values())
 
 
-def _invalid(document: Mapping[str, Any], default_folder: FolderRef | None) -> Rejected:
-    try:
-        validate(document, default_folder)
-    except Rejected as why:
-        return why
-    raise TypeError("a document without a requestId keeps to the schema")
-
-
 def _words(outcome: Outcome) -> tuple[str, str]:
     if isinstance(outcome, Refused):
         return "rejected", outcome.why.code
     if isinstance(outcome, Deferred):
         return "deferred", outcome.code
+    if isinstance(outcome, StopAsked):
+        return "stop-requested", ""
     return type(outcome).__name__.lower(), ""

@@ -144,8 +144,14 @@ class Orchestrator(Protocol):
         A list call that gives way to others and never waits for its turn: `Unavailable(THROTTLED)` at once.
         """
 
-    async def stop(self, folder: Folder, job_ids: Sequence[int]) -> None:
-        """Asks jobs to stop (SoftStop): those that are Pending never run. May be repeated."""
+    async def job_by_key(self, folder: Folder, key: str) -> Job | None:
+        """One job by its GUID; None when that folder has none. A list call."""
+
+    async def stop(self, folder: Folder, job_ids: Sequence[int], strategy: str = "SoftStop") -> None:
+        """Asks jobs to stop (SoftStop or Kill): those that are Pending never run. May be repeated.
+
+        One that is over makes Orchestrator refuse them all.
+        """
 
 
 class Ledger(Protocol):
@@ -165,6 +171,18 @@ class Ledger(Protocol):
         that stands in the way is returned, unchanged. Of several that claim at once one is granted.
         """
 
+    @property
+    def shared(self) -> bool:
+        """True while all workers know at once what is entered here."""
+
+    async def cancel(self, request_id: str, tombstone: Entry, *, over: str | None) -> Entry | None:
+        """Enters, until `tombstone.safe_at`, that *request_id* is not to be started. None: entered.
+
+        Granted where nothing is entered, a tombstone, or the entry of *over* after its end; else the entry
+        that stands in the way is returned, unchanged. A tombstone that has met its request is not made new
+        by the same stop request.
+        """
+
     async def settle(self, request_id: str, mine: Entry) -> None:
         """Remembers for good, whatever is entered, that the jobs of *request_id* are started and told."""
 
@@ -181,8 +199,8 @@ class Telemetry(Protocol):
     def deferred(self, code: str) -> None:
         """A request was deferred."""
 
-    def in_hand(self, count: int) -> None:
-        """How many requests are in hand now."""
+    def in_hand(self, change: int) -> None:
+        """So many requests more, or less, are in hand now."""
 
     def duplicates(self, jobs: int) -> None:
         """A request was found to have *jobs* more than it should: a second start had happened."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from worker.domain import events
@@ -11,16 +11,19 @@ from worker.domain.failures import Code, Later, Rejected
 from worker.domain.messages import Attempt, doubt, letter
 from worker.domain.outcomes import (
     DELAYS,
+    Cancelled,
     Deferred,
     Duplicate,
     Outcome,
     Refused,
     Repeated,
     Returned,
+    Said,
     Started,
+    StopAsked,
     Unsettled,
 )
-from worker.domain.requests import FolderRef
+from worker.domain.requests import FolderRef, Kind
 from worker.pipeline.case import Case
 from worker.pipeline.ports import Clock, Ledger, Outbox
 
@@ -68,6 +71,14 @@ class Settler:
 
         Raises `Overtaken` where its end is no longer for this worker to tell.
         """
+        if not isinstance(outcome, Returned):
+            await self._say(case, outcome)
+        elif not await self._handed_over(case, outcome.safe_at):
+            case.delivery.give_back()
+            return
+        case.delivery.ack()
+
+    async def _say(self, case: Case, outcome: Said) -> None:
         match outcome:
             case Started():
                 await self._started(case, outcome)
@@ -79,15 +90,14 @@ class Settler:
                 await self._duplicate(case, outcome)
             case Unsettled():
                 await self._unsettled(case, outcome)
-            case Returned(safe_at):
-                if not await self._handed_over(case, safe_at):
-                    case.delivery.give_back()
-                    return
+            case StopAsked():
+                await self._stop_asked(case, outcome)
+            case Cancelled():
+                await self._cancelled(case, outcome)
             case Repeated():
                 pass
             case _:
                 assert_never(outcome)
-        case.delivery.ack()
 
     async def has_ended(self, case: Case) -> bool:
         """True where the broker gives out again what is told already: the ack was lost on the way."""
@@ -103,8 +113,8 @@ class Settler:
     async def _started(self, case: Case, started: Started) -> None:
         now = self._clock()
         shared = {
-            "process": _process(started),
-            "folder": {"id": started.folder.id, "key": started.folder.key, "path": started.folder.path},
+            "process": started.process.document(),
+            "folder": started.folder.document(),
             "requested": started.requested,
             "adopted": started.adopted,
             "reference": case.reference,
@@ -155,7 +165,7 @@ class Settler:
             "notBefore": rfc3339(now + deferred.seconds),
             "expiresAt": case.expires_at,
             "outcomeKnown": deferred.safe_at is None and deferred.code is not Later.OUTCOME_UNKNOWN,
-            "orchestrator": events.answered(deferred.answer),
+            "orchestrator": deferred.answer.document() if deferred.answer else None,
         }
         attempt = Attempt(now, deferred.code, deferred.detail)
         headers = past.after(attempt, deferred.safe_at, case.folder_id, counts=deferred.counts)
@@ -190,6 +200,28 @@ class Settler:
         again = headers | doubt(twin_is_done, case.folder_id)
         await self._outbox.defer(case.message, case.sender.kind, seconds, headers, again)
 
+    async def _stop_asked(self, case: Case, asked: StopAsked) -> None:
+        now, folder = self._clock(), asked.folder.document()
+        stop = {"targetRequestId": asked.request_id, "folder": folder, "strategy": asked.strategy}
+        told = (events.job_stop_requested(self._source, case.sender, stop, job, now) for job in asked.jobs)
+        await _all(self._outbox.announce(event) for event in told)
+
+    async def _cancelled(self, case: Case, cancelled: Cancelled) -> None:
+        """Said for the stop request, at once, and for the request when it is met: one fact, one id."""
+        tombstone = cancelled.tombstone
+        name = cancelled.request_id or str(case.sender.request_id)
+        facts = {
+            "stopRequestId": tombstone.owner,
+            "until": rfc3339(tombstone.safe_at),
+            "certain": cancelled.certain,
+        }
+        sender = replace(case.sender, request_id=name, kind=Kind.START)
+        event = events.request_cancelled(self._source, sender, facts, self._clock())
+        await self._outbox.announce(event, case.in_hand)
+        if cancelled.request_id is None:
+            met = replace(tombstone, fingerprint=case.fingerprint, message_id=case.message.message_id)
+            await self._ledger.cancel(name, met, over=None)
+
     async def _duplicate(self, case: Case, duplicate: Duplicate) -> None:
         message = case.message.message_id or case.fingerprint
         known = {
@@ -199,17 +231,6 @@ class Settler:
         }
         event = events.request_duplicate(self._source, case.sender, message, known, self._clock())
         await self._outbox.announce(event)
-
-
-def _process(started: Started) -> dict[str, Any]:
-    process = started.process
-    return {
-        "name": process.name,
-        "packageId": process.package_id or None,
-        "version": process.version or None,
-        "releaseKey": process.release_key or None,
-        "environment": process.environment,
-    }
 
 
 async def _all(publishes: Iterable[Awaitable[None]]) -> None:

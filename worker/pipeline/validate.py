@@ -1,4 +1,4 @@
-"""A message becomes a start-job request, or is refused with everything that is wrong with it.
+"""A message becomes a request, or is refused with everything that is wrong with it.
 
 Plain JSON and CloudEvents (structured, or binary by headers) are read. The requestId is always the one in the
 data: a CloudEvent's id is never taken for it.
@@ -24,7 +24,7 @@ _SPECVERSIONS = ("cloudEvents_specversion", "cloudEvents:specversion", "ce-specv
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _WHOLE = ("jobsCount", "priority", "stopAfterSeconds", "killAfterSeconds")
-_SCHEMA = "start-job.v1"
+SCHEMA = "start-job.v1"
 
 
 def read(message: Message) -> dict[str, Any]:
@@ -49,17 +49,25 @@ def read(message: Message) -> dict[str, Any]:
 
 
 def validate(document: Mapping[str, Any], default_folder: FolderRef | None = None) -> StartRequest:
-    """The request of *document*, in *default_folder* where it names none.
+    """The start-job request of *document*, in *default_folder* where it names none.
 
-    Raises `Rejected` with all violations; its code says which of them matters most: no requestId, else
-    anything but a missing folder (invalid_request), else that. Whether it has expired is not looked at.
+    Raises `Rejected` as `hold_to` does. Whether it has expired is not looked at.
     """
-    found = violations(_SCHEMA, document)
-    homeless = default_folder is None and document.get("folder") is None
-    if found or homeless:
-        raise _refused(document, found, homeless=homeless)
+    hold_to(SCHEMA, document, default_folder)
     request = StartRequest.of(_with_whole_numbers(document))
     return request if request.folder else replace(request, folder=default_folder)
+
+
+def hold_to(schema: str, document: Mapping[str, Any], default_folder: FolderRef | None) -> None:
+    """Raises `Rejected` with all violations of *schema*, or where no folder is known.
+
+    The code says which of them matters most: no requestId, else anything but a missing folder
+    (invalid_request), else that.
+    """
+    found = violations(schema, document)
+    homeless = default_folder is None and document.get("folder") is None
+    if found or homeless:
+        raise _refused(schema, document, found, homeless=homeless)
 
 
 def request_id_of(document: Mapping[str, Any]) -> str | None:
@@ -137,7 +145,7 @@ def _not_as_expected(pointer: str, message: str) -> Rejected:
     return Rejected(
         Code.INVALID_REQUEST,
         f"{pointer} {message}".strip(),
-        "send a start-job request as a JSON object, or as a CloudEvent that carries one",
+        "send a request as a JSON object, or as a CloudEvent that carries one",
         violations=(Violation(pointer, message),),
     )
 
@@ -153,7 +161,7 @@ def check_reply_to(message: Message, prefix: str) -> None:
         )
 
 
-def _refused(document: Mapping[str, Any], found: list[Violation], *, homeless: bool) -> Rejected:
+def _refused(schema: str, document: Mapping[str, Any], found: list[Violation], *, homeless: bool) -> Rejected:
     if homeless and "folder" not in document:
         found = [*found, Violation("/folder", "is missing, and this worker has no default folder")]
     if document.get("requestId") is None:
@@ -169,7 +177,7 @@ def _refused(document: Mapping[str, Any], found: list[Violation], *, homeless: b
         )
     else:
         code, detail = Code.INVALID_REQUEST, _summary(found)
-        remedy = f"mend what the violations name, and send it again; the schema is {_SCHEMA}"
+        remedy = f"mend what the violations name, and send it again; the schema is {schema}"
     if "specversion" in document:
         remedy = f"a structured CloudEvent needs the content type {_CLOUD_EVENT}"
     return Rejected(code, detail, remedy, violations=tuple(found))

@@ -122,9 +122,9 @@ class Metrics:
         """A request was put off."""
         self._deferrals[code,].inc()
 
-    def in_hand(self, n: int) -> None:
-        """How many requests are in work now."""
-        self._in_hand.set(n)
+    def in_hand(self, change: int) -> None:
+        """So many requests more, or less, are in work now."""
+        self._in_hand.inc(change)
 
     def duplicates(self, jobs: int) -> None:
         """A request has *jobs* more than it should."""

@@ -91,7 +91,7 @@ EVERY = {
     "a rejection": _rejected(),
     "a rejection of nobody's request": _rejected(NOBODY, Rejected(Code.INVALID_JSON, "no JSON", "send JSON")),
     "a deferral": _deferred(),
-    "a deferral with Orchestrator's words": _deferred(orchestrator=events.answered(Answer(429))),
+    "a deferral with Orchestrator's words": _deferred(orchestrator=Answer(429).document()),
     "a duplicate": _duplicate(),
     "a replay": _replayed(),
     "a replay of nobody's message": _replayed(NOBODY, kind=None, code=None),

@@ -11,11 +11,13 @@ from worker.domain.jobs import Job
 from worker.domain.outcomes import (
     DELAYS,
     Adopt,
+    Cancelled,
     Deferred,
     Duplicate,
     Post,
     Refused,
     Repeated,
+    Told,
     Unsettled,
     Wait,
     delay_beyond,
@@ -64,6 +66,8 @@ def test_the_next_step(
 
 
 MINE = Entry("me", "sha", "m-1", settled=True, safe_at=0.0)
+STOPPED = Entry("stop-1", "", None, settled=False, safe_at=9e9, cancelled=True)
+MET = replace(STOPPED, fingerprint="sha", message_id="m-1")
 
 
 @pytest.mark.parametrize(
@@ -84,12 +88,16 @@ MINE = Entry("me", "sha", "m-1", settled=True, safe_at=0.0)
             replace(MINE, fingerprint="x"), True, Duplicate(body_differs=True, first="m-1"), id="another body"
         ),
         pytest.param(replace(MINE, owner="x", safe_at=9e9), True, Repeated(), id="whoever settled it"),
+        pytest.param(STOPPED, False, Cancelled(STOPPED), id="cancelled before it came"),
+        pytest.param(STOPPED, True, Cancelled(STOPPED), id="cancelled after it had come"),
+        pytest.param(MET, True, Cancelled(MET), id="a copy of what was cancelled"),
+        pytest.param(MET, False, None, id="sent again after it was cancelled: go on"),
+        pytest.param(replace(MET, message_id="m-2"), True, None, id="another was cancelled: go on"),
+        pytest.param(replace(MET, fingerprint="x"), True, None, id="another body was cancelled: go on"),
     ],
 )
-def test_what_the_ledger_makes_of_a_message(
-    stands: Entry | None, copy: bool, told: Duplicate | Repeated | None
-) -> None:
-    """Only what is settled ends a message, and only its own copies end without a word."""
+def test_what_the_ledger_makes_of_a_message(stands: Entry | None, copy: bool, told: Told | None) -> None:
+    """Only what is settled or cancelled ends a message, and only its own copies end without a word."""
     assert told_before(stands, MINE, copy=copy) == told
 
 

@@ -20,6 +20,7 @@ from worker.pipeline.once.claim import Claims
 from worker.pipeline.once.start import Starter
 from worker.pipeline.resolve import Resolver
 from worker.pipeline.settle import Rules, Settler, Teller
+from worker.pipeline.stopping.stop import Stops
 
 SOURCE = "urn:jobrelay:jobrelay"
 WINDOW = 88.0
@@ -46,7 +47,7 @@ class Shop:
         self.outbox = Outbox(self.journal)
         self.tenant: Orchestrator = beside.tenant if beside else Orchestrator()
         self.telemetry = Telemetry()
-        shared = beside.ledger if beside else MemoryLedger()
+        shared = beside.ledger if beside else MemoryLedger(clock=self.tenant.clock)
         self.ledger: MemoryLedger = ledger or shared
         self.stopping = Stopping()
         self.outages: list[bool] = []
@@ -60,7 +61,9 @@ class Shop:
         starter = Starter(self.tenant, claims, gate, slack, clock, self.stopping)
         attempts = Attempts(Resolver(self.tenant), starter, claims, outage, rules, clock)
         settler = Settler(self.outbox, self.ledger, Teller(SOURCE, "host-1"), rules, clock)
+        stops = Stops(self.tenant, self.ledger, outage, self.stopping, rules, clock)
         self.consumer = Consumer(attempts, settler, rules, self.telemetry, clock)
+        self.stops = Consumer(stops, settler, rules, self.telemetry, clock)
 
     def delivery(
         self, body: dict[str, Any] | bytes | None = None, headers: Any = None, **more: Any
@@ -71,11 +74,16 @@ class Shop:
         message = Message(body=raw, headers=headers or {}, message_id=more.pop("message_id", "m-1"), **more)
         return Delivery(message, self.journal)
 
-    async def handle(self, *deliveries: Delivery) -> None:
-        """Runs the consumer until each is settled, and checks that what was said keeps to its schema."""
+    def stop(self, headers: Any = None, **document: Any) -> Delivery:
+        """A stop request's message: of the plain request, where nothing else is said."""
+        asked = {"requestId": "stop-1", "folder": {"path": "Shared"}, **document}
+        return self.delivery(asked if "jobKey" in asked else {"targetRequestId": "inc-1", **asked}, headers)
+
+    async def handle(self, *deliveries: Delivery, stops: bool = False) -> None:
+        """Runs a consumer until each is settled, and checks that what was said keeps to its schema."""
         async with asyncio.timeout(_MOST_S), asyncio.TaskGroup() as tasks:
             watch = tasks.create_task(self.outage.watch(self.tenant.probe))
-            await self.consumer.run(feed(deliveries))
+            await (self.stops if stops else self.consumer).run(feed(deliveries))
             watch.cancel()
         for event in self.outbox.events:
             assert violations(event.schema, event.document()) == []

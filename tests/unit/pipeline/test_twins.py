@@ -115,7 +115,7 @@ async def test_a_second_start_is_announced_and_called_off() -> None:
     data = shop.outbox.events[1].data
     assert (data["job"]["key"], data["kept"]["key"]) == (second.key, first.key)
     assert [document["job"]["key"] for document in shop.outbox.tracked] == [first.key, second.key]
-    assert shop.tenant.asked("stop") == [(MODERN.id, [second.id])]
+    assert shop.tenant.asked("stop") == [(MODERN.id, [second.id], "SoftStop")]
     assert shop.telemetry.surplus_jobs == 1
 
 

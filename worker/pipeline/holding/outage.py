@@ -102,6 +102,14 @@ class Outage:
             self._over_for_nobody()
             self._news.tell()
 
+    async def reads(self, wanted: Callable[[], bool]) -> None:
+        """Returns while Orchestrator answers a GET, whatever becomes of starts.
+
+        So does who is no longer *wanted*, and everybody once the worker stops.
+        """
+        while self and not self._answers and not self._stopping and wanted():
+            await self._news.within(_GLANCE_S)
+
     @asynccontextmanager
     async def passage(
         self, wanted: Callable[[], bool], until: float = math.inf, fared: Fared | None = None

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from worker.domain.outcomes import HOLD_S, Duplicate, Outcome, Repeated, Started, told_before
+from worker.domain.outcomes import HOLD_S, Cancelled, Duplicate, Outcome, Repeated, Started, Told, told_before
 from worker.domain.requests import Entry
 from worker.pipeline.case import Case
 from worker.pipeline.holding.pauses import Stopping
@@ -29,8 +29,8 @@ class Claim:
     *told* is set where another message's jobs are started and told (in folder *told_in*), and this one's may
     have been started too. *folder_id* is the folder in which the doubt can be looked up, where that is known.
     *other* owns the ledger's entry that the doubt comes from, and *over* owned one that a look-up has
-    disproved; *doubted* stays true from then on. No POST leaves after *send_by*. *still_mine* tells whether
-    the broker sees it so too.
+    disproved; *doubted* stays true from then on. *cancelled* is true where a stop request
+    came for it. No POST leaves after *send_by*. *still_mine* tells whether the broker sees it so too.
     """
 
     request_id: str
@@ -47,6 +47,7 @@ class Claim:
     told_in: int | None = None
     folder_id: int | None = None
     doubted: bool = False
+    cancelled: bool = False
     entered: bool = False
     send_by: float = 0.0
     expires_at: datetime | None = None
@@ -74,8 +75,8 @@ class Claims:
         self._stopping = stopping
         self._clock = clock
 
-    async def open(self, case: Case) -> Claim | Duplicate | Repeated:
-        """The claim of a request in hand, or what it is when its jobs are started and told already."""
+    async def open(self, case: Case) -> Claim | Told:
+        """The claim of a request in hand, or what it is when all is said of it already."""
         message, past = case.message, case.past
         claim = Claim(
             request_id=str(case.sender.request_id),
@@ -96,14 +97,19 @@ class Claims:
             # Without a common ledger it may have been started elsewhere, next to the other.
             claim.told, before = before, None
             claim.told_in = stands.folder_id if stands else None
+        if isinstance(before, Cancelled) and claim.look:
+            # What may have been sent is not cancelled: it is looked up, and then there is `enter`.
+            claim.cancelled, before = True, None
         return before or claim
 
-    async def enter(self, claim: Claim, folder_id: int) -> Duplicate | Repeated | None:
+    async def enter(self, claim: Claim, folder_id: int) -> Told | None:
         """Enters a POST that is about to be sent. None: send it, unless `claim.look` says to look first."""
         now, timeout_s = self._clock(), self._rules.http_timeout_s
         safe_at = now + 2 * timeout_s + self._rules.commit_slack_s
         mine = replace(claim.mine, safe_at=safe_at, folder_id=folder_id)
         stands = await self._ledger.claim(claim.request_id, mine, over=claim.over)
+        if stands is not None and stands.cancelled and self._heeded(claim, stands) is None:
+            stands = await self._ledger.claim(claim.request_id, mine, over=stands.owner)
         if stands is not None:
             return self._heeded(claim, await self._once_told(claim, stands))
         claim.mine, claim.entered, claim.send_by = mine, True, now + timeout_s
@@ -115,7 +121,7 @@ class Claims:
 
         A start is left to whoever settles it. *outcome* is None when the attempt was torn off.
         """
-        if isinstance(outcome, Started | Duplicate | Repeated):
+        if isinstance(outcome, Started | Duplicate | Repeated | Cancelled):
             return
         if claim.safe_at is not None:
             mine = replace(claim.mine, safe_at=claim.safe_at, folder_id=claim.folder_id)
@@ -123,9 +129,9 @@ class Claims:
         elif claim.entered:
             await self._ledger.release(claim.request_id, claim.mine.owner)
 
-    def _heeded(self, claim: Claim, stands: Entry | None) -> Duplicate | Repeated | None:
-        """Notes the doubt of an entry that is not settled."""
-        if stands is not None and not stands.settled:
+    def _heeded(self, claim: Claim, stands: Entry | None) -> Told | None:
+        """Notes the doubt of an entry that has one."""
+        if stands is not None and stands.in_doubt:
             # What has been disproved and does not give way is not looked up again at once.
             later = self._clock() + 2 * HOLD_S if stands.owner == claim.over else 0.0
             claim.doubt(max(claim.safe_at or 0.0, stands.safe_at, later))
@@ -134,13 +140,13 @@ class Claims:
         return told_before(stands, claim.mine, copy=claim.comes_again)
 
     async def _once_told(self, claim: Claim, stands: Entry) -> Entry | None:
-        """The entry once it is settled or gone, or as it stands after a few seconds.
+        """The entry once it is in no doubt or gone, or as it stands after a few seconds.
 
         Whoever entered it is about to say what became of it; a look-up now would tell the same twice.
         """
         entry: Entry | None = stands
         until = min(stands.safe_at, self._clock() + HOLD_S)
-        while entry is not None and not entry.settled and self._clock() < until and not self._stopping:
+        while entry is not None and entry.in_doubt and self._clock() < until and not self._stopping:
             await self._stopping.pause(_GLANCE_S)
             entry = await self._ledger.known(claim.request_id)
         return entry

@@ -19,11 +19,10 @@ from worker.domain.outcomes import (
     HOLD_S,
     Adopt,
     Deferred,
-    Duplicate,
     Post,
-    Repeated,
     Returned,
     Started,
+    Told,
     Wait,
     delay_within,
     expired,
@@ -74,7 +73,7 @@ class Starter:
             match next_step(len(own), asked, self._clock(), claim.safe_at):
                 case Adopt():
                     claim.settled()
-                    await call_off(self._orchestrator, folder, surplus)
+                    await call_off(self._orchestrator, folder, [*surplus, *(own if claim.cancelled else ())])
                     return replace(_adopted(folder, target, own, surplus), doubted=claim.doubted)
                 case Post():
                     claim.disproved()
@@ -86,9 +85,7 @@ class Starter:
             if self._stopping:
                 return Returned()
 
-    async def start(
-        self, claim: Claim, target: Target
-    ) -> Started | Deferred | Returned | Duplicate | Repeated:
+    async def start(self, claim: Claim, target: Target) -> Started | Deferred | Returned | Told:
         """Sends the POST, and settles a lost answer by looking up."""
         body = await self._body(claim, target)
         tries = 0
@@ -112,7 +109,7 @@ class Starter:
 
     async def _claimed_and_sent(
         self, claim: Claim, target: Target, body: Mapping[str, Any], turn: Turn
-    ) -> Started | Deferred | Returned | Duplicate | Repeated | None:
+    ) -> Started | Deferred | Returned | Told | None:
         """One POST, if the ledger grants it; None when nothing came of it, or of the one in its way."""
         told = await self._claims.enter(claim, target.folder.id)
         if told is not None:
