@@ -40,5 +40,5 @@ def _assert_kept(body: bytes, properties: dict[str, Any], rejected: Heard, lette
     assert headers["jobrelay-code"] == rejected.data["code"]
     assert str(headers["jobrelay-detail"]) == rejected.data["detail"]
     assert headers["jobrelay-dead-letter-id"] == rejected.data["deadLetterId"]
-    assert headers["jobrelay-routing-key"] == "job.start"
+    assert headers["jobrelay-routing-key"] == properties.get("key", "job.start")
     assert {"jobrelay-first-at", "jobrelay-last-at", "jobrelay-host", "jobrelay-exchange"} <= set(headers)
