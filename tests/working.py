@@ -96,6 +96,11 @@ class Working:
         return self._process.pid
 
     @property
+    def url(self) -> str:
+        """Where it is served over HTTP, once it was ready."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
     def code(self) -> int | None:
         """Its exit code, None while it runs."""
         return self._process.poll()
