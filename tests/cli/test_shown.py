@@ -124,6 +124,21 @@ def test_a_rejection_says_how_to_mend_it() -> None:
     assert describe(event)[0].endswith("expired: it is late; send it anew")
 
 
+def test_what_a_stop_request_led_to_is_told() -> None:
+    """Which job, how, and whether it was over; or that nothing will be started."""
+    told = {"requestId": "s", "strategy": "Kill", "job": {"key": "k"}, "state": "Stopped", "terminal": True}
+    event = {"type": "jobrelay.job-stop-requested.v1", "time": "2026-01-01T00:00:00.000Z", "data": told}
+    assert describe(event)[0].endswith("s  Kill of job k, over already")
+    event |= {
+        "type": "jobrelay.request-cancelled.v1",
+        "data": {"requestId": "r", "stopRequestId": "s"},
+    }
+    assert describe(event) == (
+        "00:00:00  request-cancelled  r  will not be started, by the stop request s",
+        "yellow",
+    )
+
+
 @pytest.mark.parametrize(
     ("first", "differs", "words"),
     [

@@ -24,7 +24,7 @@ EXAMPLES = examples(
 )
 _STYLES = {
     "Successful": "green", "Faulted": "red", "Stopped": "yellow", "rejected": "red", "deferred": "yellow",
-    "duplicate": "yellow",
+    "duplicate": "yellow", "cancelled": "yellow",
 }  # fmt: skip
 
 
@@ -91,6 +91,10 @@ def describe(event: Mapping[str, Any]) -> tuple[str, str]:
             words = f"{data['code']}: {data['detail']}, again in {data['delaySeconds']} s"
         case "request-duplicate":
             words = _duplicate(data)
+        case "job-stop-requested":
+            words = f"{data['strategy']} of job {data['job']['key']}" + ", over already" * data["terminal"]
+        case "request-cancelled":
+            words = f"will not be started, by the stop request {data['stopRequestId']}"
         case _:
             words = ""
     news = data.get("state") or kind.removeprefix("request-")
@@ -113,9 +117,8 @@ async def _follow(
     async with live_events(settings) as live:
         note(f"following the events of '{settings.prefix}'")
         async for event in live:
-            if (request and event["data"].get("requestId") != request) or (
-                kinds and kind_of(event) not in kinds
-            ):
+            about = (event["data"].get(name) for name in ("requestId", "targetRequestId"))
+            if (request and request not in about) or (kinds and kind_of(event) not in kinds):
                 continue
             if output.as_json:
                 output.record(event)
