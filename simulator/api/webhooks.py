@@ -26,7 +26,7 @@ def create(call: Call) -> Reply:
     """POST /odata/Webhooks: 201."""
     given = call.json()
     missing = [name for name in ("Name", "Url", *_FLAGS) if given.get(name) is None]
-    if missing and not (missing == ["Name"] and call.version < 15):
+    if missing and not (missing == ["Name"] and call.version < 16):
         raise Refusal("InvalidArgument", f"The {missing[0]} field is required.")
     row = {
         "Id": next(call.world.numbers),

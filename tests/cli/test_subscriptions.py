@@ -75,11 +75,14 @@ def test_a_webhook_is_named(webhook: Shell) -> None:
         assert _wrote(webhook("webhook", "register", URL, "--name", name))["name"] == name
 
 
-def test_only_what_the_server_knows_is_sent(webhook: Shell, simulator: Simulated) -> None:
+@pytest.mark.parametrize(("version", "named"), [(11, False), (15, False), (16, True), (20, True)])
+def test_only_what_the_server_knows_is_sent(
+    webhook: Shell, simulator: Simulated, version: int, named: bool
+) -> None:
     """Webhooks of older servers have no names."""
-    simulator.seed({"behaviour": {"apiVersion": 11}})
+    simulator.seed({"behaviour": {"apiVersion": version}})
     _wrote(webhook("webhook", "register", URL))
-    assert "Name" not in _sent(simulator, "POST")[0]
+    assert ("Name" in _sent(simulator, "POST")[0]) is named
 
 
 def test_all_webhooks_are_listed_without_their_secrets(webhook: Shell) -> None:
@@ -91,6 +94,12 @@ def test_all_webhooks_are_listed_without_their_secrets(webhook: Shell) -> None:
         ("jobrelay", URL),
     ]
     assert "planted" not in said.out + said.err
+
+
+def test_more_webhooks_than_a_page_has_are_listed(webhook: Shell, simulator: Simulated) -> None:
+    """Every one of them, each once."""
+    simulator.seed({"webhooks": [{"Name": f"{n}", "Url": f"http://127.0.0.1/{n}"} for n in range(1001)]})
+    assert len({one["id"] for one in webhook("webhook", "list").lines}) == 1001
 
 
 def test_a_webhook_is_removed_by_its_id_or_its_url(webhook: Shell) -> None:

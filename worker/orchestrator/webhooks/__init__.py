@@ -105,8 +105,8 @@ def _subscription_of(row: Mapping[str, Any]) -> Subscription:
     """A WebhookDto."""
     return Subscription(
         id=int(row["Id"]),
-        name=row.get("Name") or "",
-        url=row["Url"],
+        name=str(row.get("Name") or ""),
+        url=str(row["Url"]),
         enabled=bool(row.get("Enabled")),
         all_events=bool(row.get("SubscribeToAllEvents")),
         events=tuple(event["EventType"] for event in row.get("Events") or ()),
