@@ -183,3 +183,12 @@ def test_a_queue_with_other_arguments_is_named_and_left_alone(
     said = jobrelay("topology", "declare")
     assert said.code == 1
     assert f"queue {prefix}.start exists with other arguments" in said.err
+
+
+def test_a_stop_request_goes_back_to_the_stops(letters: Shell, broker: Broker) -> None:
+    """By its own key, also where it died on its way back from a delay queue."""
+    for name, exchange in (("4a5e", "requests"), ("5a5e", "retry")):
+        origin = {"jobrelay-exchange": f"{broker.prefix}.{exchange}", "jobrelay-routing-key": "job.stop"}
+        broker.bury(f"{name}0000-0000-4000-8000-000000000004", "job_unknown", **origin)
+    assert letters("dead", "replay", "--code", "job_unknown").lines == [{"replayed": 2}]
+    assert [one.routing_key for one in broker.take("stop")] == ["job.stop"] * 2

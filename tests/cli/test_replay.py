@@ -106,17 +106,6 @@ def test_a_replay_torn_off_before_its_event_is_whole_at_the_second_try(
 
 
 @pytest.mark.usefixtures("told")
-def test_a_stop_request_goes_back_to_the_stops(letters: Shell, broker: Broker) -> None:
-    """By its own key, also where it died on its way back from a delay queue; its event says its kind."""
-    for name, exchange in (("4a5e", "requests"), ("5a5e", "retry")):
-        origin = {"jobrelay-exchange": f"{broker.prefix}.{exchange}", "jobrelay-routing-key": "job.stop"}
-        broker.bury(f"{name}0000-0000-4000-8000-000000000004", "job_unknown", **origin)
-    assert letters("dead", "replay", "--code", "job_unknown").lines == [{"replayed": 2}]
-    assert len(broker.take("stop")) == 2
-    assert {event.data["kind"] for event in _events(broker)} == {"job.stop"}
-
-
-@pytest.mark.usefixtures("told")
 def test_what_no_queue_took_needs_a_routing_key(letters: Shell, broker: Broker) -> None:
     """It would come straight back; the way out is named, and goes to where requests are taken."""
     said = letters("dead", "replay", "--code", "unknown_routing_key")
