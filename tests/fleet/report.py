@@ -24,7 +24,7 @@ def show(results: Results, console: Console) -> None:
         cpu = (figures["CPU"][f"s, {part}"][name] for part in ("filling", "ending"))
         trackers.add_row(name, *map(str, (*seen.values(), *cpu)))
     console.print(trackers)
-    for name in ("seconds", "lag", "CPU", "calls", "webhooks", "wrong"):
+    for name in ("seconds", "lag", "CPU", "calls", "webhooks", "repeats", "wrong"):
         if figures[name]:
             console.print(f"{name}: {figures[name]}", markup=False, highlight=False)
     for trouble in results.troubles[:20]:

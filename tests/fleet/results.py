@@ -63,11 +63,13 @@ def results(plan: Plan, ledger: Mapping[str, Any], history: History, course: Map
     wrong = judged(started, history.courses)
     looks: Mapping[str, Mapping[str, Look]] = course["trackers"]
     memory, lags = _memory(looks), _lags(history, course["ended before the kill"])
+    early = sum(repeat.ended <= course["ended before the kill"] for repeat in history.repeats)
     held = looks[course["killed"]]["done"].held if course["killed"] else 0
     goals = [
         *(Goal(what, len(jobs), 0) for what, jobs in wrong.items()),
         Goal("jobs not started", plan.jobs - len(started), 0),
-        Goal("repeats, of slots in hand at the kill", history.repeats.total(), held),
+        Goal("repeats after the kill, of slots it had in hand", len(history.repeats) - early, held),
+        Goal("repeats before", early, 0, must=False),
         Goal("429s caused", sum(ledger["throttled"].values()), 0),
         Goal("list calls in the busiest minute", ledger["busiest"].get("JobsList", 0), plan.budget),
         Goal("lag of an end, p95 (s)", lags["end"]["p95"], plan.lag_s, must=False),
@@ -82,6 +84,7 @@ def results(plan: Plan, ledger: Mapping[str, Any], history: History, course: Map
         "CPU": _cpu(looks, history),
         "calls": ledger["calls"],
         "webhooks": ledger.get("webhooks", []),
+        "repeats": [[*repeat[:-1], round(repeat.after_s, 3)] for repeat in history.repeats[:_SHOWN]],
         "wrong": {what: jobs[:_SHOWN] for what, jobs in wrong.items() if jobs},
     }
     return Results(goals, figures, course["troubles"])

@@ -116,7 +116,7 @@ class Run:
             if time() - history.heard_at > plan.patience_s:
                 self.troubles.append(f"given up at {count()} of {wanted} {what}: nothing more was heard")
                 return
-            repeats = history.repeats.total()
+            repeats = len(history.repeats)
             self.tell(f"{count():7} of {wanted} {what}, {len(history.ends)} ended, {repeats} repeats")
             await asyncio.sleep(_LOOK_S)
 

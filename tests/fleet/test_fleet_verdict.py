@@ -29,7 +29,7 @@ def test_what_is_repeated_is_counted_and_no_more() -> None:
     for told in (R, R, S, R, S):
         history.hear(event(told))
     assert history.courses == {1: [R, S]}
-    assert (history.repeats.total(), len(history.running), len(history.ends)) == (3, 1, 1)
+    assert (len(history.repeats), len(history.running), len(history.ends)) == (3, 1, 1)
 
 
 def test_lags_are_told_by_their_quantiles() -> None:
