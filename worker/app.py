@@ -78,7 +78,10 @@ class Worker:
         self._replies = Replies(url, settings.heartbeat_s, self._metrics.reply_lost)
         self._outbox = Outbox(self._topology, self._publishing.up, self._replies.send)
         self._hints = Hints(self._topology.hints, self._consuming.up, self._publishing.up)
-        self._leases = Leases(settings.prefix, self._consuming.up)
+        # On a connection of its own: where a lease is somebody else's the broker closes a channel, and on a
+        # busy connection the library may not answer that, which ends the connection.
+        self._leasing = self._link("broker-lease", lambda: None, heeded=False)
+        self._leases = Leases(settings.prefix, self._leasing.up)
         self._inboxes = [
             (role, Inbox(queue, prefetch, self._consuming.up, self._watchdog))
             for role, queue, prefetch in queues
@@ -121,8 +124,9 @@ class Worker:
         tracks = "track" in self._roles
         edges = [self._publishing.keep(self._outbox.session, self._hints.sending), self._replies.run()]
         if self._inboxes:
-            hearing = (self._hints.listening, self._leases.session) if tracks else ()
+            hearing = (self._hints.listening,) if tracks else ()
             edges.append(self._consuming.keep(*(inbox.session for _, inbox in self._inboxes), *hearing))
+            edges += [self._leasing.keep(self._leases.session)] if tracks else []
             edges += [self._watchdog.run()]
             edges.append(watch(self._client, self._outage, self._health.set))
             edges.append(self._outage.watch(self._client.probe))
@@ -206,10 +210,12 @@ class Worker:
         self._health.set("ledger", ok, reason)
         self._metrics.ledger_available(ok)
 
-    def _link(self, name: str, away: Callable[[], None]) -> Link:
+    def _link(self, name: str, away: Callable[[], None], *, heeded: bool = True) -> Link:
+        """A connection; readiness speaks of it if it is *heeded*."""
         url = self._settings.amqp_url.get_secret_value()
         metrics = self._metrics.broker
-        reports = Reports(self._health.set, metrics.connected, metrics.blocked, away)
+        condition = self._health.set if heeded else lambda *_: None
+        reports = Reports(condition, metrics.connected, metrics.blocked, away)
         return Link(name, url, self._settings.heartbeat_s, self._topology, reports)
 
     def _on_signal(self, main: asyncio.Task[None] | None) -> None:
