@@ -64,7 +64,7 @@ class Worker:
         self._metrics = Metrics()
         self._outage = Outage(self._stopping, self._metrics.outage, time.time)
         self._health = Health(without=() if self._roles & _TAKING else _NEEDED_TO_TAKE)
-        self._client = Client(settings, self._metrics.orchestrator_call)
+        self._client = Client(settings, self._metrics.orchestrator_call, self._metrics.unknown_word)
         self._webhook = Webhook(settings.webhook_secrets, self._look, self._metrics.notice)
         self._shared = self._shared_ledger()
         self._ledger = self._shared or MemoryLedger()

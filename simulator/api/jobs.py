@@ -1,4 +1,4 @@
-"""Jobs after their start: listed, read, stopped, restarted, resumed, and asked why they wait."""
+"""Jobs after their start: listed, read, stopped, restarted, resumed, asked why they wait, and their logs."""
 
 from typing import Any
 
@@ -7,9 +7,10 @@ from simulator.errors import Refusal
 from simulator.odata.model import ODataError
 from simulator.odata.query import Query
 from simulator.odata.syntax import Call as Function
-from simulator.odata.syntax import Compare, In, Logic, Node, Path
+from simulator.odata.syntax import Compare, In, Literal, Logic, Node, Path
 from simulator.world.jobs import FINAL, Job
 from simulator.world.jobs.store import in_folder
+from simulator.world.logs import lines_of
 
 _STRATEGIES = {"1": "SoftStop", "2": "Kill", "softstop": "SoftStop", "kill": "Kill"}
 
@@ -148,14 +149,37 @@ def resume_job(call: Call) -> Reply:
 
 
 def validate_job(call: Call) -> Reply:
-    """POST /odata/Jobs(id)/…ValidateExistingJob: why a job is still pending."""
+    """POST /odata/Jobs(id)/…ValidateExistingJob: why a job is still pending. API 15 brought it."""
+    if call.version < 15:
+        raise Refusal("NotFound")
     job = _visible(call, call.world.jobs.get(call.number()))
     waits = job.state == "Pending" and job.due == 0.0
+    codes = call.world.settings(job)["pendingReasons"] if waits else []
     return reply(
         {
             "@odata.context": call.context("UiPath.Server.Configuration.OData.ValidationResultDto"),
-            "IsValid": not waits,
-            "Errors": ["No host of the template is connected."] if waits else [],
-            "ErrorCodes": ["TemplateNoHostsAvailable"] if waits else [],
+            "IsValid": not codes,
+            "Errors": [f"It cannot run: {code}." for code in codes],
+            "ErrorCodes": codes,
         }
     )
+
+
+def robot_logs(call: Call) -> Reply:
+    """GET /odata/RobotLogs: the lines of one job, where the filter names it, else of all in the folder."""
+    query = call.query(call.entities.log)
+    key, world = _equal_to(query.tree, "jobkey"), call.world
+    named = [world.jobs.by_key[key]] if key in world.jobs.by_key else []
+    jobs = named if key else world.jobs.rows
+    rows = (line for job in jobs if job.batch.folder is call.folder for line in lines_of(job, world.settings))
+    return call.listing("RobotLogs", call.entities.log, rows)
+
+
+def _equal_to(tree: Node | None, name: str) -> str:
+    """The value that rows must have for `name`, in lower case; "" where the filter does not say."""
+    terms = tree.items if isinstance(tree, Logic) and tree.op == "and" else (tree,)
+    for term in terms:
+        match term:
+            case Compare("eq", Path((named,)), Literal(_, str(value))) if named.lower() == name:
+                return value.lower()
+    return ""

@@ -121,6 +121,7 @@ ROUTES: dict[str, Route] = {
     **_acts("RestartJob", "OR.Jobs", "cross", f"Jobs/{_F}RestartJob", jobs.restart_job),
     **_acts("ResumeJob", "OR.Jobs", "cross", f"Jobs/{_F}ResumeJob", jobs.resume_job),
     **_acts("ValidateExistingJob", "OR.Jobs", "cross", f"Jobs(*)/{_F}ValidateExistingJob", jobs.validate_job),
+    **_reads("RobotLogs", "OR.Monitoring", "needed", {"RobotLogs": jobs.robot_logs}),
     **_reads(
         "QueueDefinitions",
         "OR.Queues",

@@ -110,7 +110,15 @@ def _compare(op: str, left: _Operand, right: _Operand) -> Predicate:
     if op == "ne":
         return lambda row: bool(read(row) != value(row))
     test = _ORDER[op]
+    if left.kind == "enum":
+        read, value = _ranked(left, read), _ranked(left, value)
     return lambda row: (a := read(row)) is not None and (b := value(row)) is not None and test(a, b)
+
+
+def _ranked(enum: _Operand, get: Get) -> Get:
+    """An enum's member as its number: that is what orders them."""
+    numbers = {name.lower(): number for number, name in enumerate(enum.members)}
+    return lambda row: numbers.get(get(row))
 
 
 def _in(left: _Operand, values: tuple[Literal, ...]) -> Predicate:

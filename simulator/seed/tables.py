@@ -26,6 +26,13 @@ ARGUMENT = record(
     }
 )
 
+LINE = record(
+    {
+        "Level": Key(one_of("Trace", "Debug", "Info", "Warn", "Error", "Fatal"), "Info"),
+        "Message": Key(text, required=True),
+    }
+)
+
 JOBS = {
     "pendingSeconds": Key(span, (0.1, 0.5)),
     "runningSeconds": Key(span, (0.5, 2.0)),
@@ -39,6 +46,9 @@ JOBS = {
         lambda: {"echo": True, "values": {}},
     ),
     "error": Key(mapping(anything), dict),
+    # what a job that runs logs, beside what its error says, and why one stays pending
+    "logs": Key(several(LINE), list),
+    "pendingReasons": Key(several(text), lambda: ["TemplateNoHostsAvailable"]),
     "ignoresSoftStop": Key(flag, default=False),
 }
 OUTCOMES = frozenset(

@@ -57,6 +57,7 @@ class Entities:
         self.folder_robot = _table("RobotsFromFolderModel", version)
         self.queue = _table("QueueDefinitionDto", version)
         self.item = _table("QueueItemDto", version)
+        self.log = _table("LogDto", version)
         self.webhook = _table("WebhookDto", version)
         self.attachment = _table("AttachmentDto", version)
         self.job = _jobs(version)

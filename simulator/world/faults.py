@@ -26,6 +26,7 @@ OPERATIONS = (
     "ResumeJob",
     "ValidateDynamicJob",
     "ValidateExistingJob",
+    "RobotLogs",
     "QueueDefinitions",
     "AddQueueItem",
     "BulkAddQueueItems",

@@ -26,6 +26,20 @@ MEMBERS: dict[str, tuple[str, ...]] = {
     "Priority": ("Low", "Normal", "High"),
     "QueuePriority": ("High", "Normal", "Low"),
     "SessionState": ("Available", "Busy", "Disconnected", "Unknown"),
+    "LogLevel": ("Trace", "Debug", "Info", "Warn", "Error", "Fatal"),
+    "ReviewStatus": ("None", "InReview", "Verified", "Retried"),
+    "ProcessingExceptionType": ("ApplicationException", "BusinessException"),
+    "JobType": ("Unattended", "Attended", "ServerlessGeneric"),
+    "UserType": (
+        *("User", "Robot", "DirectoryUser", "DirectoryGroup"),
+        *("DirectoryRobot", "DirectoryExternalApplication"),
+    ),
+    "JobSource": (
+        *("Manual", "Schedule", "Agent", "Queue", "StudioWeb", "IntegrationTrigger", "StudioDesktop"),
+        *("AutomationOpsPipelines", "Apps", "SAP", "HttpTrigger", "HttpTriggerCallback", "RobotAPI"),
+        *("CommandLine", "RobotNetAPI", "Autopilot", "TestManager", "AgentService", "ProcessOrchestration"),
+        *("PluginEcosystem", "PerformanceTesting", "AgentHub", "ApiWorkflow"),
+    ),
 }
 
 _ROBOT = {
@@ -96,7 +110,7 @@ SHAPES: dict[str, dict[int, str]] = {
         11: """
             Name Surname UserName Domain FullName EmailAddress LastLoginTime:date IsActive:bool
             CreationTime:date AuthenticationSource IsExternalLicensed:bool RolesList:json
-            LoginProviders:json TenantId:int TenancyName TenantDisplayName TenantKey Type:enum
+            LoginProviders:json TenantId:int TenancyName TenantDisplayName TenantKey Type:UserType
             ProvisionType:ProvisionType LicenseType:enum Key:guid MayHaveUserSession:bool
             MayHaveRobotSession:bool MayHaveUnattendedSession:bool MayHavePersonalWorkspace:bool
             Id:int
@@ -105,8 +119,8 @@ SHAPES: dict[str, dict[int, str]] = {
     "JobDto": {
         11: """
             Key:guid StartTime:date EndTime:date State:JobState JobPriority:Priority Source
-            SourceType:enum BatchExecutionKey:guid Info CreationTime:date StartingScheduleId:int
-            ReleaseName Type:enum InputArguments OutputArguments HostMachineName
+            SourceType:JobSource BatchExecutionKey:guid Info CreationTime:date StartingScheduleId:int
+            ReleaseName Type:JobType InputArguments OutputArguments HostMachineName
             HasMediaRecorded:bool PersistenceId:guid ResumeVersion:int StopStrategy:enum
             RuntimeType:enum RequiresUserInteraction:bool ReleaseVersionId:int EntryPointPath
             OrganizationUnitId:int OrganizationUnitFullyQualifiedName Reference Id:int
@@ -123,6 +137,13 @@ SHAPES: dict[str, dict[int, str]] = {
             AutopilotForRobots:json FpsContext
         """,
     },
+    "LogDto": {
+        11: """
+            Level:LogLevel WindowsIdentity ProcessName TimeStamp:date Message JobKey:guid RawMessage
+            RobotName HostMachineName MachineId:int Id:int
+        """,
+        15: "MachineKey:guid RuntimeType:enum",
+    },
     "QueueDefinitionDto": {
         11: """
             Name Description MaxNumberOfRetries:int AcceptAutomaticallyRetry:bool
@@ -137,8 +158,8 @@ SHAPES: dict[str, dict[int, str]] = {
     "QueueItemDto": {
         11: """
             QueueDefinitionId:int ProcessingException:json SpecificContent:json Output:json
-            OutputData Analytics:json AnalyticsData Status:QueueItemStatus ReviewStatus:enum
-            ReviewerUserId:int Key:guid Reference ProcessingExceptionType:enum DueDate:date
+            OutputData Analytics:json AnalyticsData Status:QueueItemStatus ReviewStatus:ReviewStatus
+            ReviewerUserId:int Key:guid Reference ProcessingExceptionType:ProcessingExceptionType DueDate:date
             RiskSlaDate:date Priority:QueuePriority DeferDate:date StartProcessing:date
             EndProcessing:date SecondsInPreviousAttempts:int AncestorId:int RetryNumber:int
             SpecificData CreationTime:date Progress RowVersion OrganizationUnitId:int

@@ -21,7 +21,7 @@ SEED: dict[str, Any] = {
             {
                 "id": "the-client",
                 "secret": "s3cr3t-for-tests",
-                "scope": "OR.Jobs OR.Execution OR.Folders OR.Robots OR.Machines",
+                "scope": "OR.Jobs OR.Execution OR.Folders OR.Robots OR.Machines OR.Monitoring",
             }
         ],
         "accessTokens": ["rt_test"],

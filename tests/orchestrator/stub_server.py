@@ -34,9 +34,10 @@ _OPERATIONS = {
     r"(token|Authenticate)$": "Token",
     r"StartJobs$": "StartJobs",
     r"/Jobs\(\d+\)$": "JobById",
+    r"ValidateExistingJob$": "ValidateExistingJob",
     r"/Jobs$": "JobsList",
     r"GetAllForCurrentUser$": "OwnFolders",
-    r"/(Folders|Releases|Robots|Sessions|Environments|Machines|Attachments)$": r"\1",
+    r"/(Folders|Releases|Robots|Sessions|Environments|Machines|Attachments|RobotLogs)$": r"\1",
     r"GetRobotsFromFolder": "RobotsFromFolder",
     r"GetAssignedMachines": "AssignedMachines",
 }

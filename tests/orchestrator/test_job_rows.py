@@ -4,9 +4,11 @@ from typing import Any
 
 import orjson
 import pytest
-from stub_server import JOB
+import structlog
+from stub_server import JOB, Server, says, settings
 
-from worker.orchestrator.jobs import DEEPEST, LONGEST_NAME, LONGEST_TEXT, job_of
+from worker.orchestrator import Client
+from worker.orchestrator.jobs import DEEPEST, LONGEST_NAME, LONGEST_TEXT, job_of, sighting_of
 
 
 def nested(depth: int, brackets: str = "[]") -> str:
@@ -79,3 +81,32 @@ def test_an_error_is_texts_and_a_number() -> None:
     assert found == {
         "code": None, "title": "t", "detail": "d" * LONGEST_TEXT, "category": None, "status": None,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("state", "read"),
+    [
+        (1, "Running"),
+        ("5", "Successful"),
+        ("suspended", "Suspended"),
+        ("Dozing", "Dozing"),
+        (9, "9"),
+    ],
+)
+def test_a_state_comes_by_name_or_number(state: Any, read: str) -> None:
+    """In a row and in a scan; one that is new is kept as it is, and is no end."""
+    job, seen = job_of(JOB | {"State": state}), sighting_of(JOB | {"State": state})
+    assert (job.state, seen.state) == (read, read)
+    assert job.terminal is (read == "Successful")
+
+
+async def test_a_state_that_nobody_knows_is_counted_and_named_once(server: Server) -> None:
+    """By its type; the word itself is in the log, one line however often it comes."""
+    server.on("JobById", says(JOB | {"State": "Dozing"}), says(JOB | {"State": "Dozing"}), says(JOB))
+    counted: list[str] = []
+    with structlog.testing.capture_logs() as lines:
+        async with Client(settings(server.url), on_unknown=counted.append) as client:
+            jobs = [await client.job(101, 9001) for _ in range(3)]
+    assert [job and job.state for job in jobs] == ["Dozing", "Dozing", "Pending"]
+    assert counted == ["JobState", "JobState"]
+    assert [line["word"] for line in lines if line["event"] == "orchestrator.unknown_word"] == ["Dozing"]

@@ -75,6 +75,23 @@ def test_a_stuck_job_says_why(api: Caller) -> None:
     reasons = api.call("POST", f"/odata/Jobs({number})/{F}ValidateExistingJob", {}, MODERN).json
     assert (reasons["IsValid"], reasons["ErrorCodes"]) == (False, ["TemplateNoHostsAvailable"])
     assert api.job(number)["State"] == "Pending"
+    api.behave({"jobs": {"pendingReasons": ["RobotBusy"]}})
+    reasons = api.call("POST", f"/odata/Jobs({number})/{F}ValidateExistingJob", {}, MODERN).json
+    assert reasons["ErrorCodes"] == ["RobotBusy"]
+
+
+def test_a_faulted_job_has_logged_its_error(api: Caller) -> None:
+    """Beside what its seed says; found by job and level, which have an order."""
+    lines = [{"Level": "Warn", "Message": "careful"}, {"Level": "Fatal", "Message": "gone"}]
+    api.behave({"jobs": {**QUICK["jobs"], "outcomes": {"Faulted": 1}, "logs": lines}})
+    jobs = [api.state(_first(api), "Faulted") for _ in range(2)]
+    wanted = f"JobKey eq {jobs[0]['Key']} and (Level ge 'Error' or Level eq '3')"
+    found = api.get("RobotLogs", filter=wanted, orderby="TimeStamp desc").value
+    assert {line["Level"] for line in found} == {"Error", "Fatal", "Warn"}
+    assert {line["JobKey"] for line in found} == {jobs[0]["Key"]}
+    assert jobs[0]["JobError"]["title"] in [line["Message"] for line in found]
+    assert len(api.get("RobotLogs").value) == 12
+    assert api.get("RobotLogs", filter="Level eq 'Loud'").error == (400, 1000)
 
 
 def test_a_stuck_job_that_is_nudged_goes_on(api: Caller) -> None:

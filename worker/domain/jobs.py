@@ -2,22 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
+from worker.domain.words import JobState
 
-class JobState(StrEnum):
-    """The states of a job, by the names the API gives; states it does not know are kept as text."""
-
-    PENDING = "Pending"
-    RUNNING = "Running"
-    STOPPING = "Stopping"
-    TERMINATING = "Terminating"
-    FAULTED = "Faulted"
-    SUCCESSFUL = "Successful"
-    STOPPED = "Stopped"
-    SUSPENDED = "Suspended"
-    RESUMED = "Resumed"
+__all__ = ["TERMINAL", "Changes", "Cursor", "Job", "JobState", "Sighting", "is_news"]
 
 
 TERMINAL = frozenset({JobState.FAULTED, JobState.SUCCESSFUL, JobState.STOPPED})

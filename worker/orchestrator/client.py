@@ -12,11 +12,13 @@ from worker.domain.failures import Rejected
 from worker.domain.jobs import Changes, Cursor, Job
 from worker.domain.processes import Folder, Machine, Process, Robot
 from worker.domain.requests import FolderRef
+from worker.domain.words import JobState
 from worker.orchestrator import refusals, wire
 from worker.orchestrator.auth import Auth
 from worker.orchestrator.catalog import Catalog
 from worker.orchestrator.follow.reasons import Reasons
 from worker.orchestrator.follow.scan import Scan
+from worker.orchestrator.follow.unknown import Unknown
 from worker.orchestrator.http.budget import Budget, Turns
 from worker.orchestrator.http.connection import Connection, OnCall
 from worker.orchestrator.http.transport import Transport
@@ -38,9 +40,19 @@ class Reach:
 
 
 class Client:
-    """Orchestrator, for the time of an `async with`. *on_call* hears of every HTTP exchange."""
+    """Orchestrator, for the time of an `async with`.
 
-    def __init__(self, settings: Settings, on_call: OnCall | None = None) -> None:
+    *on_call* hears of every HTTP exchange, *on_unknown* the type of each word of a job read by id that we do
+    not know.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        on_call: OnCall | None = None,
+        on_unknown: Callable[[str], None] | None = None,
+    ) -> None:
+        self._unknown = Unknown(on_unknown)
         self._base = (settings.orchestrator_url or "").rstrip("/")
         self._connection = Connection(settings, on_call)
         self._auth = Auth(settings, self._connection.safely)
@@ -143,12 +155,14 @@ class Client:
         """
         call = self._call("JobById", f"/odata/Jobs({job_id})", expand="Robot")
         try:
-            return await self._transport.get(call, lambda row: _the_job(job_id, row), folder_id)
+            job = await self._transport.get(call, lambda row: _the_job(job_id, row), folder_id)
         except Rejected as refusal:
             answer = refusal.answer
             if answer and answer.status == 404 and answer.error_code not in refusals.FOLDER_GONE:
                 return None
             raise
+        self._unknown.heed(JobState, job.state)
+        return job
 
     async def changes(self, folder_id: int, cursor: Cursor | None) -> Changes:
         """One page of the folder's jobs that changed since *cursor*; None begins now, and gives no jobs."""

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from worker.domain.jobs import Job, Sighting
+from worker.domain.words import JobState, read
 
 LONGEST_NAME = 1_000
 LONGEST_TEXT = 32_768
@@ -77,9 +78,10 @@ def _key(value: Any) -> str:
 
 
 def _state(value: Any) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= 64:
+    state = read(JobState, value)
+    if state is None or len(state) > 64:
         raise ValueError("a job's State is no word")
-    return value
+    return state
 
 
 def _text_or_nothing(row: Mapping[str, Any], name: str) -> str:

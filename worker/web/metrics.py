@@ -75,7 +75,7 @@ class Metrics:
         self._count_notices(registry)
 
     def _weigh(self, registry: CollectorRegistry) -> None:
-        """What holds requests back."""
+        """What holds requests back, and what Orchestrator says that we do not know."""
         self._outage = Gauge("jobrelay_outage", "1 while Orchestrator is out", registry=registry)
         self._start_limit = Gauge(
             "jobrelay_start_limit",
@@ -83,6 +83,14 @@ class Metrics:
             registry=registry,
         )
         self._throttled = Counter("jobrelay_starts_throttled", "429s from StartJobs", registry=registry)
+        self._unknown = _ByLabels(
+            Counter(
+                "jobrelay_unknown_words",
+                "Words of Orchestrator's that are not known, such as a job's state",
+                ("type",),
+                registry=registry,
+            )
+        )
 
     def _count_ledger(self, registry: CollectorRegistry) -> None:
         """What the shared ledger, if there is one, answers."""
@@ -113,6 +121,10 @@ class Metrics:
     def orchestrator_call(self, operation: str, outcome: str, seconds: float) -> None:
         """A call to Orchestrator ended."""
         self._calls[operation, outcome].observe(seconds)
+
+    def unknown_word(self, kind: str) -> None:
+        """A word of that enumerated type came that we do not know."""
+        self._unknown[kind,].inc()
 
     def lookup(self, found: bool) -> None:
         """A request's jobs were looked up by Reference."""

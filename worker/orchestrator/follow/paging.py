@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from worker.domain.jobs import Cursor
+from worker.domain.words import JobState
 from worker.orchestrator.wire import PAGE
 
 Rows = Sequence[Mapping[str, Any]]
@@ -24,7 +25,7 @@ OVERLAP_S = 2.0
 """How late after its own time a change may become visible, in seconds."""
 LONGEST_OVERLAP_S = 12.0
 """A round that takes long looks back as long as it took, but no further than this in all."""
-TIMELESS = ("Suspended", "Resumed", "Stopping", "Terminating")
+TIMELESS = (JobState.SUSPENDED, JobState.RESUMED, JobState.STOPPING, JobState.TERMINATING)
 """The states that change none of the times that servers without `LastModificationTime` filter by."""
 _SECOND = 1_000_000
 _GRAIN = 10_000

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from worker.domain.failures import Rejected
+from worker.domain.words import LogLevel, read
 from worker.orchestrator import wire
 from worker.orchestrator.http.budget import Budget, Turns
 from worker.orchestrator.http.transport import Transport
@@ -18,6 +19,7 @@ MOST_LINES = 10
 LONGEST_LINE = 2_000
 """Characters of a line of a log that are passed on."""
 _MOST_REASONS = 32
+_SEVERE = " or ".join(f"Level eq '{level}'" for level in (LogLevel.ERROR, LogLevel.FATAL))
 _NOT_OFFERED = frozenset({404, 405})
 Line = Mapping[str, str | None]
 
@@ -44,7 +46,7 @@ class Reasons:
         address = wire.url(
             self._base,
             "/odata/RobotLogs",
-            filter=f"JobKey eq {UUID(job_key)} and (Level eq 'Error' or Level eq 'Fatal')",
+            filter=f"JobKey eq {UUID(job_key)} and ({_SEVERE})",
             orderby="TimeStamp desc",
             top=MOST_LINES,
             select="TimeStamp,Level,Message",
@@ -76,6 +78,6 @@ def lines_of(document: Any) -> tuple[Line, ...]:
 def _line(row: Mapping[str, Any]) -> Line:
     return {
         "time": moment_of(row.get("TimeStamp")),
-        "level": text_of(row.get("Level")),
+        "level": text_of(read(LogLevel, row.get("Level"))),
         "message": text_of(row.get("Message"), LONGEST_LINE),
     }
