@@ -5,6 +5,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import aio_pika
 import pytest
@@ -110,12 +111,29 @@ def test_a_healthy_deployment_passes_the_check(looking: Shell, account: None) ->
     assert said.code == 0, said
     found = {line["what"]: line for line in said.lines}
     looked_at = {"settings", "broker", "queues", "token", "scopes", "orchestrator", "folder", "jobs"}
-    assert {what for what, line in found.items() if line["state"] == "ok"} == looked_at | {
-        "process",
-        "robots",
-    }
+    looked_at |= {"process", "robots", "robot"}
+    assert {what for what, line in found.items() if line["state"] == "ok"} == looked_at
+    robots = [line["about"] for line in said.lines if line["what"] == "robot"]
+    assert {robot["name"]: robot["robotState"] for robot in robots} == dict.fromkeys(
+        ("porter-1", "porter-2"), "Available"
+    )
+    assert (found["logs"]["state"], "OR.Monitoring.Read" in found["logs"]["remedy"]) == ("warning", True)
     assert "IncidentId*: System.String" in found["process"]["detail"]
     assert PLANTED not in said.out
+
+
+@pytest.mark.usefixtures("account")
+@pytest.mark.parametrize(("trouble", "state"), [([], "ok"), ([{"do": "status", "status": 403}], "warning")])
+def test_logs_that_may_not_be_read_are_no_failure(
+    looking: Shell, no_settings: pytest.MonkeyPatch, simulator: Simulated, trouble: list[Any], state: str
+) -> None:
+    """A Faulted job is told without its lines then: what is needed for them is said."""
+    scopes = "OR.Jobs OR.Execution OR.Folders OR.Robots OR.Machines OR.Monitoring"
+    no_settings.setenv("JOBRELAY_SCOPE", scopes)
+    simulator.faults([{"operation": "RobotLogs", **fault} for fault in trouble])
+    said = looking("check", "--folder", "Classic")
+    (logs,) = (line for line in said.lines if line["what"] == "logs")
+    assert (said.code, logs["state"], "Logs.View" in logs["remedy"]) == (0, state, state == "warning")
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,19 @@ class Robot:
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """A robot on a machine, and its state there (`RobotState`, or a word we do not know).
+
+    *responsive* is false where it has not reported for two minutes: its state is what it was then.
+    """
+
+    robot: Robot
+    state: str
+    machine: str | None = None
+    responsive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """A machine template of a modern folder."""
 

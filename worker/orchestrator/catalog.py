@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from worker.domain.failures import Code, Rejected
-from worker.domain.processes import Folder, Machine, Process, Robot
+from worker.domain.processes import Folder, Machine, Process, Robot, Session
 from worker.domain.requests import FolderRef
 from worker.orchestrator import wire
 from worker.orchestrator.cache import Cache
@@ -55,6 +55,11 @@ class Catalog:
         except Rejected:
             return None
         return next((robot for robot in rows if robot is not None), None)
+
+    async def sessions(self, folder: Folder) -> tuple[Session, ...]:
+        """The sessions of a folder's robots, as they are now."""
+        found = await self._list("Sessions", "/odata/Sessions", folder.id, wire.session_of, expand="Robot")
+        return tuple(session for session in found if session is not None)
 
     async def _find_folder(self, ref: FolderRef, *, fresh: bool) -> Folder:
         found: Sequence[Folder]

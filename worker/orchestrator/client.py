@@ -10,7 +10,7 @@ from yarl import URL
 
 from worker.domain.failures import Rejected
 from worker.domain.jobs import Changes, Cursor, Job
-from worker.domain.processes import Folder, Machine, Process, Robot
+from worker.domain.processes import Folder, Machine, Process, Robot, Session
 from worker.domain.requests import FolderRef
 from worker.domain.words import JobState
 from worker.orchestrator import refusals, wire
@@ -111,6 +111,10 @@ class Client:
         """The robot behind a session's id: tells somebody who sent the one for the other."""
         return await self._catalog.robot_of_session(folder, session_id)
 
+    async def sessions(self, folder: Folder) -> Sequence[Session]:
+        """The sessions of a folder's robots, with their states, read anew."""
+        return await self._catalog.sessions(folder)
+
     async def machines(self, folder: Folder, *, fresh: bool = False) -> Sequence[Machine]:
         """Lists the machine templates of a modern folder."""
         return await self._catalog.machines(folder, fresh=fresh)
@@ -175,6 +179,10 @@ class Client:
     async def error_lines(self, folder_id: int, job_key: str) -> Sequence[Mapping[str, str | None]]:
         """The last lines of the job's log of level Error or Fatal (RobotLogs), oldest first."""
         return await self._reasons.error_lines(folder_id, job_key)
+
+    async def look_at_logs(self, folder: Folder) -> None:
+        """Reads one line of the folder's logs: raises what stands in the way of `error_lines`."""
+        await self._reasons.look_at_logs(folder.id)
 
     async def job_by_key(self, folder: Folder, key: str) -> Job | None:
         """One job by its GUID; None when that folder has none. A list call."""

@@ -12,7 +12,8 @@ from urllib.parse import quote
 import orjson
 from yarl import URL
 
-from worker.domain.processes import Argument, Folder, Machine, Process, Robot
+from worker.domain.processes import Argument, Folder, Machine, Process, Robot, Session
+from worker.domain.words import RobotState, read
 
 T = TypeVar("T")
 ODATA = "UiPath.Server.Configuration.OData"
@@ -157,6 +158,19 @@ def _argument(row: Mapping[str, Any]) -> Argument:
 def robot_of(row: Mapping[str, Any]) -> Robot:
     """A RobotDto, or the short form inside an environment or a session."""
     return Robot(int(row["Id"]), row.get("Name") or row.get("Username") or "")
+
+
+def session_of(row: Mapping[str, Any]) -> Session | None:
+    """A SessionDto with its robot; None where it has none, as a robot's that is no more."""
+    robot = row.get("Robot")
+    if not robot:
+        return None
+    return Session(
+        robot=robot_of(robot),
+        state=read(RobotState, row.get("State")) or RobotState.UNKNOWN,
+        machine=row.get("HostMachineName") or row.get("MachineName"),
+        responsive=not row.get("IsUnresponsive"),
+    )
 
 
 def machine_of(row: Mapping[str, Any]) -> Machine:

@@ -1,7 +1,8 @@
 """What was asked, what a look at one thing found, and how to mend it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.text import Text
 
@@ -28,6 +29,8 @@ class Finding:
     state: str
     detail: str
     remedy: str = ""
+    about: Mapping[str, Any] | None = None
+    """For programs: what was found, in parts."""
 
     def row(self) -> list[object]:
         """The finding as a row of a table."""

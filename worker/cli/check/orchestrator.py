@@ -4,6 +4,7 @@ import re
 from collections.abc import Awaitable, Callable
 
 from worker.cli.check.finding import Finding, Question
+from worker.cli.check.robots import robots_of
 from worker.cli.start.request import process_ref
 from worker.domain.failures import Failure, Later, Rejected, Unavailable
 from worker.domain.processes import Folder, Process, choose_named, choose_process, nearest
@@ -12,6 +13,7 @@ from worker.settings import Settings
 
 # What a worker does needs these; a wider one, without the ending, holds it too.
 _SCOPES = ("OR.Jobs", "OR.Execution.Read", "OR.Folders.Read", "OR.Robots.Read", "OR.Machines.Read")
+_LOGS = "OR.Monitoring.Read"
 _AWAY = "check JOBRELAY_ORCHESTRATOR_URL, and JOBRELAY_TOKEN_URL if set, and that it runs"
 _ASSEMBLY = re.compile(r",|\[\[")
 
@@ -29,20 +31,22 @@ class Visit:
     async def findings(self) -> list[Finding]:
         """Everything that was found, in the order in which a start needs it."""
         found = await self._reached()
-        steps: list[tuple[str, Callable[[], Awaitable[Finding]]]] = [
+        steps: list[tuple[str, Callable[[], Awaitable[Finding | list[Finding]]]]] = [
             ("folder", self._find_folder),
             ("jobs", self._look_up),
             ("process", self._find_process),
             ("robots", self._find_robots),
+            ("logs", self._look_at_logs),
         ]
         for what, step in steps:
             if any(finding.state == "failed" for finding in found):
                 found.append(Finding(what, "skipped", "what it builds on failed"))
                 continue
             try:
-                found.append(await step())
+                seen = await step()
             except Failure as failure:
-                found.append(_failed(what, failure))
+                seen = _failed(what, failure)
+            found += seen if isinstance(seen, list) else [seen]
         return found
 
     async def _reached(self) -> list[Finding]:
@@ -74,11 +78,12 @@ class Visit:
         return Finding("folder", "ok", f"'{folder.path}', id {folder.id}, {kind}")
 
     async def _look_up(self) -> Finding:
-        """The look-up that makes a repeated start safe; it needs more rights than a start does."""
+        """What makes a repeated start safe, and tells how jobs fare: both need more rights than a start."""
         if self._folder is None:
             return Finding("jobs", "skipped", "no folder to look in")
         await self._client.find(self._folder, f"{self._settings.prefix}:check", None)
-        return Finding("jobs", "ok", "can be looked up by Reference")
+        await self._client.changes(self._folder.id, None)
+        return Finding("jobs", "ok", "can be looked up by Reference, and scanned for changes")
 
     async def _find_process(self) -> Finding:
         name, folder = self._question.process, self._folder
@@ -94,7 +99,7 @@ class Visit:
             return Finding("process", "failed", what, remedy)
         return Finding("process", "ok", _described(process))
 
-    async def _find_robots(self) -> Finding:
+    async def _find_robots(self) -> Finding | list[Finding]:
         if self._folder is None:
             return Finding("robots", "skipped", "no folder to look in")
         environment = self._process.environment if self._process else self._question.environment
@@ -104,8 +109,28 @@ class Visit:
                 return await self._no_robot(wanted)
         if not robots and not self._folder.modern:
             return Finding("robots", "failed", "no robot could run it", "add robots to the environment")
-        names = ", ".join(f"{robot.name} ({robot.id})" for robot in robots[:5])
-        return Finding("robots", "ok", f"{len(robots)}: {names}" if robots else "none of its own")
+        if not robots:
+            return Finding("robots", "ok", "none of its own")
+        try:
+            return list(robots_of(robots, await self._client.sessions(self._folder)))
+        except Rejected as refusal:
+            what = f"{len(robots)}; their states may not be read: {refusal}"
+            return Finding("robots", "warning", what, refusal.remedy)
+
+    async def _look_at_logs(self) -> Finding:
+        """Only what a job-state of a Faulted job tells beside needs them."""
+        without = "a Faulted job is told without the last lines of its log"
+        if self._settings.auth == "client_credentials" and not _asks_for(self._settings.scope, _LOGS):
+            remedy = f"to have them, add {_LOGS} to JOBRELAY_SCOPE and to the external application"
+            return Finding("logs", "warning", f"{_LOGS} is not asked for: {without}", remedy)
+        if self._folder is None:
+            return Finding("logs", "skipped", "no folder to look in")
+        try:
+            await self._client.look_at_logs(self._folder)
+        except Rejected as refusal:
+            remedy = f"to have them, give the account {_LOGS}, and its role in this folder Logs.View"
+            return Finding("logs", "warning", f"{without}: {refusal}", remedy)
+        return Finding("logs", "ok", "may be read")
 
     async def _no_robot(self, wanted: str | int) -> Finding:
         if self._folder is not None and isinstance(wanted, int):
@@ -120,12 +145,15 @@ class Visit:
 
 def scopes_of(scope: str) -> Finding:
     """Whether the scopes that are asked for cover what a worker does."""
-    asked = scope.split()
-    lacking = [name for name in _SCOPES if name not in asked and name.removesuffix(".Read") not in asked]
+    lacking = [name for name in _SCOPES if not _asks_for(scope, name)]
     if lacking:
         remedy = "add it to JOBRELAY_SCOPE, and to the external application in Orchestrator"
         return Finding("scopes", "failed", f"{' '.join(lacking)} is not asked for", remedy)
     return Finding("scopes", "ok", scope)
+
+
+def _asks_for(scopes: str, name: str) -> bool:
+    return not {name, name.removesuffix(".Read")}.isdisjoint(scopes.split())
 
 
 def _failed(what: str, failure: Failure) -> Finding:

@@ -59,6 +59,11 @@ class Reasons:
         except Rejected:
             return ()
 
+    async def look_at_logs(self, folder_id: int) -> None:
+        """Reads one line of any job's log, or raises why not."""
+        call = wire.Call("RobotLogs", "GET", wire.url(self._base, "/odata/RobotLogs", top=1))
+        await self._transport.get(call, wire.page_of, folder_id, gate=Turns(self._budget, urgent=False))
+
 
 def reasons_of(document: Any) -> tuple[str, ...]:
     """A ValidationResultDto's codes; its texts where there are none."""
