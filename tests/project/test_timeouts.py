@@ -74,7 +74,7 @@ NEEDS_NONE = {
     "broker/acks.py::_flush: self._channel.basic_nack(self._returned.pop(), requeue=True, wait=False)": (
         _QUEUED
     ),
-    "broker/acks.py::_flush: self._channel.basic_ack(first[-1], multiple=True, wait=False)": _QUEUED,
+    "broker/acks.py::_flush: self._channel.basic_ack(max(first), multiple=True, wait=False)": _QUEUED,
     "broker/acks.py::_flush: self._channel.basic_ack(tag, wait=False)": _QUEUED,
     "broker/confirms.py::_write: self._channel.write_queue.put(ChannelFrame(b''.join(frames), "
     "should_close=False))": _QUEUED,
