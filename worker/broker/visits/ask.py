@@ -50,13 +50,13 @@ async def ask_trackers(
         await channel.exchange_declare(topology.hints, passive=True, timeout=_TIMEOUT_S)
         answers, consumers = _Answers(str(uuid4())), tracking.consumer_count or 0
         if consumers:
-            await _send(channel, topology.hints, question, answers)
+            await _put(channel, topology.hints, question, answers)
             with suppress(TimeoutError):
                 await answers.of_all(consumers, within_s)
         return Answers(answers.documents, consumers, answers.answered, tracking.message_count or 0)
 
 
-async def _send(channel: Channel, exchange: str, question: Mapping[str, Any], answers: "_Answers") -> None:
+async def _put(channel: Channel, exchange: str, question: Mapping[str, Any], answers: "_Answers") -> None:
     own = await channel.queue_declare(
         exclusive=True, auto_delete=True, arguments={"x-queue-type": "classic"}, timeout=_TIMEOUT_S
     )
