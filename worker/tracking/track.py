@@ -107,7 +107,7 @@ class Tracker:
             self._queue(slot, _HINTED)
 
     def _queue(self, slot: Slot, turn: int) -> None:
-        slot.queued = True
+        slot.queued, slot.due = True, -1  # its moment may come while it waits for its turn
         self._turns.put_nowait((turn, next(self._order), slot))
 
     async def _look(self, stopping: Stopping, interval_s: float) -> None:

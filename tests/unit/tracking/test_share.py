@@ -143,6 +143,23 @@ async def test_a_hint_moves_a_look_forward(deaf: bool, soon: bool) -> None:
     assert fleet.outbox.keys() == ["job.state.running"]
 
 
+async def test_a_job_whose_time_comes_while_it_is_looked_at_is_not_looked_at_twice() -> None:
+    """Two looks at once would tell one change twice."""
+    fleet = Fleet(1)
+    answered = asyncio.Event()
+    async with fleet.at_work():
+        await asyncio.sleep(SOON)
+        fleet.tenant.meets("job", answered, answered)
+        fleet.hints.send({"kind": "look", "jobs": [fleet.job.key]})
+        before = fleet.reads()
+        await asyncio.sleep(2 * INTERVAL)
+        assert fleet.reads() == before + 1
+        fleet.tenant.becomes(fleet.job.id, state="Stopped")
+        answered.set()
+        await asyncio.sleep(SOON)
+    assert fleet.outbox.keys() == ["job.state.stopped"]
+
+
 @pytest.mark.parametrize(
     "hint",
     [
