@@ -89,6 +89,23 @@ def test_a_request_is_started_waited_for_and_followed(
     assert not worker.mentions(PLANTED)
 
 
+def test_jobs_in_flight_are_told_by_who_follows_them(
+    jobrelay: Shell, worker: Working, simulator: Simulated
+) -> None:
+    """A real tracker answers for what it holds, and the list is whole."""
+    simulator.tell("PATCH", "behaviour", {"jobs": {"outcomes": {"Pending": 1}}})
+    started = jobrelay(
+        "start", "TypedArguments", "--folder", "Operations", "--arg", "in_Text=a", "--count", "2"
+    )
+    keys = {line["data"]["job"]["key"] for line in started.lines if "job" in line["data"]}
+    for _ in range(100):
+        said = jobrelay("jobs", "--state", "pending", "--folder", "operations", "--process", "typedarguments")
+        if said.code == 0 and len(said.lines) == 2:  # until then one is on its way from the queue
+            break
+    assert {line["job"]["key"] for line in said.lines} == keys, said
+    assert jobrelay("jobs", "--request", "another").lines == []
+
+
 def test_waiting_too_long_is_exit_code_5_and_the_request_goes_on(jobrelay: Shell) -> None:
     """Without a worker nothing answers; the line says how to follow it later."""
     said = jobrelay("start", "X", "--folder", "F", "--request-id", "r-2", "--timeout", "0.2s")

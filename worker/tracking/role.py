@@ -39,6 +39,7 @@ class Tracking:
             self.orchestrator, self.outbox, self.telemetry, self.source, self.patience, self.clock
         )
         sharing = Sharing(self.hints, self.leases, slots, uuid4().hex)
+        sharing.consumers = len(inboxes)
         tracker = Tracker(Intake(self.outbox, self.clock), follower, sharing, slots, self.telemetry)
         interval_s = self.patience.poll_interval_s
         scanner = Scanner(self.orchestrator, sharing, self.leases, interval_s, self.lists_a_minute)

@@ -5,13 +5,15 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import Any
 
 import structlog
 
+from worker.domain.flight.listing import age_order, row, wanted
 from worker.domain.flight.steps import Coverage, excess
 from worker.pipeline.holding.pauses import Stopping
-from worker.tracking.ports import Hints, Leases
+from worker.tracking.ports import Hint, Hints, Leases
 from worker.tracking.slots import Slot, Slots
 
 HELD_EVERY_S = 5.0
@@ -20,6 +22,7 @@ _COPIES_AT_ONCE = 500
 LATELY_S = 30.0
 """For how long it is known which jobs scans have shown that were in nobody's hands here."""
 _LATELY_MOST = 50_000
+_LISTED_AT_ONCE = 200
 
 _log = structlog.get_logger(__name__)
 
@@ -46,6 +49,8 @@ class Sharing:
         self._copies: list[Slot] = []
         self._lately: OrderedDict[str, float] = OrderedDict()
         self.coverage = Coverage()
+        self.consumers = 0
+        """How many consumers deliver to this tracker; who asks all trackers counts them."""
 
     async def run(self, stopping: Stopping, look: Callable[[Slot], None]) -> None:
         """Tells what is held here every few seconds, until the worker is to stop."""
@@ -120,6 +125,8 @@ class Sharing:
     async def _hear(self, look: Callable[[Slot], None]) -> None:
         async for hint in self._hints:
             try:
+                if hint.document["kind"] == "list":
+                    await self._list(hint)
                 self._take(hint.document, look)
             except (TypeError, ValueError, KeyError, AttributeError) as error:
                 _log.warning("hint.unreadable", reason=repr(error))
@@ -137,6 +144,24 @@ class Sharing:
                 self._peers[said["tracker"]] = _Peer(_now(), folders, frozenset(said["scans"]))
             case "generation" if said["tracker"] != self._me:
                 self._compare(said["jobs"])
+
+    async def _list(self, hint: Hint) -> None:
+        """Answers who asks which jobs are in flight, for those in hand here; other work gets its turns."""
+        asked = hint.document
+        is_wanted, limit = wanted(asked), int(asked["limit"])
+        rows: list[dict[str, Any]] = []
+        matching = 0
+        for number, slot in enumerate(self._slots):
+            if number % _LISTED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+                rows = nsmallest(limit, rows, key=age_order)
+            document = slot.document
+            if is_wanted(document):
+                matching += 1
+                rows.append(row(document))
+        told = {"kind": "listed", "tracker": self._me, "consumers": self.consumers, "held": len(self._slots)}
+        shown = nsmallest(limit, rows, key=age_order)
+        self._hints.reply(hint, {**told, "matching": matching, "rows": shown})
 
     def _passed(self, said: Mapping[str, Any], look: Callable[[Slot], None]) -> None:
         now = _now()

@@ -86,6 +86,8 @@ class Tracker:
         while not stopping:
             now, moving = _now(), min(self._sharing.excess(), _MOVED_AT_ONCE)
             for slot in self._slots.due(now):
+                if slot.queued:
+                    continue  # by a hint; after that look it is told anew when to look again
                 if moving > 0:
                     slot.renew_at, moving = now, moving - 1
                 if now < slot.renew_at and self._sharing.coverage.covers(
