@@ -82,6 +82,7 @@ async def test_filters_choose_the_jobs(jobrelay: Shell, broker: Broker) -> None:
     async with tracker(broker, *documents):
         for arguments, found in (
             (["--state", "pending"], [1]),
+            (["--state", "0"], [1]),
             (["--state", "Pending", "--state", "Running"], [1, 2, 3]),
             (["--request", "r-1"], [1]),
             (["--folder", "other/place"], [2]),

@@ -1,5 +1,6 @@
 """What stands in a scan's way, and in that of a job's reasons and lines; and how many lists they may read."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -88,7 +89,7 @@ async def test_a_scan_that_proves_nothing_is_a_failure(
 
 
 async def test_scans_keep_to_the_budget(connect: Connect, server: Server) -> None:
-    """They leave half of a burst to requests in hand; lines of logs never wait, and so hold up no scan."""
+    """They leave half of a burst to requests in hand, and so do lines of logs."""
     server.on("RobotLogs", rows())
     client = await connect(poll_budget_per_min=12)
     cursor = (await client.changes(101, None)).cursor
@@ -99,6 +100,19 @@ async def test_scans_keep_to_the_budget(connect: Connect, server: Server) -> Non
     with pytest.raises(Unavailable):
         await client.error_lines(101, KEY)
     assert (server.calls["JobsList"], server.calls["RobotLogs"]) == (1, 0)
+
+
+async def test_error_lines_never_wait_for_a_turn(connect: Connect, server: Server) -> None:
+    """Thousands of jobs that fail at once would stand in every scan's way."""
+    server.on("RobotLogs", rows())
+    client = await connect(poll_budget_per_min=12)
+    await client.changes(101, None)
+    async with asyncio.timeout(3):  # the next turn is in 5 s
+        with pytest.raises(Unavailable) as refused:
+            await client.error_lines(101, KEY)
+    assert refused.value.code is Later.THROTTLED
+    assert refused.value.retry_after
+    assert server.calls["RobotLogs"] == 0
 
 
 @pytest.mark.parametrize(

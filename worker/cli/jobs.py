@@ -15,7 +15,8 @@ from worker.cli.output import AsJson, Failed, Output, examples, note
 from worker.cli.start.request import folder_fields
 from worker.cli.start.screen import span
 from worker.domain.flight.listing import age_order
-from worker.domain.jobs import TERMINAL, JobState
+from worker.domain.jobs import TERMINAL
+from worker.domain.words import JobState, member
 from worker.settings import read_settings
 
 EXAMPLES = examples(
@@ -61,8 +62,8 @@ async def _ask(url: str, topology: Topology, question: Mapping[str, Any]) -> Ans
 
 
 def _known(name: str) -> str:
-    found = next((known for known in _STATES if known.lower() == name.lower()), None)
-    if found is None:
+    found = member(JobState, name)
+    if found is None or found in TERMINAL:
         near = difflib.get_close_matches(name.capitalize(), _STATES, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_STATES)}"
         raise typer.BadParameter(f"no job in flight is in state '{name}'; {hint}", param_hint="--state")

@@ -22,7 +22,7 @@ from worker.orchestrator.wire import PAGE
 Rows = Sequence[Mapping[str, Any]]
 MODIFIED = "LastModificationTime"
 OVERLAP_S = 2.0
-"""How late after its own time a change may become visible, in seconds."""
+"""Seconds by which a change may become visible after its own time, or a server's clocks may differ."""
 LONGEST_OVERLAP_S = 12.0
 """A round that takes long looks back as long as it took, but no further than this in all."""
 TIMELESS = (JobState.SUSPENDED, JobState.RESUMED, JobState.STOPPING, JobState.TERMINATING)

@@ -134,10 +134,8 @@ class Budget:
     async def turn(self, pause: float = 0.0, *, urgent: bool, patient: bool = True) -> None:
         """Returns when one exchange may begin, or raises `Unavailable` where that is not within 10 s.
 
-        Who is not *patient* raises at once, also where others like it wait.
+        Who is not *patient* has a turn at once, or none.
         """
-        if not patient and (self._queues[urgent].locked() or pause > 0):
-            raise self._too_late("others wait")
         deadline = _now() + (PATIENCE_S if patient else 0.0)
         try:
             async with asyncio.timeout_at(deadline):
