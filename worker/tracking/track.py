@@ -86,8 +86,9 @@ class Tracker:
         while not stopping:
             now, moving = _now(), min(self._sharing.excess(), _MOVED_AT_ONCE)
             for slot in self._slots.due(now):
-                if slot.queued:
-                    continue  # by a hint; after that look it is told anew when to look again
+                if not slot.receipt.is_open:
+                    self._slots.drop(slot)
+                    continue
                 if moving > 0:
                     slot.renew_at, moving = now, moving - 1
                 if now < slot.renew_at and self._sharing.coverage.covers(
@@ -114,20 +115,24 @@ class Tracker:
 
     async def _look(self, stopping: Stopping, interval_s: float) -> None:
         while (slot := (await self._turns.get())[2]) is not None:
-            if stopping or self._slots.get(slot.key) is not slot or not slot.receipt.is_open:
-                slot.queued = False
-                if not stopping:
-                    self._slots.drop(slot)
-                continue
-            slot.again = False
-            pause = await self._looked_at(slot, interval_s)
-            slot.queued = False
-            if pause is None:
-                self._slots.drop(slot)
-            elif slot.again:
-                self._queue(slot, _HINTED)
-            else:
-                self._slots.later(slot, _now() + pause)
+            if not stopping:
+                await self._turn(slot, interval_s)
+
+    async def _turn(self, slot: Slot, interval_s: float) -> None:
+        slot.again = False
+        pause = await self._looked_at(slot, interval_s) if self._is_ours(slot) else None
+        slot.queued = False
+        if pause is None or not self._is_ours(slot):
+            # It is settled, lost with its channel, or the older of two copies: only then this ack is heard.
+            self._slots.drop(slot)
+            slot.receipt.ack()
+        elif slot.again:
+            self._queue(slot, _HINTED)
+        else:
+            self._slots.later(slot, _now() + pause)
+
+    def _is_ours(self, slot: Slot) -> bool:
+        return self._slots.get(slot.key) is slot and slot.receipt.is_open
 
     async def _looked_at(self, slot: Slot, interval_s: float) -> float | None:
         """Seconds to the next look; None where the slot is settled. A defect costs this job a delay."""

@@ -1,6 +1,8 @@
 """What the trackers' tests begin with: a tracker with one job, between fakes."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -15,9 +17,12 @@ from worker.domain.jobs import Job
 from worker.domain.messages import Message
 from worker.pipeline.holding.pauses import Stopping
 from worker.tracking.role import Tracking
+from worker.tracking.scan import FROM
 
 SOURCE = "urn:jobrelay:jobrelay"
 INTERVAL = 10.0
+MANY = FROM + 50
+SOON = 2.0
 PENDING, EXPIRES = 300.0, 600.0
 SHARED = {
     "process": {"name": "P", "packageId": "P", "version": "1", "releaseKey": None, "environment": None},
@@ -83,3 +88,29 @@ class Post:
             if len(self.outbox.tracked) == tracked:
                 return
             delivery = Delivery(Message(body=orjson.dumps(self.outbox.tracked[-1])), self.journal)
+
+
+class Fleet(Post):
+    """A tracker with many jobs of one folder."""
+
+    def __init__(self, jobs: int = MANY) -> None:
+        super().__init__()
+        self.all = [self.job, *self.tenant.commit(MODERN, "jobrelay:inc-1", jobs - 1)]
+        self.deliveries = [self.of(job) for job in self.all]
+
+    def of(self, job: Any, **known: Any) -> Delivery:
+        """A tracking message of *job*."""
+        ids = {**self.known["job"], "id": job.id, "key": job.key}
+        return Delivery(Message(body=orjson.dumps({**self.known, "job": ids, "explained": True, **known})))
+
+    @asynccontextmanager
+    async def at_work(self, *deliveries: Delivery) -> AsyncIterator[None]:
+        """While it follows *deliveries*, by default those of all jobs; then it is told to stop."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.role().run([feed(deliveries or self.deliveries)]))
+            yield
+            self.stopping.begin()
+
+    def reads(self) -> int:
+        """How many reads by id there were."""
+        return self.tenant.count("job")

@@ -1,50 +1,17 @@
-"""Many jobs, several trackers: scans and hints spare looks, copies are dropped, shares are fair."""
+"""Many jobs, several trackers: scans and hints spare looks."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
-import orjson
 import pytest
 from fake_orchestrator import MODERN, Known
-from fakes import Delivery, feed
-from post import INTERVAL, Post
+from fakes import Delivery
+from post import INTERVAL, MANY, SOON, Fleet
 
 from worker.domain.failures import Later, Unavailable
 from worker.domain.flight.steps import SAFETY_S
 from worker.domain.jobs import Changes
-from worker.domain.messages import Message
-from worker.tracking.scan import FROM
-
-MANY = FROM + 50
-SOON = 2.0
-
-
-class Fleet(Post):
-    """A tracker with many jobs of one folder."""
-
-    def __init__(self, jobs: int = MANY) -> None:
-        super().__init__()
-        self.all = [self.job, *self.tenant.commit(MODERN, "jobrelay:inc-1", jobs - 1)]
-        self.deliveries = [self.of(job) for job in self.all]
-
-    def of(self, job: Any, **known: Any) -> Delivery:
-        """A tracking message of *job*."""
-        ids = {**self.known["job"], "id": job.id, "key": job.key}
-        return Delivery(Message(body=orjson.dumps({**self.known, "job": ids, "explained": True, **known})))
-
-    @asynccontextmanager
-    async def at_work(self, *deliveries: Delivery) -> AsyncIterator[None]:
-        """While it follows *deliveries*, by default those of all jobs; then it is told to stop."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.role().run([feed(deliveries or self.deliveries)]))
-            yield
-            self.stopping.begin()
-
-    def reads(self) -> int:
-        """How many reads by id there were."""
-        return self.tenant.count("job")
 
 
 async def test_scans_spare_the_looks_at_jobs_that_do_not_change() -> None:
@@ -143,23 +110,6 @@ async def test_a_hint_moves_a_look_forward(deaf: bool, soon: bool) -> None:
     assert fleet.outbox.keys() == ["job.state.running"]
 
 
-async def test_a_job_whose_time_comes_while_it_is_looked_at_is_not_looked_at_twice() -> None:
-    """Two looks at once would tell one change twice."""
-    fleet = Fleet(1)
-    answered = asyncio.Event()
-    async with fleet.at_work():
-        await asyncio.sleep(SOON)
-        fleet.tenant.meets("job", answered, answered)
-        fleet.hints.send({"kind": "look", "jobs": [fleet.job.key]})
-        before = fleet.reads()
-        await asyncio.sleep(2 * INTERVAL)
-        assert fleet.reads() == before + 1
-        fleet.tenant.becomes(fleet.job.id, state="Stopped")
-        answered.set()
-        await asyncio.sleep(SOON)
-    assert fleet.outbox.keys() == ["job.state.stopped"]
-
-
 @pytest.mark.parametrize(
     "hint",
     [
@@ -181,52 +131,6 @@ async def test_a_hint_that_cannot_be_read_does_no_harm(hint: Any) -> None:
         fleet.hints.send({"kind": "look", "jobs": [fleet.job.key]})
         await asyncio.sleep(1)
     assert fleet.outbox.keys() == ["job.state.stopped"]
-
-
-@pytest.mark.parametrize("first", [0, 1])
-async def test_of_two_copies_in_one_hand_the_younger_is_followed(first: int) -> None:
-    """The older one is acknowledged, in whatever order they come."""
-    fleet = Fleet(1)
-    copies = [fleet.of(fleet.job, generation=generation) for generation in (first, 1 - first)]
-    async with fleet.at_work(*copies):
-        await asyncio.sleep(SOON)
-        older, younger = copies[first], copies[1 - first]
-        assert (older.settled, younger.settled) == (["ack"], [])
-
-
-@pytest.mark.parametrize(("mine", "theirs", "dropped"), [(0, 1, True), (1, 1, False), (2, 1, False)])
-async def test_of_two_copies_in_two_hands_the_older_is_dropped(mine: int, theirs: int, dropped: bool) -> None:
-    """Two of the same age may be one message, seen by who has lost it and by who has it now: it is kept."""
-    fleet = Fleet(1)
-    copy = fleet.of(fleet.job, generation=mine)
-    async with fleet.at_work(copy):
-        await asyncio.sleep(SOON)
-        fleet.hints.hear({"kind": "generation", "tracker": "other", "jobs": [[fleet.job.key, theirs]]})
-        await asyncio.sleep(SOON)
-        assert copy.settled == (["ack"] if dropped else [])
-    answers = [sent["jobs"] for sent in fleet.hints.sent if sent["kind"] == "generation"]
-    assert answers == ([[[fleet.job.key, mine]]] if mine > theirs else [])
-
-
-async def test_what_is_delivered_again_is_asked_about() -> None:
-    """Its next generation may be in another hand, where the ack was lost."""
-    fleet = Fleet(1)
-    async with fleet.at_work(fleet.deliveries[0].again()):
-        await asyncio.sleep(SOON)
-    assert [s["jobs"] for s in fleet.hints.sent if s["kind"] == "generation"] == [[[fleet.job.key, 0]]]
-
-
-async def test_a_tracker_with_more_than_its_share_leaves_some_to_others() -> None:
-    """They are published again, bit by bit, and the broker spreads them."""
-    fleet = Fleet(150)
-    moved = 0
-    async with fleet.at_work():
-        for _ in range(int(6 * INTERVAL)):
-            fleet.hints.hear({"kind": "held", "tracker": "other", "folders": {"101": moved}, "scans": []})
-            await asyncio.sleep(1)
-            moved = sum(one.settled == ["ack"] for one in fleet.deliveries)
-    assert 20 <= moved <= 75, "half would be fair"
-    assert len(fleet.outbox.tracked) == moved
 
 
 async def test_what_another_tracker_has_just_read_is_not_read_again() -> None:
