@@ -66,6 +66,7 @@ def relay(amqp_url: str, _prefixes: list[str], tmp_path_factory: pytest.TempPath
     with Simulated() as simulator:
         simulator.seed(SEED)
         settings = {"AMQP_URL": amqp_url, "PREFIX": prefix, "ORCHESTRATOR_URL": _by_name(simulator.onprem)}
+        settings["SCOPE"] = "OR.Jobs OR.Execution OR.Folders OR.Robots OR.Machines OR.Monitoring"
         with Working(log, **settings) as worker:
             yield Relay(worker, simulator, amqp_url, prefix)
 

@@ -177,12 +177,14 @@ def _assert_signed(relay: Relay, name: str, events: list[Any]) -> None:
 
 
 async def test_a_faulted_job_is_told_with_its_error(relay: Relay, here: Station) -> None:
-    """The event of a job that failed says what went wrong."""
+    """The event of a job that failed says what went wrong, and what its robot logged of it."""
     name = await here.ask(request(process={"name": "Faults"}, inputArguments=None))
     (faulted,) = await here.hear(name, "job.state.faulted")
     assert_valid(here.heard(name))
     assert faulted.data["terminal"]
-    assert faulted.data["error"]["title"]
+    title = faulted.data["error"]["title"]
+    assert title in [line["message"] for line in faulted.data["logs"]]
+    assert {line["level"] for line in faulted.data["logs"]} == {"Error"}
 
 
 async def test_a_job_in_flight_is_a_message_that_goes_with_its_end(
