@@ -126,8 +126,35 @@ def test_the_next_round_looks_back(lasted: float, overlap: float) -> None:
     """By two seconds and as long as this one took, for what became visible late; never before 1970."""
     rows = [_row(Change(1, 500, 0))]
     place, more = Place(MODIFIED, T, T, begun=100.0).read(rows, 101.0, 100.0 + lasted)
-    assert (place, more) == (Place(MODIFIED, T + int((5 - overlap) * 1e6), T + 5_000_000), False)
-    assert Place(MODIFIED).read([], 0, 1) == (Place(MODIFIED), False)
+    assert (place.since, place.newest, more) == (T + int((5 - overlap) * 1e6), T + 5_000_000, False)
+    assert place.ahead == T + 5_000_000 - int((100 + lasted) * 1e6), "the server's clock beside ours"
+    assert Place(MODIFIED).read([], 0, 1)[0].since == 0
+
+
+@pytest.mark.parametrize(
+    ("known", "pages", "overlap"),
+    [
+        pytest.param(
+            True, [(10, 3), (15, 10)], 2, id="pages that end more than 2 s before they are asked for"
+        ),
+        pytest.param(True, [(10, 3), (15, 14)], 7, id="the second reaches into the last 2 s"),
+        pytest.param(True, [(10, 9), (15, 10)], 12, id="the first does"),
+        pytest.param(False, [(10, 3), (15, 10)], 12, id="nothing is known of the server's clock"),
+    ],
+)
+def test_what_lay_back_when_it_was_read_is_not_read_again(
+    known: bool, pages: list[tuple[float, int]], overlap: float
+) -> None:
+    """A round may rest between its full pages, asked for at a second and reaching to one; it ends at 20 s."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paging, "PAGE", 1)
+        place = Place(MODIFIED, T, T, ahead=T if known else None)  # at 0, the server's time was T at least
+        for asked_at, reached in pages:
+            place, more = place.read([_row(Change(1, reached * 100, 0))], asked_at, asked_at)
+            assert more
+        place, more = place.read([], 20.0, 20.0)
+    assert not more
+    assert place.since == place.newest - overlap * 1_000_000
 
 
 def test_an_old_server_is_read_list_by_list() -> None:

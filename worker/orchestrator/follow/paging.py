@@ -4,7 +4,8 @@
     it was full          the next one begins at its last time, less a grain: instants are never compared for
                          equality, as servers store and show them at different precisions
     full of one instant  that second is read by Id, which no two rows share
-    it was not full      the round is over; the next one looks back, for rows that became visible late
+    it was not full      the round is over; the next one looks back, for rows that became visible late: to the
+                         first page that was asked for within 2 s of what it reached to
 
 No page is asked for by its number of rows (`$skip`): rows leave a page while it is read. All times are the
 server's, in microseconds since 1970; of our own clock only durations count.
@@ -24,7 +25,7 @@ MODIFIED = "LastModificationTime"
 OVERLAP_S = 2.0
 """Seconds by which a change may become visible after its own time, or a server's clocks may differ."""
 LONGEST_OVERLAP_S = 12.0
-"""A round that takes long looks back as long as it took, but no further than this in all."""
+"""A round looks back to its first page that may lack late rows, but no further than this in all."""
 TIMELESS = (JobState.SUSPENDED, JobState.RESUMED, JobState.STOPPING, JobState.TERMINATING)
 """The states that change none of the times that servers without `LastModificationTime` filter by."""
 _SECOND = 1_000_000
@@ -37,7 +38,8 @@ class Place:
     """How far one list is read: rows of *by* at or after *since* are next, and *newest* is the last seen.
 
     *after* is the last Id of a second that is read by Id. *begun* is when this round's first page was asked
-    for, in seconds of a clock that only goes on.
+    for that may lack late rows, in seconds of our clock; *ahead* is by how much the server's is ahead of
+    that at least, in microseconds, as far as it is known.
     """
 
     by: str
@@ -45,6 +47,7 @@ class Place:
     newest: int = 0
     after: int | None = None
     begun: float | None = None
+    ahead: int | None = None
 
     def options(self) -> dict[str, str | int]:
         """The OData options of its next page."""
@@ -62,16 +65,21 @@ class Place:
         times = [moment(row.get(self.by)) for row in rows]
         if times and min(times) < self.since - _GRAIN:
             raise ValueError("the server has no heed of the filter")
-        begun = asked_at if self.begun is None else self.begun
+        reached = times[-1] if times and self.after is None else self.since + _SECOND
+        begun = asked_at if self.begun is None and not self._is_settled(reached, asked_at) else self.begun
         here = replace(self, newest=max([self.newest, *times]), begun=begun)
         if self.after is not None:
             return _on_by_id(here, rows), True
         if times != sorted(times):
             raise ValueError("the server has no heed of the order")
         if len(rows) < PAGE:
-            return _over(here, now - begun), False
-        reached = times[-1] - _GRAIN
-        return (replace(here, since=reached) if reached > self.since else replace(here, after=0)), True
+            return _over(here, asked_at if begun is None else begun, now), False
+        since = reached - _GRAIN
+        return (replace(here, since=since) if since > self.since else replace(here, after=0)), True
+
+    def _is_settled(self, reached: int, asked_at: float) -> bool:
+        """Whether all changes up to *reached* were to be seen by then: none can come late any more."""
+        return self.ahead is not None and reached < self.ahead + int((asked_at - OVERLAP_S) * _SECOND)
 
 
 def _on_by_id(place: Place, rows: Rows) -> Place:
@@ -80,10 +88,11 @@ def _on_by_id(place: Place, rows: Rows) -> Place:
     return replace(place, after=_id(rows[-1]))
 
 
-def _over(place: Place, lasted: float) -> Place:
-    """The place from which the next round begins, after one of so many seconds."""
-    overlap = min(OVERLAP_S + lasted, LONGEST_OVERLAP_S)
-    return Place(place.by, max(0, place.newest - int(overlap * _SECOND)), place.newest)
+def _over(place: Place, begun: float, now: float) -> Place:
+    """The place from which the next round begins."""
+    overlap = min(OVERLAP_S + now - begun, LONGEST_OVERLAP_S)
+    since = max(0, place.newest - int(overlap * _SECOND))
+    return Place(place.by, since, place.newest, ahead=place.newest - int(now * _SECOND))
 
 
 @dataclass(frozen=True, slots=True)
