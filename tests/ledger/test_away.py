@@ -1,6 +1,7 @@
 """Redis away, in each way, and back: nobody waits, nothing is raised, and what was settled is written."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from replicas import MINE, OTHERS, Replica, operator, replica, same
 from structlog.testing import capture_logs
 
 from simulator.redis import PrivateRedis
+from worker.domain.requests import Entry
 from worker.ledger import redis as ledger_module
 
 pytestmark = pytest.mark.requires("redis-server")
@@ -210,3 +212,24 @@ async def test_no_connection_is_left(server: PrivateRedis) -> None:
         async with asyncio.timeout(10):
             while len(await redis.client_list()) > 1:
                 pass
+
+
+async def test_what_was_cancelled_meanwhile_is_known_here_and_written(server: PrivateRedis) -> None:
+    """Until then it is this worker's word alone, and it says so; what gave way elsewhere stays gone here."""
+    tombstone = Entry("stop-1", "", None, settled=False, safe_at=time.time() + 99, cancelled=True)
+    async with replica(server.url) as here, replica(server.url) as there:
+        await here.back()
+        assert here.ledger.shared
+        server.pause()
+        await here.ledger.cancel("r", tombstone, over=None)
+        assert not here.ledger.shared
+        assert same(await here.ledger.claim("r", MINE, over=None), tombstone)
+        server.resume()
+        await here.back()
+        await there.back()
+        stands = await there.ledger.claim("r", MINE, over=None)
+        assert stands is not None
+        assert replace(stands, safe_at=tombstone.safe_at) == tombstone
+        assert await there.ledger.claim("r", OTHERS, over="stop-1") is None
+        await there.ledger.release("r", "other")
+        assert await here.ledger.known("r") is None

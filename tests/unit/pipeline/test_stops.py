@@ -160,7 +160,8 @@ async def test_a_stop_is_held_while_orchestrator_answers_nothing() -> None:
     shop.tenant.meets("probe", *[DOWN] * 3)
     await shop.handle(shop.stop(), stops=True)
     assert shop.outbox.keys() == ["job.stop-requested"]
-    assert shop.outages[0] is True
+    calls = [verb for verb, _ in shop.tenant.calls if verb in ("find", "probe")]
+    assert calls == ["find"] * 3 + ["probe"] * 4 + ["find"]
 
 
 async def test_what_orchestrator_refuses_is_told_in_its_words() -> None:

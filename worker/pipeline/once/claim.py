@@ -121,7 +121,7 @@ class Claims:
 
         A start is left to whoever settles it. *outcome* is None when the attempt was torn off.
         """
-        if isinstance(outcome, Started | Duplicate | Repeated | Cancelled):
+        if isinstance(outcome, Started | Duplicate | Repeated):
             return
         if claim.safe_at is not None:
             mine = replace(claim.mine, safe_at=claim.safe_at, folder_id=claim.folder_id)
