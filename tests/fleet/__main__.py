@@ -55,6 +55,7 @@ async def _run(told: argparse.Namespace, folder: Path) -> Results:
         trackers=told.trackers,
         folders=told.folders,
         poll_s=told.poll,
+        fill=told.fill,
         faulted=told.faulted,
         kill=not told.no_kill,
         webhooks=told.webhooks,
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--jobs", type=int, default=_PLAN.jobs, help="jobs in flight (default: %(default)s)")
     add("--rate", type=float, default=_PLAN.rate, help="jobs that end in a second (default: %(default)s)")
+    add("--fill", type=float, default=0.0, help="jobs that begin in a second (default: as --rate)")
     add("--trackers", type=int, default=_PLAN.trackers, help="worker processes (default: %(default)s)")
     add("--folders", type=int, default=_PLAN.folders, help="folders they are in (default: %(default)s)")
     add("--poll", type=float, default=_PLAN.poll_s, help="POLL_INTERVAL_S (default: %(default)s)")

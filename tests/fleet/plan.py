@@ -7,10 +7,10 @@ from dataclasses import dataclass
 class Plan:
     """So many *jobs* over so many *folders*, of which *rate* end each second while *trackers* follow them.
 
-    They are started by requests for *batch* jobs each. When half of them are over one tracker is killed,
-    unless *kill* says otherwise. *faulted* is the share of jobs that fail. With *webhooks* Orchestrator tells
-    of changes too. *patience_s* is how long nothing may be heard before the run is given up. The same *seed*
-    ends jobs in the same order.
+    They are started by requests for *batch* jobs each, *fill* jobs a second (0: *rate*). When half of them are
+    over one tracker is killed, unless *kill* says otherwise. *faulted* is the share of jobs that fail. With
+    *webhooks* Orchestrator tells of changes too. *patience_s* is how long nothing may be heard before the run
+    is given up. The same *seed* ends jobs in the same order.
     """
 
     jobs: int = 100_000
@@ -18,6 +18,7 @@ class Plan:
     trackers: int = 3
     folders: int = 5
     batch: int = 1000
+    fill: float = 0.0
     poll_s: float = 10.0
     budget: int = 60
     faulted: float = 0.0
@@ -30,6 +31,11 @@ class Plan:
     def lag_s(self) -> float:
         """The promise: 95 of 100 changes are told so soon."""
         return 1.0 if self.webhooks else 2 * self.poll_s
+
+    @property
+    def begins(self) -> float:
+        """So many jobs begin in a second."""
+        return self.fill or self.rate
 
     @property
     def requests(self) -> list[int]:

@@ -24,6 +24,8 @@ def show(results: Results, console: Console) -> None:
         cpu = (figures["CPU"][f"s, {part}"][name] for part in ("filling", "ending"))
         trackers.add_row(name, *map(str, (*seen.values(), *cpu)))
     console.print(trackers)
+    later = figures["memory"]["bytes a job of the second half"]
+    console.print(f"RSS: {later} bytes for each of the second half of jobs")
     for name in ("seconds", "lag", "CPU", "calls", "webhooks", "repeats", "wrong"):
         if figures[name]:
             console.print(f"{name}: {figures[name]}", markup=False, highlight=False)

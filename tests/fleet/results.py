@@ -63,7 +63,9 @@ def results(plan: Plan, ledger: Mapping[str, Any], history: History, course: Map
     wrong = judged(started, history.courses)
     looks: Mapping[str, Mapping[str, Look]] = course["trackers"]
     memory, lags = _memory(looks), _lags(history, course["ended before the kill"])
-    early = sum(repeat.ended <= course["ended before the kill"] for repeat in history.repeats)
+    early = sum(
+        not course["killed"] or repeat.ended <= course["ended before the kill"] for repeat in history.repeats
+    )
     held = looks[course["killed"]]["done"].held if course["killed"] else 0
     goals = [
         *(Goal(what, len(jobs), 0) for what, jobs in wrong.items()),
@@ -109,9 +111,19 @@ def _memory(looks: Mapping[str, Mapping[str, Look]]) -> dict[str, Any]:
         }
         for name, seen in looks.items()
     }
-    grown = sum(seen["full"].rss - seen["empty"].rss for seen in looks.values())
-    held = sum(seen["full"].held for seen in looks.values())
-    return {"trackers": each, "held": held, "bytes a job": round(grown / held) if held else 0}
+    return {
+        "trackers": each,
+        "held": sum(seen["full"].held for seen in looks.values()),
+        "bytes a job": _grown(looks, "empty"),
+        "bytes a job of the second half": _grown(looks, "half"),
+    }
+
+
+def _grown(looks: Mapping[str, Mapping[str, Look]], since: str) -> int:
+    """Bytes of resident memory for each job that came to hand since that look."""
+    grown = sum(seen["full"].rss - seen[since].rss for seen in looks.values())
+    came = sum(seen["full"].held - seen[since].held for seen in looks.values())
+    return round(grown / came) if came > 0 else 0
 
 
 def _cpu(looks: Mapping[str, Mapping[str, Look]], history: History) -> dict[str, Any]:

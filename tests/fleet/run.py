@@ -48,16 +48,18 @@ class Run:
         began = monotonic()
         with self.stage.worker("starter", "start,web") as starter:
             await starter.ready()
-            await self._ask()
-            await self._until(lambda: len(self.history.running), self.plan.jobs, "running")
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._ask())
+                await self._until(lambda: len(self.history.running), self.plan.jobs // 2, "running")
+                self._look("half")
+                await self._until(lambda: len(self.history.running), self.plan.jobs, "running")
             starter.terminate()
             self._ended("starter", await starter.ended())
         self.times["filling"] = monotonic() - began
 
     async def end(self) -> None:
         """All jobs end at the rate; in the middle a tracker is killed with all that it holds."""
-        for tracker in self.stage.trackers:
-            tracker.look("full")
+        self._look("full")
         began, plan = monotonic(), self.plan
         outcomes = {"Successful": 1 - plan.faulted, "Faulted": plan.faulted}
         told = {
@@ -84,6 +86,10 @@ class Run:
         left = await self.stage.waiting()
         self.troubles += [f"{left} messages are left in {self.stage.topology.tracking}"] if left else []
 
+    def _look(self, when: str) -> None:
+        for tracker in self.stage.trackers:
+            tracker.look(when)
+
     def _kill(self, tracker: Tracker) -> None:
         tracker.look("done")
         tracker.process.kill()
@@ -94,7 +100,8 @@ class Run:
             self.troubles.append(f"{name} ended with {code} when asked to stop")
 
     async def _ask(self) -> None:
-        """Sends the requests; the folders take turns."""
+        """Sends the requests as they are due; the folders take turns."""
+        due = monotonic()
         async with await aio_pika.connect(self.stage.ground.amqp_url) as connection:
             channel = await connection.channel()
             exchange = await channel.get_exchange(self.stage.topology.requests, ensure=False)
@@ -106,7 +113,9 @@ class Run:
                     "jobsCount": count,
                 }
                 body, now = json.dumps(request).encode(), datetime.now(UTC)
+                due += count / self.plan.begins
                 await exchange.publish(aio_pika.Message(body, delivery_mode=2, timestamp=now), START_KEY)
+                await asyncio.sleep(max(0.0, due - monotonic()))
 
     async def _until(self, count: Callable[[], int], wanted: int, what: str) -> None:
         """Returns when so many are counted, or nothing has been heard for too long: that is a trouble."""

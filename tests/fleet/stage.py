@@ -39,8 +39,8 @@ def folder_of(folder: int) -> str:
 
 
 def seed(plan: Plan, webhook_port: int | None) -> dict[str, Any]:
-    """A Cloud tenant whose jobs run until they are told to end. They begin as fast as they are to end."""
-    begins_s = min(plan.batch, plan.jobs) / plan.rate
+    """A Cloud tenant whose jobs run until they are told to end."""
+    begins_s = min(plan.batch, plan.jobs) / plan.begins
     url = f"http://127.0.0.1:{webhook_port}/webhooks/orchestrator"
     return {
         "folders": [
