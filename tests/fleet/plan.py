@@ -7,10 +7,10 @@ from dataclasses import dataclass
 class Plan:
     """So many *jobs* over so many *folders*, of which *rate* end each second while *trackers* follow them.
 
-    They are started by requests for *batch* jobs each, *fill* jobs a second (0: *rate*). When half of them are
-    over one tracker is killed, unless *kill* says otherwise. *faulted* is the share of jobs that fail. With
-    *webhooks* Orchestrator tells of changes too. *patience_s* is how long nothing may be heard before the run
-    is given up. The same *seed* ends jobs in the same order.
+    They are started by requests for *batch* jobs each, *fill* jobs a second (0: *rate*). When half of them
+    are over one tracker is killed, unless *kill* says otherwise. *faulted* is the share of jobs that fail.
+    With *webhooks* Orchestrator tells of changes too. *patience_s* is how long nothing may be heard before
+    the run is given up. The same *seed* ends jobs in the same order.
     """
 
     jobs: int = 100_000
