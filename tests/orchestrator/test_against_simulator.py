@@ -185,6 +185,23 @@ async def test_a_job_is_read_by_id_in_its_folder(seeded: Simulated) -> None:
         assert client.api_version == 20
 
 
+async def test_a_job_is_found_by_its_key_in_its_folder_and_stopped(seeded: Simulated) -> None:
+    """A list call; in another folder it is none. What is over is refused, and all that was to stop with it."""
+    async with client_of(seeded) as client:
+        folder = await shared(client)
+        one, other = await client.start(folder, start_info("jobrelay:r", JobsCount=2))
+        found = await client.job_by_key(folder, one.key)
+        assert found is not None
+        assert (found.id, found.reference) == (one.id, "jobrelay:r")
+        assert await client.job_by_key(await client.folder(FolderRef(path=SOUTH)), one.key) is None
+        assert seeded.ledger()["calls"]["JobsList"] == 2
+        await client.stop(folder, [one.id], "Kill")
+        with pytest.raises(Rejected, match=r"1658|over"):
+            await client.stop(folder, [one.id, other.id])
+        states = [getattr(await client.job(folder.id, job.id), "state", None) for job in (one, other)]
+    assert states == ["Stopped", "Pending"]
+
+
 async def test_an_attachment_becomes_input(seeded: Simulated) -> None:
     """Uploaded where the server says, and taken by StartJobs in place of arguments."""
     async with client_of(seeded, scope="OR.Jobs OR.Execution OR.Folders") as client:

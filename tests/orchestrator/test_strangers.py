@@ -86,3 +86,12 @@ async def test_another_job_than_the_one_asked_for_is_not_taken(connect: Connect,
     server.on("JobById", says(OTHER))
     with pytest.raises(Unavailable, match="another job"):
         await (await connect()).job(101, 9001)
+
+
+async def test_a_job_of_another_key_than_asked_for_is_nobodys(
+    connect: Connect, server: Server, folder: Folder
+) -> None:
+    """A server that has no heed of the filter would have a stranger's job stopped."""
+    server.on("JobsList", rows(OTHER, count=1))
+    with pytest.raises(Unavailable):
+        await (await connect()).job_by_key(folder, str(JOB["Key"]))
