@@ -70,7 +70,7 @@ class Worker:
         self._ledger = self._shared or MemoryLedger()
         queues = self._queues()
         self._watchdog = Watchdog(
-            {queue for _, queue, _ in queues}, self._health.give_up, self._metrics.broker.renewed
+            [queue for _, queue, _, _ in queues], self._health.give_up, self._metrics.broker.renewed
         )
         self._consuming = self._link("broker-consume", self._watchdog.excuse)
         self._publishing = self._link("broker-publish", lambda: None)
@@ -83,8 +83,9 @@ class Worker:
         self._leasing = self._link("broker-lease", lambda: None, heeded=False)
         self._leases = Leases(settings.prefix, self._leasing.up)
         self._inboxes = [
-            (role, Inbox(queue, prefetch, self._consuming.up, self._watchdog))
-            for role, queue, prefetch in queues
+            (role, Inbox(queue, prefetch, self._consuming.up, self._watchdog if number == 0 else None))
+            for role, queue, prefetch, channels in queues
+            for number in range(channels)
         ]
 
     async def run(self) -> None:
@@ -143,12 +144,12 @@ class Worker:
             runs.append(self._tracker().run(self._inboxes_of("track")))
         return runs
 
-    def _queues(self) -> list[tuple[str, str, int]]:
-        """Role, queue and prefetch of each consumer."""
-        start = ("start", self._topology.start, self._settings.concurrency)
-        stop = ("start", self._topology.stop, _STOPS_PREFETCH)
-        track = ("track", self._topology.tracking, _TRACKING_PREFETCH)
-        return [one for one in (start, stop, *[track] * _TRACKING_CHANNELS) if one[0] in self._roles]
+    def _queues(self) -> list[tuple[str, str, int, int]]:
+        """Role, queue, prefetch and number of consumers of each queue that is consumed."""
+        start = ("start", self._topology.start, self._settings.concurrency, 1)
+        stop = ("start", self._topology.stop, _STOPS_PREFETCH, 1)
+        track = ("track", self._topology.tracking, _TRACKING_PREFETCH, _TRACKING_CHANNELS)
+        return [one for one in (start, stop, track) if one[0] in self._roles]
 
     def _inboxes_of(self, role: str) -> list[Inbox]:
         return [inbox for its, inbox in self._inboxes if its == role]

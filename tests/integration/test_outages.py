@@ -31,7 +31,7 @@ async def test_a_broker_that_is_down_at_the_start_is_waited_for(
             assert not health["conditions"]["broker-publish"]["ok"]
             await until(lambda: len(worker.said("broker.connection_lost")) > 4, "it says again that it waits")
             lines = worker.said("broker.connection_lost")
-            assert {line["link"] for line in lines} == {"broker-consume", "broker-publish"}
+            assert {line["link"] for line in lines} == {"broker-consume", "broker-publish", "broker-lease"}
             await door.open()
             await worker.ready()
             (created,) = await here.outcome(name)

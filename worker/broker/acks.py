@@ -6,6 +6,8 @@ from contextlib import suppress
 from aio_pika.exceptions import AMQPError
 from aiormq.channel import Channel
 
+from worker.broker.connection import unless_cancelled
+
 _GATHER_S = 0.005
 _PATIENCE = 10
 
@@ -62,6 +64,7 @@ class Acks:
         """Sends what is settled, until the channel is gone."""
         rounds = 0
         while self.is_open:
+            unless_cancelled()
             await self._settled.wait()
             await asyncio.sleep(_GATHER_S)
             rounds += 1

@@ -64,12 +64,15 @@ class Delivery(Receipt):
 class Inbox:
     """Iterates over the deliveries of *queue*, at most *prefetch* in hand at once, through lost connections.
 
-    Its `session` is run by a link, which it tells that it is *up*, and looked after by *watchdog*. After
+    Its `session` is run by a link, which it tells that it is *up*, and looked after by *watchdog*: of several
+    inboxes of one queue, one is enough. After
     `close` it ends with what the broker had sent by then: who iterates knows best what becomes of that.
     Deliveries in hand can be settled as long as the link is kept.
     """
 
-    def __init__(self, queue: str, prefetch: int, up: Callable[[], None], watchdog: Watchdog) -> None:
+    def __init__(
+        self, queue: str, prefetch: int, up: Callable[[], None], watchdog: Watchdog | None = None
+    ) -> None:
         self._up = up
         self._watchdog = watchdog
         self._queue = queue
@@ -126,10 +129,13 @@ class Inbox:
         """Consumes on *connection* until the channel or the consumer is gone."""
         async with channel_on(connection, confirms=False) as channel:
             await channel.basic_qos(prefetch_count=self._prefetch, timeout=_TIMEOUT_S)
-            async with channel_on(connection, confirms=False) as looking:
-                await self._consume(channel, looking)
+            if self._watchdog is None:
+                await self._consume(channel, None)
+            else:
+                async with channel_on(connection, confirms=False) as looking:
+                    await self._consume(channel, looking)
 
-    async def _consume(self, channel: Channel, looking: Channel) -> None:
+    async def _consume(self, channel: Channel, looking: Channel | None) -> None:
         acks = Acks(channel)
         cancelled = asyncio.Event()
 
@@ -145,8 +151,10 @@ class Inbox:
             tag = _CONSUMER
             await channel.basic_consume(self._queue, on_message, consumer_tag=tag, timeout=_TIMEOUT_S)
         self._up()
-        watched = self._watchdog.look_after(looking, self._queue, self)
-        await together(acks.run(), gone(channel), self._cancelled(cancelled), watched)
+        parts = [acks.run(), gone(channel), self._cancelled(cancelled)]
+        if self._watchdog is not None and looking is not None:
+            parts.append(self._watchdog.look_after(looking, self._queue, self))
+        await together(*parts)
 
     async def _cancelled(self, cancelled: asyncio.Event) -> None:
         await cancelled.wait()

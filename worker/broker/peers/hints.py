@@ -16,7 +16,7 @@ from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 from pamqp.commands import Basic
 
-from worker.broker.connection import channel_on, gone, together
+from worker.broker.connection import channel_on, gone, together, unless_cancelled
 
 _TIMEOUT_S = 10.0
 _MOST = 2_000
@@ -103,6 +103,7 @@ class Hints:
                     properties=properties,
                     timeout=_TIMEOUT_S,
                 )
+                unless_cancelled()
 
     def _post(self, letter: _Letter) -> None:
         self._waiting.append(letter)
