@@ -186,7 +186,7 @@ async def test_a_job_is_read_by_id_in_its_folder(seeded: Simulated) -> None:
 
 
 async def test_a_job_is_found_by_its_key_in_its_folder_and_stopped(seeded: Simulated) -> None:
-    """A list call; in another folder it is none. What is over is refused, and all that was to stop with it."""
+    """A list call; in another folder it is none. What is over is refused, and all others with it."""
     async with client_of(seeded) as client:
         folder = await shared(client)
         one, other = await client.start(folder, start_info("jobrelay:r", JobsCount=2))
