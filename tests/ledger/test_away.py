@@ -149,7 +149,8 @@ async def test_what_cannot_be_written_is_bounded(
             await here.back()
             await _is_written(here, ["r-7", "r-8", "r-9"])
             async with operator(server.url) as redis:
-                assert await redis.dbsize() == 3
+                # A look whether it takes entries makes one of its own, for a moment.
+                assert len([key for key in await redis.keys() if b":~" not in key]) == 3
     assert logs[-1]["forgotten"] == 7
 
 
