@@ -1,7 +1,6 @@
 """What trackers know of each other: who holds how much, which copy of a job counts, what scans have shown."""
 
 import asyncio
-import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -47,7 +46,7 @@ class Sharing:
         self._me = me
         self._peers: dict[str, _Peer] = {}
         self._copies: list[Slot] = []
-        self._lately: OrderedDict[str, float] = OrderedDict()
+        self._lately: OrderedDict[str, tuple[float, str, int]] = OrderedDict()
         self.coverage = Coverage()
         self.consumers = 0
         """How many consumers deliver to this tracker; who asks all trackers counts them."""
@@ -65,12 +64,12 @@ class Sharing:
                 await stopping.pause(HELD_EVERY_S / 10)
             hearing.cancel()
 
-    def took(self, slot: Slot, *, redelivered: bool) -> None:
-        """A slot came to hand: a copy of it may be elsewhere, and a scan may just have passed it by."""
-        if slot.key in self._lately:
-            slot.read_at = -math.inf
+    def took(self, slot: Slot, *, redelivered: bool) -> bool:
+        """A slot came to hand, and a copy may be elsewhere. True where a scan has just shown a change."""
         if redelivered:
             self._copies.append(slot)
+        _, state, resume_version = self._lately.get(slot.key, (0.0, *_of(slot)))
+        return (state, resume_version) != _of(slot)
 
     def folders(self) -> dict[int, int]:
         """How many jobs of each folder all trackers hold together."""
@@ -169,16 +168,16 @@ class Sharing:
         for key, state, resume_version in said["jobs"]:
             slot = self._slots.get(key.lower())
             if slot is None:
-                self._lately[key.lower()] = now
+                self._lately[key.lower()] = now, state, resume_version
                 self._lately.move_to_end(key.lower())
-            elif (slot.known.state, slot.known.resume_version) != (state, resume_version):
+            elif _of(slot) != (state, resume_version):
                 look(slot)
         self._forget(now)
 
     def _forget(self, now: float) -> None:
         while self._lately:
             oldest = next(iter(self._lately))
-            if now - self._lately[oldest] <= LATELY_S:
+            if now - self._lately[oldest][0] <= LATELY_S:
                 break
             del self._lately[oldest]
         if len(self._lately) > _LATELY_MOST:
@@ -199,6 +198,10 @@ class Sharing:
                 slot.receipt.ack()
         if younger:
             self._tell_generations(younger)
+
+
+def _of(slot: Slot) -> tuple[str, int]:
+    return slot.known.state, slot.known.resume_version
 
 
 def lease_of(folder_id: int) -> str:

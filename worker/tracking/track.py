@@ -72,8 +72,10 @@ class Tracker:
             if held is not None:
                 self._let_go(held)
             self._slots.hold(slot, _now())
-            self._sharing.took(slot, redelivered=delivery.message.redelivered)
-            self._slots.later(slot, _now() + random.uniform(0, _FIRST_LOOK_S))  # noqa: S311 - spreads them
+            if self._sharing.took(slot, redelivered=delivery.message.redelivered):
+                self._look_now(slot)  # before those of whom nothing is known: a kill brings thousands
+            else:
+                self._slots.later(slot, _now() + random.uniform(0, _FIRST_LOOK_S))  # noqa: S311 - spreads them
 
     def _let_go(self, held: Slot) -> None:
         """Its message is older than the one that has come, or lost with its channel."""

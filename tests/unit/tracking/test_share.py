@@ -133,6 +133,27 @@ async def test_a_hint_that_cannot_be_read_does_no_harm(hint: Any) -> None:
     assert fleet.outbox.keys() == ["job.state.stopped"]
 
 
+async def test_what_a_scan_has_shown_of_nobodys_job_is_looked_at_first() -> None:
+    """A kill brings jobs by the thousand: those that have changed do not wait for all the others."""
+    fleet = Fleet(2000)
+    changed = fleet.all[-1]
+    fleet.tenant.becomes(changed.id, state="Running")
+
+    async def coming() -> AsyncIterator[Delivery]:
+        await asyncio.sleep(SOON)
+        for delivery in fleet.deliveries:
+            yield delivery
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(fleet.role().run([coming()]))
+        await asyncio.sleep(SOON / 2)
+        row = [changed.key, "Running", 0]
+        fleet.hints.hear({"kind": "rows", "folder": 101, "chain": "x", "n": 1, "done": True, "jobs": [row]})
+        await asyncio.sleep(2 * SOON)
+        fleet.stopping.begin()
+    assert changed.id in fleet.tenant.asked("job")[:20]
+
+
 async def test_what_another_tracker_has_just_read_is_not_read_again() -> None:
     """As long as scans speak for it, and have not shown it since."""
     fleet = Fleet()
