@@ -1,9 +1,13 @@
 """The verdict of chaos: it sees what is lost, doubled and untrue, and excuses only what it must."""
 
+from typing import Any
+
 import pytest
 
 from chaos.ledger.course import Amiss, Told, amiss
+from chaos.ledger.history import History
 from chaos.ledger.verdict import Batch, Kind, Story, judge
+from chaos.load.asks import Ask
 
 _TOLD = {1: frozenset({"e1"})}
 _RUNS, _ENDS = Told("t0", "Running", "Pending"), Told("t1", "Successful", "Running")
@@ -113,3 +117,18 @@ def test_the_worst_finding_is_the_verdict() -> None:
 def test_a_course_of_states_is_judged(course: list[Told], wrong: list[Amiss]) -> None:
     """Its end must be told, each state once, none after a later one, and none follow an untold one."""
     assert amiss(course) == wrong
+
+
+@pytest.mark.parametrize(("again", "early"), [(False, {1}), (True, set())])
+def test_an_order_is_judged_as_far_as_the_ear_keeps_it(again: bool, early: set[int]) -> None:
+    """What the broker gives the listener again after a lost connection may come behind younger ones."""
+    history = History()
+    history.ask(Ask("c1", ()), "calm")
+    _tell(history, "job-state", state="Running", previousState="Pending", resumeVersion=0, terminal=False)
+    _tell(history, "job-created", again=again, count=1)
+    assert history.known["c1"].early == early
+
+
+def _tell(history: History, kind: str, *, again: bool = False, **data: Any) -> None:
+    event = {"id": kind, "type": f"jobrelay.{kind}.v1", "data": {"requestId": "c1", "job": {"id": 1}, **data}}
+    history.hear(event, again=again)
