@@ -188,7 +188,7 @@ def event(kind: str, key: str = "k1", state: str = "Pending", count: int = 1) ->
     """An event of the request `r`, as far as a story reads it."""
     data = {
         "requestId": "r", "job": {"key": key}, "state": state, "count": count, "index": 1, "process": {},
-        "code": "expired", "detail": "too late", "delaySeconds": 5, "bodyDiffers": False, "stopRequestId": "s",
+        "code": "expired", "detail": "late", "delaySeconds": 5, "bodyDiffers": False, "stopRequestId": "s",
     }  # fmt: skip
     return {"type": f"jobrelay.{kind}.v1", "time": datetime.now(UTC).isoformat(), "data": data}
 
