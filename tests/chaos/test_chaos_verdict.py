@@ -119,16 +119,19 @@ def test_a_course_of_states_is_judged(course: list[Told], wrong: list[Amiss]) ->
     assert amiss(course) == wrong
 
 
-@pytest.mark.parametrize(("again", "early"), [(False, {1}), (True, set())])
-def test_an_order_is_judged_as_far_as_the_ear_keeps_it(again: bool, early: set[int]) -> None:
-    """What the broker gives the listener again after a lost connection may come behind younger ones."""
+@pytest.mark.parametrize(
+    ("first", "early"), [("job-created", set()), ("job-duplicate", set()), ("request-deferred", {1})]
+)
+def test_a_job_is_told_of_before_its_states(first: str, early: set[int]) -> None:
+    """As made, or as one too many."""
     history = History()
     history.ask(Ask("c1", ()), "calm")
+    _tell(history, first, count=1, code="x", delaySeconds=5)
     _tell(history, "job-state", state="Running", previousState="Pending", resumeVersion=0, terminal=False)
-    _tell(history, "job-created", again=again, count=1)
     assert history.known["c1"].early == early
 
 
-def _tell(history: History, kind: str, *, again: bool = False, **data: Any) -> None:
-    event = {"id": kind, "type": f"jobrelay.{kind}.v1", "data": {"requestId": "c1", "job": {"id": 1}, **data}}
-    history.hear(event, again=again)
+def _tell(history: History, kind: str, **data: Any) -> None:
+    history.hear(
+        {"id": kind, "type": f"jobrelay.{kind}.v1", "data": {"requestId": "c1", "job": {"id": 1}, **data}}
+    )

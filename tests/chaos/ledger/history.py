@@ -95,8 +95,8 @@ class History:
         else:
             self.strange.append(f"a dead letter of nobody's: {name} {code}")
 
-    def hear(self, event: Mapping[str, Any], *, again: bool = False) -> None:
-        """An event came; *again*: the broker had given it out before, so younger ones may have passed it."""
+    def hear(self, event: Mapping[str, Any]) -> None:
+        """An event came."""
         self.heard_at = time()
         identity, data = str(event["id"]), event["data"]
         if identity in self._heard:
@@ -111,8 +111,6 @@ class History:
             self.strange.append(f"an event of nobody's: {kind} {data.get('requestId')}")
             return
         self._take(known, kind, identity, event)
-        if again and kind == "job-created":
-            known.early.discard(data["job"]["id"])
 
     def _take(self, known: _Known, kind: str, identity: str, event: Mapping[str, Any]) -> None:
         data = event["data"]
@@ -169,7 +167,8 @@ class History:
 
 
 def _take_state(known: _Known, job: int, told: Told) -> None:
-    if job not in known.created:
+    # The jobs of a second start are told of as duplicates.
+    if job not in known.created and job not in known.surplus:
         known.early.add(job)
     known.courses[job].append(told)
     if told.state in TERMINAL:

@@ -58,7 +58,7 @@ async def _read(connection: AbstractConnection, topology: Topology, history: His
 
 def _take(message: AbstractIncomingMessage, topology: Topology, history: History) -> None:
     if message.exchange == topology.events:
-        history.hear(orjson.loads(message.body), again=bool(message.redelivered))
+        history.hear(orjson.loads(message.body))
     else:
         code = message.headers.get("jobrelay-code")
         history.buried(str(message.correlation_id), str(code))
