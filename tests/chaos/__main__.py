@@ -10,12 +10,13 @@ import shutil
 import signal
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import warm
-from rich.console import Console
 
 from chaos.plan import of_length
+from chaos.report.out import put_out
 from chaos.report.results import Results
 from chaos.report.tables import Progress, show
 from chaos.run import run
@@ -45,7 +46,7 @@ def main() -> int:
             sys.stderr.write(f"the workers' logs are in {folder}\n")
         else:
             shutil.rmtree(folder, ignore_errors=True)
-    _report(results, told.json)
+    put_out(results.document(), partial(show, results), told.json, width=200)
     return 0 if results.good else 1
 
 
@@ -76,17 +77,6 @@ def _end_by_signals() -> None:
     if main is not None:
         for number in (signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, main.cancel)
-
-
-def _report(results: Results, file: Path | None) -> None:
-    document = json.dumps(results.document(), indent=2)
-    if file is not None:
-        file.write_text(document + "\n")
-    if sys.stdout.isatty():
-        show(results, Console())
-    else:
-        show(results, Console(stderr=True, width=200))
-        sys.stdout.write(f"{document}\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,19 +2,19 @@
 
 import argparse
 import asyncio
-import json
 import os
 import shutil
 import signal
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import uvloop
 import warm
+from chaos.report.out import put_out
 from chaos.report.tables import Progress
 from chaos.stage import own_ground
-from rich.console import Console
 
 from fleet.plan import Plan
 from fleet.report import show
@@ -41,7 +41,7 @@ def main() -> int:
             sys.stderr.write(f"the workers' logs are in {folder}\n")
         else:
             shutil.rmtree(folder, ignore_errors=True)
-    _report(results, told.json)
+    put_out(results.document(), partial(show, results), told.json, width=160)
     return 0 if results.good else 1
 
 
@@ -67,17 +67,6 @@ async def _run(told: argparse.Namespace, folder: Path) -> Results:
             return await run(plan, ground, folder, progress.tell)
     finally:
         progress.end()
-
-
-def _report(results: Results, file: Path | None) -> None:
-    document = json.dumps(results.document(), indent=2)
-    if file is not None:
-        file.write_text(document + "\n")
-    if sys.stdout.isatty():
-        show(results, Console())
-    else:
-        show(results, Console(stderr=True, width=160))
-        sys.stdout.write(f"{document}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
