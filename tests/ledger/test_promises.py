@@ -171,3 +171,14 @@ async def test_any_text_is_kept_as_it_is(pair: Pair) -> None:
     strange = replace(MINE, message_id="\udcff {x}\r\n\0 ü" * 50)
     await pair.here.settle("a b\r\n*\udcff", strange)
     assert same(await pair.there.known("a b\r\n*\udcff"), replace(strange, settled=True))
+
+
+async def test_a_refusal_that_is_being_told_is_kept_until_it_is(pair: Pair) -> None:
+    """Of two that are about to tell one, the second is given the first one's."""
+    telling = replace(MINE, refusal='{"detail": "ü"}')
+    assert await pair.here.claim("~life", telling, over=None) is None
+    stands = await pair.there.claim("~life", replace(OTHERS, refusal="{}"), over=None)
+    assert stands is not None
+    assert same(stands, telling)
+    await pair.there.settle("~life", OTHERS)
+    assert same(await pair.here.known("~life"), replace(OTHERS, settled=True))

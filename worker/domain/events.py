@@ -116,12 +116,7 @@ def request_rejected(
 ) -> Event:
     """A request will not be started. *burial* has `fact`, `attempts` and `deadLetterId`."""
     data = {
-        "code": why.code,
-        "detail": why.detail,
-        "remedy": why.remedy,
-        "violations": [violation.document() for violation in why.violations],
-        "candidates": [candidate.document() for candidate in why.candidates],
-        "orchestrator": why.answer.document() if why.answer else None,
+        **why.document(),
         "attempts": burial["attempts"],
         "deadLetterId": burial["deadLetterId"],
     }

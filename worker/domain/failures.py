@@ -8,8 +8,10 @@
 Anything else that is raised is a defect.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class Code(StrEnum):
@@ -88,6 +90,11 @@ class Candidate:
             "environment": self.environment,
         }
 
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "Candidate":
+        """The candidate that wrote *document*."""
+        return cls(document["name"], document["releaseKey"], document["folder"], document["environment"])
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -106,6 +113,11 @@ class Answer:
             "traceId": self.trace_id,
             "message": self.message,
         }
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "Answer":
+        """The answer that wrote *document*."""
+        return cls(document["status"], document["errorCode"], document["traceId"], document["message"])
 
 
 class Failure(Exception):
@@ -131,6 +143,30 @@ class Rejected(Failure):
     violations: tuple[Violation, ...] = field(default=(), kw_only=True)
     candidates: tuple[Candidate, ...] = field(default=(), kw_only=True)
     answer: Answer | None = field(default=None, kw_only=True)
+
+    def document(self) -> dict[str, Any]:
+        """Why, as events write it."""
+        return {
+            "code": self.code,
+            "detail": self.detail,
+            "remedy": self.remedy,
+            "violations": [violation.document() for violation in self.violations],
+            "candidates": [candidate.document() for candidate in self.candidates],
+            "orchestrator": self.answer.document() if self.answer else None,
+        }
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "Rejected":
+        """The rejection that wrote *document*."""
+        answer = document["orchestrator"]
+        return cls(
+            Code(document["code"]),
+            document["detail"],
+            document["remedy"],
+            violations=tuple(Violation(**one) for one in document["violations"]),
+            candidates=tuple(Candidate.of(one) for one in document["candidates"]),
+            answer=Answer.of(answer) if answer else None,
+        )
 
 
 @dataclass(eq=False)

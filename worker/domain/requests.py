@@ -158,6 +158,8 @@ class Entry:
     A *cancelled* one is a tombstone. Its *owner* is the requestId of the stop request, which came before
     anything was sent, and *safe_at* is when it is forgotten. Once it has met its request it has that
     message's *fingerprint* (empty before) and id, and is in the way of nothing but copies of that.
+
+    *refusal* is the reason, as JSON, of a rejection that is being told of one life of a message.
     """
 
     owner: str
@@ -167,6 +169,7 @@ class Entry:
     safe_at: float
     folder_id: int | None = None
     cancelled: bool = False
+    refusal: str | None = None
 
     @property
     def in_doubt(self) -> bool:

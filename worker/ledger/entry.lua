@@ -2,11 +2,11 @@
 --
 -- KEYS[1]  the entry, a hash: owner, fingerprint, message_id, settled (0, 1, or 2: cancelled), safe_at (ms of this
 --          server's clock),
---          folder_id (empty: unknown)
+--          folder_id (empty: unknown), refusal (JSON; empty: none)
 -- ARGV     operation, owner; for claim, cancel and settle also expiry in ms, fingerprint, whether there is a message_id
---          (0 or 1), message_id; ms until safe_at (0 for settle), over (empty: nobody), folder_id
+--          (0 or 1), message_id; ms until safe_at (0 for settle), over (empty: nobody), folder_id, refusal
 -- returns  nothing, or the entry that stands there: {owner, fingerprint, message_id, settled, ms until safe_at,
---          folder_id};
+--          folder_id, refusal};
 --          {'foreign', type} for what no ledger has written
 local operation, owner = ARGV[1], ARGV[2]
 
@@ -18,7 +18,7 @@ end
 -- HSET comes first: a server that is out of memory refuses a script's first write only.
 local function write(settled, safe_at)
   redis.call('HSET', KEYS[1], 'owner', owner, 'fingerprint', ARGV[4], 'settled', settled,
-    'safe_at', string.format('%.0f', safe_at), 'folder_id', ARGV[9])
+    'safe_at', string.format('%.0f', safe_at), 'folder_id', ARGV[9], 'refusal', ARGV[10])
   if ARGV[5] == '1' then
     redis.call('HSET', KEYS[1], 'message_id', ARGV[6])
   else
@@ -36,7 +36,7 @@ end
 
 if kind ~= 'none' and kind ~= 'hash' then return { 'foreign', kind } end
 local entry = redis.call('HMGET', KEYS[1], 'owner', 'fingerprint', 'message_id', 'settled', 'safe_at',
-  'folder_id')
+  'folder_id', 'refusal')
 local absent, safe_at = kind == 'none', tonumber(entry[5] or '')
 local known = entry[1] and entry[2] and (entry[4] == '0' or entry[4] == '1' or entry[4] == '2') and safe_at
 if not absent and not known then return { 'foreign', kind } end

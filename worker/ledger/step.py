@@ -41,7 +41,8 @@ class Step:
         message_id = (mine.message_id or "").encode(errors=AS_IT_IS)
         left = 0 if self.operation == "settle" else ceil((mine.safe_at - now) * 1000)
         entered = (left if mine.cancelled else _KEPT_MS, mine.fingerprint, has_id, message_id)
-        return [self.operation, mine.owner, *entered, left, self.over or "", mine.folder_id or ""]
+        rest = (left, self.over or "", mine.folder_id or "", mine.refusal or "")
+        return [self.operation, mine.owner, *entered, *rest]
 
 
 class Entries(Protocol):

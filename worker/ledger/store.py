@@ -136,7 +136,7 @@ class Store:
         if reply is None:
             return None
         try:
-            owner, fingerprint, message_id, settled, left, folder_id = reply
+            owner, fingerprint, message_id, settled, left, folder_id, refusal = reply
             return Entry(
                 owner.decode(),
                 fingerprint.decode(),
@@ -145,6 +145,7 @@ class Store:
                 self._clock() + int(left) / 1000,
                 int(folder_id) if folder_id else None,
                 cancelled=settled == b"2",
+                refusal=refusal.decode() if refusal else None,
             )
         except (TypeError, ValueError, AttributeError):
             raise Foreign(f"{self._prefix}:request:{step.request_id} is no entry") from None

@@ -169,6 +169,8 @@ class Attempts:
         return await self._starter.start(claim, target)
 
     def _validated(self, case: Case, document: Mapping[str, Any]) -> StartRequest | Rejected:
+        if case.refusal is not None:
+            return case.refusal
         try:
             request = validate(document, self._rules.default_folder)
             check_reply_to(case.message, self._rules.prefix)

@@ -5,6 +5,7 @@ from hashlib import sha256
 from uuid import uuid4
 
 from worker.domain.events import Sender
+from worker.domain.failures import Rejected
 from worker.domain.messages import Message, Past
 from worker.domain.requests import Entry
 from worker.pipeline.ports import Delivery
@@ -14,7 +15,8 @@ from worker.pipeline.ports import Delivery
 class Case:
     """A delivery: the message, its past, and who sent it.
 
-    *folder_id* is the folder that a POST went to of which it is not known what became of it.
+    *folder_id* is the folder that a POST went to of which it is not known what became of it. *refusal* is
+    what was being told of it when its former owner was lost.
     """
 
     delivery: Delivery
@@ -24,6 +26,7 @@ class Case:
     expires_at: str | None = None
     owner: str = field(default_factory=lambda: uuid4().hex)
     folder_id: int | None = None
+    refusal: Rejected | None = None
 
     @property
     def message(self) -> Message:

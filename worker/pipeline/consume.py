@@ -89,7 +89,7 @@ class Consumer:
             await self._settler.settle(case, outcome)
         elif document is None or case.sender.request_id is None:
             # Without an id nothing can ever have been sent for it.
-            outcome = Refused(trouble or self._invalid(document or {}))
+            outcome = Refused(case.refusal or trouble or self._invalid(document or {}))
             await self._settler.settle(case, outcome)
         else:
             outcome = await self._unless_in_hand(case, document)

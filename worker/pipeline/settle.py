@@ -25,6 +25,7 @@ from worker.domain.outcomes import (
 )
 from worker.domain.requests import FolderRef, Kind
 from worker.pipeline.case import Case
+from worker.pipeline.ends import Ends
 from worker.pipeline.ports import Clock, Ledger, Outbox
 
 _HAND_OVER_S = 5.0
@@ -60,6 +61,7 @@ class Settler:
     def __init__(self, outbox: Outbox, ledger: Ledger, teller: Teller, rules: Rules, clock: Clock) -> None:
         self._outbox = outbox
         self._ledger = ledger
+        self._ends = Ends(ledger)
         self._source = teller.source
         self._host = teller.host
         self._max_attempts = rules.max_attempts
@@ -100,15 +102,8 @@ class Settler:
                 assert_never(outcome)
 
     async def has_ended(self, case: Case) -> bool:
-        """True where the broker gives out again what is told already: the ack was lost on the way."""
-        if not case.message.redelivered:
-            return False
-        entry = await self._ledger.known(case.life)
-        return entry is not None and entry.settled
-
-    async def _end(self, case: Case) -> None:
-        """Another attempt might end otherwise, and both would have been told."""
-        await self._ledger.settle(case.life, case.entry())
+        """True where all is said already, and the ack alone was lost; see `Ends.met`."""
+        return await self._ends.met(case)
 
     async def _started(self, case: Case, started: Started) -> None:
         now = self._clock()
@@ -135,6 +130,7 @@ class Settler:
         await self._ledger.settle(str(case.sender.request_id), case.entry(started.folder.id))
 
     async def _refused(self, case: Case, why: Rejected) -> None:
+        why = await self._ends.enter(case, why)
         now, past = self._clock(), case.past
         headers = letter(case.message, past, (why.code, why.detail), self._host, now, why.violations)
         burial = {
@@ -146,7 +142,7 @@ class Settler:
         # Whoever has the message by now may have started it.
         await self._outbox.bury(case.message, headers, case.in_hand)
         await self._outbox.announce(event, case.in_hand)
-        await self._end(case)
+        await self._ends.told(case)
 
     async def _unsettled(self, case: Case, unsettled: Unsettled) -> None:
         reason = (Code.OUTCOME_UNKNOWN, unsettled.detail)
@@ -173,7 +169,7 @@ class Settler:
             await self._outbox.announce(events.request_deferred(self._source, case.sender, detail, now))
         await self._sent_round(case, headers, deferred.seconds, deferred.safe_at)
         if deferred.counts:
-            await self._end(case)
+            await self._ends.told(case)
 
     async def _handed_over(self, case: Case, safe_at: float | None) -> bool:
         """Sends a request round that this worker leaves to another one; false if not within moments.

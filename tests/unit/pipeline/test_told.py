@@ -1,9 +1,12 @@
 """What is told of a request stays so: the broker may give out its message again, because the ack was lost."""
 
-import pytest
-from shop import Shop
+import asyncio
 
-from worker.domain.failures import Code, Later, Rejected, Unavailable
+import pytest
+from fakes import Delivery
+from shop import REQUEST, Shop
+
+from worker.domain.failures import Answer, Candidate, Code, Later, Rejected, Unavailable, Violation
 from worker.domain.messages import REPLAYS
 
 
@@ -48,3 +51,69 @@ async def test_only_what_comes_again_by_the_broker_is_taken_for_told(what: str) 
             delivery = shop.outbox.comes_back().again()
     await shop.handle_all_rounds(delivery)
     assert (shop.posts, shop.outbox.keys()[-1]) == (2, "job.created")
+
+
+WORDY = Rejected(
+    Code.PROCESS_AMBIGUOUS,
+    "two \udcff",
+    "name one",
+    violations=(Violation("/process", "two"),),
+    candidates=(Candidate("A", "key", "Shared", None),),
+    answer=Answer(409, 1671, "trace", "no"),
+)
+
+
+async def _killed_while_telling(shop: Shop, delivery: Delivery, verb: str, *, stops: bool = False) -> None:
+    shop.outbox.hold(verb)
+    async with asyncio.TaskGroup() as tasks:
+        going = tasks.create_task(shop.handle(delivery, stops=stops))
+        await asyncio.sleep(1)
+        going.cancel()
+    delivery.lose()
+
+
+@pytest.mark.parametrize("verb", ["bury", "announce"])
+async def test_what_is_being_told_is_told_by_the_next_owner_too(verb: str) -> None:
+    """Invariant 3: a killed worker may have told it, though Orchestrator would take it by now."""
+    shop = Shop()
+    shop.tenant.meets("start", WORDY)
+    delivery = shop.delivery()
+    await _killed_while_telling(shop, delivery, verb)
+    other, again = Shop(beside=shop), delivery.again()
+    await other.handle(again)
+    (event,) = other.outbox.events
+    assert event.routing_key == "request.rejected"
+    assert {name: event.data[name] for name in WORDY.document()} == WORDY.document()
+    assert (shop.posts, again.settled, other.codes) == (1, ["ack"], [WORDY.code])
+    once_more = delivery.again()
+    await other.handle(once_more)
+    assert (len(other.outbox.events), once_more.settled) == (1, ["ack"])
+
+
+async def test_a_stop_request_keeps_its_refusal_too() -> None:
+    """The job that it names may be there by now; its sender may have heard that it is not."""
+    shop = Shop()
+    delivery = shop.stop(jobKey="0b1c9e9a-5d8b-4a51-9d6e-0a4f5f2f0101")
+    await _killed_while_telling(shop, delivery, "announce", stops=True)
+    other, calls = Shop(beside=shop), len(shop.tenant.calls)
+    await other.handle(delivery.again(), stops=True)
+    assert other.codes == [Code.JOB_UNKNOWN]
+    assert len(shop.tenant.calls) == calls
+
+
+async def test_what_was_started_meanwhile_is_not_told_to_be_refused() -> None:
+    """Invariant 3: whoever had it besides may have been given it before the refusal was entered."""
+    shop = Shop()
+    shop.tenant.meets("start", WORDY)
+    delivery = shop.delivery()
+    await _killed_while_telling(shop, delivery, "announce")
+    twin = Shop(beside=shop)
+    twin.outbox.hold("announce")
+    async with asyncio.TaskGroup() as tasks:
+        going = tasks.create_task(twin.handle(twin.delivery(REQUEST | {"priority": 5}, message_id="m-2")))
+        await asyncio.sleep(1)
+        going.cancel()
+    other = Shop(beside=shop)
+    await other.handle_all_rounds(delivery.again())
+    told = other.outbox.keys()
+    assert (shop.posts, told[-1], "request.rejected" in told) == (2, "job.created", False)

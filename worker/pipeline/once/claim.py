@@ -78,6 +78,8 @@ class Claims:
     async def open(self, case: Case) -> Claim | Told:
         """The claim of a request in hand, or what it is when all is said of it already."""
         message, past = case.message, case.past
+        # Whoever was about to tell a rejection had nothing under way any more.
+        look = not message.fresh and case.refusal is None
         claim = Claim(
             request_id=str(case.sender.request_id),
             reference=case.reference,
@@ -85,9 +87,9 @@ class Claims:
             comes_again=message.comes_again,
             since=max(past.first_at, self._clock() - _SEARCHED_S) - _CLOCKS_DIFFER_S,
             still_mine=lambda: case.delivery.is_open,
-            safe_at=past.safe_at,
+            safe_at=past.safe_at if look else None,
             folder_id=past.folder_id,
-            look=not message.fresh,
+            look=look,
         )
         stands = await self._ledger.known(claim.request_id)
         if stands is not None and message.fresh:

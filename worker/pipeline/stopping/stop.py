@@ -71,6 +71,8 @@ class Stops:
         """What is to become of the stop request. It is held here while Orchestrator answers nothing."""
         past = case.past
         try:
+            if case.refusal is not None:
+                raise case.refusal
             request = self._read(case, document)
         except Rejected as why:
             return Refused(why)
