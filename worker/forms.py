@@ -10,8 +10,11 @@ _GUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _ENCODED = (
     "special characters in a password must be percent-encoded, such as %2F for /, %23 for # and %3F for ?"
 )
+_TLS_IS_SET = "TLS is amqps:// with JOBRELAY_AMQP_CA_FILE, JOBRELAY_AMQP_CERT_FILE and JOBRELAY_AMQP_KEY_FILE"
 _LONGEST_WEBHOOK_SECRET = 100
-_REDIS_TLS = frozenset({"ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_keyfile"})
+_REDIS_TLS = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
+# Both are so by default, and the other way round a certificate would prove nothing.
+_REDIS_VERIFIED = frozenset({("ssl_cert_reqs", "required"), ("ssl_check_hostname", "true")})
 
 
 def _is_url(text: str, *schemes: str) -> bool:
@@ -31,8 +34,11 @@ def _open_url(text: str) -> str:
 
 
 def _broker_url(value: SecretStr) -> SecretStr:
-    if not _is_url(value.get_secret_value(), "amqp", "amqps"):
+    text = value.get_secret_value()
+    if not _is_url(text, "amqp", "amqps"):
         raise ValueError(f"must be like amqp://user:password@host:port/vhost; {_ENCODED}")
+    if urlsplit(text).query:  # among them is one that turns verification off
+        raise ValueError(f"must have no options after ?: {_TLS_IS_SET}; {_ENCODED}")
     return value
 
 
@@ -41,8 +47,8 @@ def _redis_url(value: SecretStr) -> SecretStr:
     if not _is_url(text, "redis", "rediss") or not re.fullmatch(r"/?[0-9]{0,9}", urlsplit(text).path):
         raise ValueError(f"must be like redis://user:password@host:port/0; {_ENCODED}")
     url = urlsplit(text)
-    allowed = _REDIS_TLS if url.scheme == "rediss" else frozenset()
-    if {name for name, _ in parse_qsl(url.query, keep_blank_values=True)} - allowed:
+    given = set(parse_qsl(url.query, keep_blank_values=True)) - _REDIS_VERIFIED
+    if {name for name, _ in given} - _REDIS_TLS or (url.query and url.scheme == "redis"):
         raise ValueError(
             f"after ? it takes {', '.join(sorted(_REDIS_TLS))}, with rediss:// only; for the rest, {_ENCODED}"
         )

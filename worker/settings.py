@@ -28,7 +28,10 @@ _NEEDED_BY = {
 }
 
 # Fixed already, so that deployments can be written; nothing reads them so far.
-NOT_USED_YET = frozenset({"audit_database_url"})
+NOT_USED_YET = frozenset(
+    {"audit_database_url", "policy_file"}
+    | {"amqp_ca_file", "amqp_cert_file", "amqp_key_file", "orchestrator_ca_file"}
+)
 
 
 class SettingsError(Exception):
@@ -45,9 +48,19 @@ class Settings(BaseSettings):
     amqp_url: BrokerUrl = Field(
         description="RabbitMQ, such as amqp://localhost:5672/ with user and password in it"
     )
+    amqp_ca_file: str | None = Field(
+        None, description="certificates (PEM) of whom to trust for amqps://, in place of the system's"
+    )
+    amqp_cert_file: str | None = Field(
+        None, description="the worker's own certificate (PEM), for a broker that demands one"
+    )
+    amqp_key_file: str | None = Field(None, description="its private key (PEM), where that is another file")
     prefix: Prefix = Field("jobrelay", description="begins the name of every exchange, queue and Reference")
     orchestrator_url: Url | None = Field(
         None, description="base URL of Orchestrator: what stands before /odata"
+    )
+    orchestrator_ca_file: str | None = Field(
+        None, description="certificates (PEM) of whom to trust for https://, in place of the system's"
     )
     tenant: str | None = Field(None, description="tenant name, sent as a header (on-premises)")
     folder: Folder | None = Field(
@@ -102,6 +115,9 @@ class Settings(BaseSettings):
     )
     consumer_timeout_s: Positive = Field(
         1800, description="consumer_timeout of the broker: how long it waits for an ack"
+    )
+    policy_file: str | None = Field(
+        None, description="JSON file that says who may start and stop what; none: whoever may publish may all"
     )
     audit_database_url: SecretStr | None = Field(
         None, description="database of the searchable audit (not used yet)"
