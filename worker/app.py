@@ -23,17 +23,11 @@ from worker.domain.requests import FolderRef
 from worker.ledger.memory import MemoryLedger
 from worker.ledger.redis import RedisLedger
 from worker.orchestrator.client import Client
-from worker.pipeline.attempt import Attempts
-from worker.pipeline.consume import Consumer
-from worker.pipeline.holding.gate import Gate
 from worker.pipeline.holding.outage import Outage
 from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.holding.reach import watch
-from worker.pipeline.once.claim import Claims
-from worker.pipeline.once.start import Starter
-from worker.pipeline.resolve import Resolver
-from worker.pipeline.settle import Rules, Settler, Teller
-from worker.pipeline.stopping.stop import Stops
+from worker.pipeline.settle import Rules, Teller
+from worker.pipeline.starting import Starting
 from worker.settings import NOT_USED_YET, Settings
 from worker.tracking.role import Tracking
 from worker.web.health import Health
@@ -138,8 +132,7 @@ class Worker:
     def _role_runs(self) -> list[Coroutine[None, None, None]]:
         runs: list[Coroutine[None, None, None]] = []
         if "start" in self._roles:
-            pairs = zip(self._consumers(), self._inboxes_of("start"), strict=True)
-            runs += [consumer.run(inbox) for consumer, inbox in pairs]
+            runs.append(self._starter().run(self._inboxes_of("start")))
         if "track" in self._roles:
             runs.append(self._tracker().run(self._inboxes_of("track")))
         return runs
@@ -174,8 +167,7 @@ class Worker:
             lists_a_minute=settings.poll_budget_per_min,
         )
 
-    def _consumers(self) -> tuple[Consumer, Consumer]:
-        """Of starts, and of stops, which are few and never wait behind starts."""
+    def _starter(self) -> Starting:
         settings = self._settings
         rules = Rules(
             prefix=settings.prefix,
@@ -185,16 +177,18 @@ class Worker:
             commit_slack_s=settings.commit_slack_s,
             window_s=settings.http_timeout_s + 3 * (settings.heartbeat_s + 1) + settings.commit_slack_s,
         )
-        teller = Teller(self._source, socket.gethostname())
-        claims = Claims(self._ledger, rules, self._stopping, time.time)
-        gate = Gate(settings.concurrency, self._metrics.start_limit, self._outage.lost)
-        starter = Starter(self._client, claims, gate, settings.commit_slack_s, time.time, self._stopping)
-        attempts = Attempts(Resolver(self._client), starter, claims, self._outage, rules, time.time)
-        settler = Settler(self._outbox, self._ledger, teller, rules, time.time)
-        stops = Stops(self._client, self._ledger, self._outage, self._stopping, rules, time.time)
-        return (
-            Consumer(attempts, settler, rules, self._metrics, time.time),
-            Consumer(stops, settler, rules, self._metrics, time.time),
+        return Starting(
+            orchestrator=self._client,
+            outbox=self._outbox,
+            ledger=self._ledger,
+            outage=self._outage,
+            telemetry=self._metrics,
+            limited=self._metrics.start_limit,
+            stopping=self._stopping,
+            clock=time.time,
+            teller=Teller(self._source, socket.gethostname()),
+            rules=rules,
+            concurrency=settings.concurrency,
         )
 
     def _shared_ledger(self) -> RedisLedger | None:

@@ -11,7 +11,7 @@ _PLAIN: dict[str, Any] = {"amqp_url": "amqp://nowhere/", "orchestrator_url": "ht
 def test_a_former_owner_is_waited_for_as_long_as_its_post_may_commit() -> None:
     """It may notice its loss only after three missed heartbeats, and then its last call still runs."""
     settings = Settings(**_PLAIN, http_timeout_s=20, heartbeat_s=7, commit_slack_s=11)
-    rules = Worker(settings, {"start"})._consumers()[0]._rules
+    rules = Worker(settings, {"start"})._starter().rules
     assert rules.window_s == 20 + 3 * (7 + 1) + 11
     assert (rules.http_timeout_s, rules.commit_slack_s) == (20, 11)
 
