@@ -4,15 +4,19 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
+from simulated import Simulated
+from tenant import CLIENT_ID, CLIENT_SECRET
 from typer.testing import CliRunner
 from warm import started
+from working import Working
 
 from worker import logs
 from worker.cli.main import app
@@ -104,6 +108,24 @@ def jobrelay(no_settings: pytest.MonkeyPatch, amqp_url: str, prefix: str) -> She
     shell = Shell()
     assert shell("topology", "declare").code == 0
     return shell
+
+
+@pytest.fixture
+def account(no_settings: pytest.MonkeyPatch, simulator: Simulated) -> None:
+    """The settings of the simulator's tenant."""
+    no_settings.setenv("JOBRELAY_ORCHESTRATOR_URL", simulator.cloud)
+    no_settings.setenv("JOBRELAY_CLIENT_ID", CLIENT_ID)
+    no_settings.setenv("JOBRELAY_CLIENT_SECRET", CLIENT_SECRET)
+
+
+@pytest.fixture
+def worker(
+    jobrelay: Shell, account: None, amqp_url: str, prefix: str, simulator: Simulated, tmp_path: Path
+) -> Iterator[Working]:
+    """A worker at work for the shell's prefix."""
+    settings = {"AMQP_URL": amqp_url, "PREFIX": prefix, "ORCHESTRATOR_URL": simulator.cloud}
+    with Working(tmp_path / "worker.log", **settings) as worker:
+        yield worker
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,11 +94,24 @@ def test_an_interrupt_before_the_command_has_begun_is_130_without_a_word() -> No
         "        if name in ('typer', 'asyncio'): os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.meta_path.insert(0, Hook())\n"
         "import worker.__main__\n"
+        "worker.__main__.main()\n"
     )
     ended = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
+def test_the_first_process_of_a_container_ends_at_once_and_leaves_no_zombies() -> None:
+    """What the kernel does for any other process it must do itself; it goes by its number."""
+    first = "import os, signal; os.getpid = lambda: 1; from worker.cli import interrupt\n"
+    orphan = "interrupt.leave_no_zombies(); os.fork() or os._exit(0)\n"
+    for program, code in (
+        ("interrupt.end_at_once(); signal.raise_signal(signal.SIGTERM)", 143),
+        (orphan + "try: os.wait()\nexcept ChildProcessError: os._exit(7)", 7),
+    ):
+        ended = subprocess.run([sys.executable, "-c", first + program], timeout=30, check=False)
+        assert ended.returncode == code
 
 
 def test_an_interrupt_that_is_to_be_ignored_is() -> None:

@@ -3,29 +3,17 @@
 import asyncio
 import json
 import secrets
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import aio_pika
 import pytest
 from conftest import Running, Shell
 from simulated import Simulated
-from tenant import CLIENT_ID
+from tenant import CLIENT_SECRET
 from working import Working
 from yarl import URL
 
 from worker.broker.topology import Topology, declare
-
-PLANTED = "simulated-secret"  # the client's secret: it must be nowhere
-
-
-@pytest.fixture
-def account(no_settings: pytest.MonkeyPatch, simulator: Simulated) -> None:
-    """The settings of the simulator's tenant."""
-    no_settings.setenv("JOBRELAY_ORCHESTRATOR_URL", simulator.cloud)
-    no_settings.setenv("JOBRELAY_CLIENT_ID", CLIENT_ID)
-    no_settings.setenv("JOBRELAY_CLIENT_SECRET", PLANTED)
 
 
 @pytest.fixture(scope="module")
@@ -48,16 +36,6 @@ def looking(no_settings: pytest.MonkeyPatch, amqp_url: str, looked_at: str) -> S
     no_settings.setenv("JOBRELAY_AMQP_URL", amqp_url)
     no_settings.setenv("JOBRELAY_PREFIX", looked_at)
     return Shell()
-
-
-@pytest.fixture
-def worker(
-    jobrelay: Shell, account: None, amqp_url: str, prefix: str, simulator: Simulated, tmp_path: Path
-) -> Iterator[Working]:
-    """A worker at work for the shell's prefix."""
-    settings = {"AMQP_URL": amqp_url, "PREFIX": prefix, "ORCHESTRATOR_URL": simulator.cloud}
-    with Working(tmp_path / "worker.log", **settings) as worker:
-        yield worker
 
 
 def test_a_request_is_started_waited_for_and_followed(
@@ -86,7 +64,7 @@ def test_a_request_is_started_waited_for_and_followed(
     again = jobrelay("start", "TypedArguments", *here, *arguments, "--request-id", "r-1")
     assert (again.code, again.lines[-1]["type"]) == (1, "jobrelay.request-duplicate.v1")
     assert [start["reference"].split(":")[1] for start in simulator.ledger()["starts"]].count("r-1") == 1
-    assert not worker.mentions(PLANTED)
+    assert not worker.mentions(CLIENT_SECRET)
 
 
 def test_jobs_in_flight_are_told_by_who_follows_them(
@@ -136,7 +114,7 @@ def test_a_healthy_deployment_passes_the_check(looking: Shell, account: None) ->
     )
     assert (found["logs"]["state"], "OR.Monitoring.Read" in found["logs"]["remedy"]) == ("warning", True)
     assert "IncidentId*: System.String" in found["process"]["detail"]
-    assert PLANTED not in said.out
+    assert CLIENT_SECRET not in said.out
 
 
 @pytest.mark.usefixtures("account")
@@ -225,20 +203,3 @@ def test_the_simulator_says_where_it_is_and_ends_with_ctrl_c(no_settings: pytest
     simulate = Running("simulate")
     assert {"url", "cloud", "onprem", "pid"} <= json.loads(simulate.first()).keys()
     assert simulate.interrupt() == 130
-
-
-def test_the_demo_loses_and_doubles_nothing_and_leaves_nothing(
-    no_settings: pytest.MonkeyPatch, bare: Shell, amqp_url: str, tmp_path: Path
-) -> None:
-    """A small one, whole: bad requests refused as they must be, jobs to their end, all queues removed."""
-    no_settings.setenv("JOBRELAY_AMQP_URL", amqp_url)
-    no_settings.setenv("TMPDIR", str(tmp_path))
-    code, out, err = Running("demo", "--requests", "30", "--seed", "3").end()
-    assert code == 0, err
-    (report,) = (json.loads(line) for line in out.splitlines())
-    assert [report[name] for name in ("requests", "lost", "doubled", "wrong", "left")] == [30, 0, 0, 0, 0]
-    assert report["outcomes"]["started"] == 17
-    assert {"StartJobs commit-then-reset", "StartJobs status 503"} <= report["faults"].keys()
-    assert list(tmp_path.iterdir()) == []
-    no_settings.setenv("JOBRELAY_PREFIX", report["prefix"])
-    assert f"no queue '{report['prefix']}.dead-letters'" in bare("dead", "list").err

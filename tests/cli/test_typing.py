@@ -17,7 +17,7 @@ from worker.cli.start.story import Story
 
 COMMANDS = (
     "run", "check", "start", "follow", "jobs", "simulate", "demo", "topology declare", "topology export",
-    "dead", "topology", "audit", "dead list", "dead show", "dead replay", "dead drop", "audit tail",
+    "probe", "dead", "topology", "audit", "dead list", "dead show", "dead replay", "dead drop", "audit tail",
     "webhook", "webhook register", "webhook list", "webhook remove",
 )  # fmt: skip
 GUID = "99587436-4ce5-480d-988c-6d7f43787a2c"

@@ -21,7 +21,7 @@ from typer.core import TyperGroup
 from worker import logs
 from worker.broker.topology import TopologyMismatch
 from worker.broker.visits.visit import BrokerAway, NotTaken, NotThere
-from worker.cli import check, dead, demo, follow, interrupt, jobs, start, topology, webhook
+from worker.cli import check, dead, demo, follow, interrupt, jobs, probe, start, topology, webhook
 from worker.cli.output import FAILED, INTERRUPTED, SETTINGS, UNREACHABLE, Failed, complain, examples, writing
 from worker.settings import SettingsError, read_settings, unknown_settings
 
@@ -144,6 +144,7 @@ def run(
     """
     from worker import app as worker_app  # noqa: PLC0415 - the other commands begin sooner without it
 
+    interrupt.leave_no_zombies()
     roles = _roles(role, worker_app.ROLES)
     settings = read_settings()
     settings.require_credentials()
@@ -161,15 +162,25 @@ def run(
     raise typer.Exit(code)
 
 
+@app.command("probe", epilog=examples("jobrelay probe", "jobrelay probe --ready"))
+def _probe(
+    ready: Annotated[bool, typer.Option("--ready", help="Whether it is ready to work, too.")] = False,
+) -> None:
+    """Say whether the worker on this machine's JOBRELAY_HTTP_PORT is alive: exit code 0 or 1."""
+    raise typer.Exit(probe.probe(ready))
+
+
 @app.command(epilog=examples("jobrelay simulate", "jobrelay simulate --port 8090 --seed my-seed.json"))
 def simulate(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks one.", min=0, max=65535)] = 0,
+    port: Annotated[int, typer.Option(help="Port; 0 picks one.", min=0, max=65535)] = 0,
+    host: Annotated[str, typer.Option(help="Address; 0.0.0.0 is all that this machine has.")] = "127.0.0.1",
     seed: Annotated[
         str | None, typer.Option(help="JSON file of folders, processes, robots, clients.")
     ] = None,
 ) -> None:
     """Run the Orchestrator simulator. Its first line says its addresses."""
-    command = [sys.executable, "-m", "simulator", "--port", str(port), *(["--seed", seed] if seed else [])]
+    place = ["--host", host, "--port", str(port)]
+    command = [sys.executable, "-m", "simulator", *place, *(["--seed", seed] if seed else [])]
     sys.stdout.flush()
     os.execv(command[0], command)  # noqa: S606 - it takes this process's place, so that signals are its own
 

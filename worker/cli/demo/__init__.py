@@ -11,7 +11,12 @@ import typer
 from worker.cli.demo.plan import Plan
 from worker.cli.output import FAILED, OK, AsJson, Output, examples
 
-EXAMPLES = examples("jobrelay demo", "jobrelay demo --kill", "jobrelay demo --requests 2000 | jq .lost")
+EXAMPLES = examples(
+    "jobrelay demo",
+    "jobrelay demo --kill",
+    "jobrelay demo --requests 2000 | jq .lost",
+    "jobrelay demo --simulator http://127.0.0.1:8090",
+)
 _BROKER = "JOBRELAY_AMQP_URL"
 
 
@@ -21,6 +26,9 @@ def demo(
     kill: Annotated[bool, typer.Option("--kill", help="Kill the worker once, in the middle.")] = False,
     seed: Annotated[int | None, typer.Option(help="The same number makes the same load.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the queues and the worker's log.")] = False,
+    simulator: Annotated[
+        str | None, typer.Option(metavar="URL", help="Judge workers that run already, with this simulator.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show it all: a worker, an Orchestrator that fails now and then, and what came of every request.
@@ -28,9 +36,16 @@ def demo(
     Everything is its own and is removed at the end. Success only if nothing was
     lost and nothing was started twice. Uses the broker of JOBRELAY_AMQP_URL, else
     a private one that lives as long as the demo.
+
+    With --simulator it begins nothing and removes nothing: the load goes to the
+    workers that run on JOBRELAY_AMQP_URL and JOBRELAY_PREFIX. For trials only: the
+    simulator fails as it is told to, and forgets what faults it had. The workers
+    have no JOBRELAY_FOLDER; if they are several, they share a ledger.
     """
-    plan = Plan(requests, kill, secrets.randbelow(10_000) if seed is None else seed, keep)
-    if not os.environ.get(_BROKER):
+    if simulator and (kill or keep):
+        raise typer.BadParameter("--kill and --keep are for a worker and queues of its own")
+    plan = Plan(requests, kill, secrets.randbelow(10_000) if seed is None else seed, keep, simulator)
+    if not (simulator or os.environ.get(_BROKER)):
         _again_with_a_broker(plan, as_json)
     # What a demonstration needs, the other commands begin sooner without.
     from worker.cli.demo.screen import tell  # noqa: PLC0415

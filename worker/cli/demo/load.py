@@ -40,13 +40,13 @@ class Asked:
         return self.expects == STARTED
 
 
-def mixed_load(count: int, seed: int) -> list[Asked]:
-    """*count* requests in an order of chance. The same *seed* gives the same ones."""
+def mixed_load(count: int, seed: int, run: str = "") -> list[Asked]:
+    """*count* requests in an order of chance, the same ones for a *seed*; their ids begin with *run*."""
     random = Random(seed)  # noqa: S311 - a load, not a secret
     bad = max(len(_BAD), round(count * _BAD_SHARE)) if count >= 2 * len(_BAD) else count // 4
     kinds = [_BAD[i % len(_BAD)] for i in range(bad)]
-    load = [_bad(f"bad-{i:04}-{code}", code, parts) for i, (code, parts) in enumerate(kinds)]
-    load += [_good(f"good-{i:04}", i, random) for i in range(count - bad)]
+    load = [_bad(f"{run}bad-{i:04}-{code}", code, parts) for i, (code, parts) in enumerate(kinds)]
+    load += [_good(f"{run}good-{i:04}", i, random) for i in range(count - bad)]
     random.shuffle(load)
     return load
 

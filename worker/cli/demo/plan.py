@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the command was told."""
+    """What the command was told. With a *simulator* nothing is begun: its workers run already."""
 
     requests: int
     kill: bool
     seed: int
     keep: bool
+    simulator: str | None = None

@@ -8,7 +8,7 @@ import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,9 @@ from worker.cli.demo.verdict import Tally, judge
 from worker.cli.follow import documents
 from worker.cli.output import Output, note
 from worker.domain.messages import Message
+from worker.settings import read_settings
 
-_LONGEST_S = 60.0
+_LONGEST_S, _LONGEST_OF_OTHERS_S = 60.0, 300.0  # whose times may be those of a worker at its work
 _LOOK_S = 0.05
 _QUIET_S = 0.3
 _KILL_AT = 0.35
@@ -47,12 +48,19 @@ _FAULTS: list[dict[str, Any]] = [
 
 
 class Show:
-    """One demonstration, with a prefix of its own."""
+    """One demonstration, with a prefix of its own; or one for workers that run already, on theirs."""
 
     def __init__(self, plan: Plan, output: Output) -> None:
         self._plan = plan
-        self._topology = Topology(f"demo-{secrets.token_hex(4)}")
-        self._tally = Tally(mixed_load(plan.requests, plan.seed))
+        self._own = plan.simulator is None
+        name = secrets.token_hex(4)
+        self._url, prefix = (os.environ["JOBRELAY_AMQP_URL"], f"demo-{name}") if self._own else _others()
+        self._topology = Topology(prefix)
+        # Where others ask too, what is ours is known by its name.
+        self._run = "" if self._own else f"{name}-"
+        self._tally = Tally(mixed_load(plan.requests, plan.seed, self._run))
+        self._names = {asked.id for asked in self._tally.load}
+        self._waiting_before = 0
         self._screen = Screen(output)
         self._began = self._heard_at = time.monotonic()
         self._hearing: asyncio.Future[Any]
@@ -60,13 +68,13 @@ class Show:
     async def run(self) -> Report:
         """Plays it from the first process to the verdict; nothing is left, whatever happens."""
         _end_as_interrupted()
-        folder = Path(tempfile.mkdtemp(prefix="jobrelay-demo-"))
+        folder = Path(tempfile.mkdtemp(prefix="jobrelay-demo-")) if self._own else None
         keep_log = True
         try:
             async with (
-                visit(os.environ["JOBRELAY_AMQP_URL"]) as connection,
+                visit(self._url) as connection,
                 self._declared(connection),
-                stage.simulator() as simulator,
+                self._simulator() as simulator,
             ):
                 place = f"RabbitMQ {broker_version(connection)}, {simulator.cloud}"
                 self._screen.say(f"{self._topology.prefix}: {place}")
@@ -78,14 +86,21 @@ class Show:
             keep_log = False
             raise
         finally:
-            self._tidy(folder, keep_log or self._plan.keep)
+            if folder is not None:
+                self._tidy(folder, keep_log or self._plan.keep)
         return report
 
-    async def _play(self, simulator: stage.Simulator, out: Sender, folder: Path) -> None:
+    def _simulator(self) -> AbstractAsyncContextManager[stage.Simulator]:
+        url = self._plan.simulator
+        return stage.simulator() if url is None else stage.running_simulator(url)
+
+    async def _play(self, simulator: stage.Simulator, out: Sender, folder: Path | None) -> None:
         tally, prefix = self._tally, self._topology.prefix
         async with AsyncExitStack() as workers:
 
-            async def begin(name: str) -> stage.Worker:
+            async def begin(name: str) -> stage.Worker | None:
+                if folder is None:
+                    return None
                 child = stage.worker(simulator.cloud, prefix, folder / name)
                 begun = await workers.enter_async_context(child)
                 await begun.ready()
@@ -95,13 +110,14 @@ class Show:
             await simulator.faults(_FAULTS)
             with self._screen.shown():
                 await self._send_all(out)
-                if self._plan.kill:
+                if self._plan.kill and worker:
                     await self._until(lambda: tally.requests_open < len(tally.load) * (1 - _KILL_AT))
                     worker.kill()
                     self._screen.say(f"killed the worker; {tally.requests_open} requests are open")
                     worker = await begin("worker-after.log")
                 await self._until(lambda: tally.requests_open == 0 and tally.jobs_open == 0)
-                await worker.stop()
+                if worker:
+                    await worker.stop()
                 await self._until(lambda: time.monotonic() > self._heard_at + _QUIET_S)
 
     async def _send_all(self, out: Sender) -> None:
@@ -121,13 +137,16 @@ class Show:
 
             async def hear() -> None:
                 async for event in documents(said):
-                    self._tally.take(event)
-                    self._heard_at = time.monotonic()
+                    data = event["data"]
+                    if (data.get("requestId") or data.get("correlationId")) in self._names:
+                        self._tally.take(event)
+                        self._heard_at = time.monotonic()
 
             async def mourn() -> None:
                 async for message in buried:
-                    self._tally.bury(message.correlation_id, Letter.of(message, self._topology).code)
-                    self._heard_at = time.monotonic()
+                    if message.correlation_id in self._names:
+                        self._tally.bury(message.correlation_id, Letter.of(message, self._topology).code)
+                        self._heard_at = time.monotonic()
 
             self._hearing = asyncio.gather(hear(), mourn())
             try:
@@ -138,8 +157,9 @@ class Show:
                     await self._hearing
 
     async def _until(self, condition: Callable[[], bool]) -> None:
-        """Waits for *condition*; after a minute the verdict says what is missing."""
-        while not condition() and time.monotonic() < self._began + _LONGEST_S:
+        """Waits for *condition*; after a minute, or five, the verdict says what is missing."""
+        longest = _LONGEST_S if self._own else _LONGEST_OF_OTHERS_S
+        while not condition() and time.monotonic() < self._began + longest:
             self._screen.update(self._tally)
             if self._hearing.done():
                 self._hearing.result()
@@ -154,18 +174,21 @@ class Show:
             "killed": self._plan.kill,
             "seconds": round(time.monotonic() - self._began, 1),
         }
-        verdict = judge(self._tally, ledger["starts"], self._topology.prefix)
-        left = await waiting(connection, self._topology)
+        prefix = self._topology.prefix
+        ours = [start for start in ledger["starts"] if start["reference"].startswith(f"{prefix}:{self._run}")]
+        verdict = judge(self._tally, ours, prefix)
+        left = max(0, await waiting(connection, self._topology) - self._waiting_before)
         return Report(about, self._tally, verdict, ledger["calls"], await simulator.struck(), left)
 
     @asynccontextmanager
     async def _declared(self, connection: Connection) -> AsyncIterator[None]:
-        """The exchanges and queues, for the time of the block."""
+        """The exchanges and queues, for the time of the block; those of others stay."""
         try:
             await declare(connection, self._topology)
+            self._waiting_before = await waiting(connection, self._topology)
             yield
         finally:
-            if not self._plan.keep:
+            if self._own and not self._plan.keep:
                 await asyncio.shield(remove(connection, self._topology))
 
     def _tidy(self, folder: Path, keep_log: bool) -> None:
@@ -175,6 +198,12 @@ class Show:
             shutil.rmtree(folder, ignore_errors=True)
         if self._plan.keep:
             note(f"the queues are kept: JOBRELAY_PREFIX={self._topology.prefix} jobrelay dead list")
+
+
+def _others() -> tuple[str, str]:
+    """Where the workers that run already are: their broker and prefix."""
+    settings = read_settings()
+    return settings.amqp_url.get_secret_value(), settings.prefix
 
 
 def _message(asked: Asked) -> Message:

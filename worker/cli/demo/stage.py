@@ -1,6 +1,7 @@
 """The other processes of a demonstration: an Orchestrator simulator and a worker, and what they are told.
 
-Each is a child of its own, out of reach of the terminal's Ctrl-C, and is gone when its block ends.
+Each is a child of its own, out of reach of the terminal's Ctrl-C, and is gone when its block ends; but for a
+simulator that runs already.
 """
 
 import asyncio
@@ -9,14 +10,14 @@ import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import orjson
 
-from worker.cli.output import Failed
+from worker.cli.output import UNREACHABLE, Failed
 
 _START_S = 30.0
 _STOP_S = 20.0
@@ -42,9 +43,20 @@ _PACE = {
 class Simulator:
     """The running simulator: `cloud` is the worker's ORCHESTRATOR_URL."""
 
-    def __init__(self, places: Mapping[str, str], client: aiohttp.ClientSession) -> None:
-        self.cloud = places["cloud"]
+    def __init__(self, cloud: str, client: aiohttp.ClientSession) -> None:
+        self.cloud = cloud
         self._client = client
+        self._before: dict[str, int] = {}
+
+    async def begin_anew(self) -> None:
+        """From now on it does nothing wrong, and its calls are counted anew; what it has done stays."""
+        await self.drop_faults()
+        self._before = (await self.ledger())["calls"]
+
+    async def drop_faults(self) -> None:
+        """From now on it does nothing wrong."""
+        async with self._client.delete("/_sim/faults") as answer:
+            answer.raise_for_status()
 
     async def faults(self, rules: list[dict[str, Any]]) -> None:
         """Tells it what to do wrong from now on."""
@@ -67,7 +79,8 @@ class Simulator:
         """What it has really done."""
         async with self._client.get("/_sim/ledger") as answer:
             document: dict[str, Any] = await answer.json()
-        return document
+        calls = {operation: n - self._before.get(operation, 0) for operation, n in document["calls"].items()}
+        return {**document, "calls": {operation: n for operation, n in calls.items() if n}}
 
 
 def _status(rule: Mapping[str, Any]) -> int | None:
@@ -85,9 +98,30 @@ async def simulator() -> AsyncIterator[Simulator]:
         if not line:
             raise Failed("the Orchestrator simulator did not start; try `jobrelay simulate`")
         places = orjson.loads(line)
-        limit = aiohttp.ClientTimeout(total=_START_S)
-        async with aiohttp.ClientSession(places["url"], timeout=limit) as client:
-            yield Simulator(places, client)
+        async with _client(places["url"]) as client:
+            yield Simulator(places["cloud"], client)
+
+
+@asynccontextmanager
+async def running_simulator(url: str) -> AsyncIterator[Simulator]:
+    """The simulator that is at *url* already: without faults at the beginning, and at the end."""
+    away = (aiohttp.ClientError, TimeoutError, ValueError)
+    async with AsyncExitStack() as stack:
+        try:
+            simulator = Simulator(url, await stack.enter_async_context(_client(url)))
+            await simulator.begin_anew()
+        except away as error:
+            why = f"no simulator answers at {url} ({error}); `jobrelay simulate` is one"
+            raise Failed(why, UNREACHABLE) from None
+        try:
+            yield simulator
+        finally:
+            with suppress(*away):
+                await asyncio.shield(simulator.drop_faults())
+
+
+def _client(url: str) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(url, timeout=aiohttp.ClientTimeout(total=_START_S))
 
 
 class Worker:

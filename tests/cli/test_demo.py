@@ -1,0 +1,51 @@
+"""`jobrelay demo`, whole: with parts of its own, and with workers that run already."""
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Running, Shell
+from simulated import Simulated
+from working import Working
+
+
+def test_the_demo_judges_workers_that_run_already(
+    jobrelay: Shell, worker: Working, simulator: Simulated, tmp_path: Path
+) -> None:
+    """Any number of times, beside what others ask; it ends none of them, and the faults are over."""
+    for _ in range(2):
+        demo = Running("demo", "--simulator", simulator.url, "--requests", "15", "--seed", "3")
+        assert jobrelay("start", "InvoiceIntake", "--folder", "Operations").code == 0
+        code, out, err = demo.end()
+        assert code == 0, err
+        report = json.loads(out)
+        assert [report[name] for name in ("requests", "lost", "doubled", "wrong", "left")] == [15, 0, 0, 0, 0]
+        assert sum(report["outcomes"].values()) == 15
+    assert worker.code is None
+    assert simulator.tell("GET", "faults") == []
+
+
+def test_a_demo_without_its_simulator_says_so(jobrelay: Shell) -> None:
+    """By the exit code of what cannot be reached; what it cannot do with others' workers is wrong usage."""
+    away = jobrelay("demo", "--simulator", "http://127.0.0.1:1")
+    assert away.code == 4
+    assert "no simulator answers at http://127.0.0.1:1" in away.err
+    assert jobrelay("demo", "--simulator", "nonsense").code == 4
+    assert jobrelay("demo", "--simulator", "http://127.0.0.1:1", "--kill").code == 2
+
+
+def test_the_demo_loses_and_doubles_nothing_and_leaves_nothing(
+    no_settings: pytest.MonkeyPatch, bare: Shell, amqp_url: str, tmp_path: Path
+) -> None:
+    """A small one, whole: bad requests refused as they must be, jobs to their end, all queues removed."""
+    no_settings.setenv("JOBRELAY_AMQP_URL", amqp_url)
+    no_settings.setenv("TMPDIR", str(tmp_path))
+    code, out, err = Running("demo", "--requests", "30", "--seed", "3").end()
+    assert code == 0, err
+    (report,) = (json.loads(line) for line in out.splitlines())
+    assert [report[name] for name in ("requests", "lost", "doubled", "wrong", "left")] == [30, 0, 0, 0, 0]
+    assert report["outcomes"]["started"] == 17
+    assert {"StartJobs commit-then-reset", "StartJobs status 503"} <= report["faults"].keys()
+    assert list(tmp_path.iterdir()) == []
+    no_settings.setenv("JOBRELAY_PREFIX", report["prefix"])
+    assert f"no queue '{report['prefix']}.dead-letters'" in bare("dead", "list").err
