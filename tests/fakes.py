@@ -136,38 +136,45 @@ class Outbox:
 
 
 class Telemetry:
-    """Keeps what it is told."""
+    """Keeps what it is told of requests."""
 
     def __init__(self) -> None:
         self.outcomes: list[tuple[str, str]] = []
         self.ages: list[float | None] = []
-        self.deferrals: list[str] = []
-        self.now_in_hand = 0
+        self.in_hand: set[str] = set()
         self.most_in_hand = 0
         self.surplus_jobs = 0
-        self.jobs_tracked: list[int] = []
+        self.defects = 0
 
-    def settled(self, outcome: str, code: str, seconds_since_published: float | None) -> None:
-        """A request was settled."""
-        self.outcomes.append((outcome, code))
+    @property
+    def deferrals(self) -> list[str]:
+        """Why requests were deferred."""
+        return [code for outcome, code in self.outcomes if outcome == "deferred"]
+
+    def taken(self, owner: str) -> None:
+        """A request is in hand now."""
+        self.in_hand.add(owner)
+        self.most_in_hand = max(self.most_in_hand, len(self.in_hand))
+
+    def let_go(self, owner: str) -> None:
+        """It is not any more."""
+        self.in_hand.discard(owner)
+
+    def created(self, seconds_since_published: float | None) -> None:
+        """The jobs of a request are announced."""
         self.ages.append(seconds_since_published)
 
-    def deferred(self, code: str) -> None:
-        """A request was deferred."""
-        self.deferrals.append(code)
-
-    def in_hand(self, change: int) -> None:
-        """So many requests more, or less, are in hand now."""
-        self.now_in_hand += change
-        self.most_in_hand = max(self.most_in_hand, self.now_in_hand)
+    def settled(self, outcome: str, code: str, seconds_in_hand: float) -> None:
+        """A request was settled."""
+        self.outcomes.append((outcome, code))
 
     def duplicates(self, jobs: int) -> None:
         """A request has *jobs* more than it should."""
         self.surplus_jobs += jobs
 
-    def tracked(self, count: int) -> None:
-        """How many jobs are tracked here now."""
-        self.jobs_tracked.append(count)
+    def defect(self) -> None:
+        """An error of ours gave a request back."""
+        self.defects += 1
 
 
 async def feed(deliveries: Iterable[Delivery]) -> AsyncIterator[Delivery]:

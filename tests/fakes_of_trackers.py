@@ -65,3 +65,37 @@ class Leases:
         """Gives it up."""
         if self.held(name):
             del self.taken[name]
+
+
+class Telemetry:
+    """Keeps what it is told of jobs in flight."""
+
+    def __init__(self) -> None:
+        self.jobs_tracked: list[dict[str, int]] = []
+        self.late: list[float] = []
+        self.states: list[tuple[str, float | None]] = []
+        self.given_up = self.surplus_jobs = self.defects = 0
+
+    def tracked(self, states: Mapping[str, int]) -> None:
+        """How many jobs are tracked here now."""
+        self.jobs_tracked.append({state: count for state, count in states.items() if count})
+
+    def looked(self, seconds_late: float) -> None:
+        """A job is looked at."""
+        self.late.append(seconds_late)
+
+    def told(self, state: str, seconds_since_end: float | None) -> None:
+        """A state was announced."""
+        self.states.append((state, seconds_since_end))
+
+    def expired(self) -> None:
+        """A job is followed no more."""
+        self.given_up += 1
+
+    def duplicates(self, jobs: int) -> None:
+        """A request has *jobs* more than it should."""
+        self.surplus_jobs += jobs
+
+    def defect(self) -> None:
+        """An error of ours put off a look."""
+        self.defects += 1

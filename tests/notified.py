@@ -117,5 +117,5 @@ async def hooked(*secrets: str, within_s: float = WITHIN_S) -> AsyncIterator[Hoo
     """A webhook that takes notices signed with one of *secrets*, and bodies that come within *within_s*."""
     hook = Hook()
     webhook = Webhook(secrets, hook.look, hook.count, within_s)
-    async with serve(0, Health(), Metrics().registry, webhook) as hook.port:
+    async with serve(0, Health(), Metrics(), webhook) as hook.port:
         yield hook

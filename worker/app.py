@@ -11,6 +11,7 @@ from signal import SIGINT, SIGTERM
 import structlog
 
 from worker.broker.connection import Link, Reports
+from worker.broker.depths import Depths
 from worker.broker.inbox import Inbox
 from worker.broker.outbox import Outbox
 from worker.broker.peers.hints import Hints
@@ -19,15 +20,14 @@ from worker.broker.replies import Replies
 from worker.broker.topology import Topology
 from worker.broker.watchdog import Watchdog
 from worker.domain.flight.steps import Patience
-from worker.domain.requests import FolderRef
 from worker.ledger.memory import MemoryLedger
 from worker.ledger.redis import RedisLedger
 from worker.orchestrator.client import Client
 from worker.pipeline.holding.outage import Outage
 from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.holding.reach import watch
-from worker.pipeline.settle import Rules, Teller
-from worker.pipeline.starting import Starting
+from worker.pipeline.settle import Teller
+from worker.pipeline.starting import Starting, rules_of
 from worker.settings import NOT_USED_YET, Settings
 from worker.tracking.role import Tracking
 from worker.web.health import Health
@@ -55,11 +55,11 @@ class Worker:
         self._source = f"urn:jobrelay:{settings.prefix}"
         self._topology = Topology(settings.prefix)
         self._stopping = Stopping()
-        self._metrics = Metrics()
-        self._outage = Outage(self._stopping, self._metrics.outage, time.time)
+        self._metrics = Metrics(settings.prefix)
+        self._outage = Outage(self._stopping, self._metrics.pressure.outage, time.time)
         self._health = Health(without=() if self._roles & _TAKING else _NEEDED_TO_TAKE)
-        self._client = Client(settings, self._metrics.orchestrator_call, self._metrics.unknown_word)
-        self._webhook = Webhook(settings.webhook_secrets, self._look, self._metrics.notice)
+        self._client = Client(settings, self._metrics.orchestrator)
+        self._webhook = Webhook(settings.webhook_secrets, self._look, self._metrics.process.notice)
         self._shared = self._shared_ledger()
         self._ledger = self._shared or MemoryLedger()
         queues = self._queues()
@@ -69,8 +69,13 @@ class Worker:
         self._consuming = self._link("broker-consume", self._watchdog.excuse)
         self._publishing = self._link("broker-publish", lambda: None)
         url = settings.amqp_url.get_secret_value()
-        self._replies = Replies(url, settings.heartbeat_s, self._metrics.reply_lost)
-        self._outbox = Outbox(self._topology, self._publishing.up, self._replies.send)
+        self._replies = Replies(url, settings.heartbeat_s, self._metrics.broker.reply_lost)
+        self._outbox = Outbox(
+            self._topology, self._publishing.up, self._replies.send, self._metrics.broker.published
+        )
+        of = self._topology
+        waited_in = of.start, of.stop, of.tracking, of.dead_letters
+        self._depths = Depths(waited_in, self._consuming.up, self._metrics.broker.waits)
         self._hints = Hints(self._topology.hints, self._consuming.up, self._publishing.up)
         # On a connection of its own: where a lease is somebody else's the broker closes a channel, and on a
         # busy connection the library may not answer that, which ends the connection.
@@ -88,7 +93,7 @@ class Worker:
         async with AsyncExitStack() as stack:
             if "web" in self._roles:
                 port = self._settings.http_port
-                web = serve(port, self._health, self._metrics.registry, self._webhook)
+                web = serve(port, self._health, self._metrics, self._webhook)
                 await stack.enter_async_context(web)
             await stack.enter_async_context(self._client)
             await self._work()
@@ -120,7 +125,8 @@ class Worker:
         edges = [self._publishing.keep(self._outbox.session, self._hints.sending), self._replies.run()]
         if self._inboxes:
             hearing = (self._hints.listening,) if tracks else ()
-            edges.append(self._consuming.keep(*(inbox.session for _, inbox in self._inboxes), *hearing))
+            sessions = [inbox.session for _, inbox in self._inboxes]
+            edges.append(self._consuming.keep(*sessions, *hearing, self._depths.session))
             edges += [self._leasing.keep(self._leases.session)] if tracks else []
             edges += [self._watchdog.run()]
             edges.append(watch(self._client, self._outage, self._health.set))
@@ -132,6 +138,7 @@ class Worker:
     def _role_runs(self) -> list[Coroutine[None, None, None]]:
         runs: list[Coroutine[None, None, None]] = []
         if "start" in self._roles:
+            self._metrics.requests.limit(self._settings.concurrency)
             runs.append(self._starter().run(self._inboxes_of("start")))
         if "track" in self._roles:
             runs.append(self._tracker().run(self._inboxes_of("track")))
@@ -154,7 +161,7 @@ class Worker:
             outbox=self._outbox,
             hints=self._hints,
             leases=self._leases,
-            telemetry=self._metrics,
+            telemetry=self._metrics.jobs,
             stopping=self._stopping,
             clock=time.time,
             source=self._source,
@@ -168,27 +175,18 @@ class Worker:
         )
 
     def _starter(self) -> Starting:
-        settings = self._settings
-        rules = Rules(
-            prefix=settings.prefix,
-            default_folder=FolderRef.parse(settings.folder) if settings.folder else None,
-            max_attempts=settings.max_attempts,
-            http_timeout_s=settings.http_timeout_s,
-            commit_slack_s=settings.commit_slack_s,
-            window_s=settings.http_timeout_s + 3 * (settings.heartbeat_s + 1) + settings.commit_slack_s,
-        )
         return Starting(
             orchestrator=self._client,
             outbox=self._outbox,
             ledger=self._ledger,
             outage=self._outage,
-            telemetry=self._metrics,
-            limited=self._metrics.start_limit,
+            telemetry=self._metrics.requests,
+            limited=self._metrics.pressure.start_limit,
             stopping=self._stopping,
             clock=time.time,
             teller=Teller(self._source, socket.gethostname()),
-            rules=rules,
-            concurrency=settings.concurrency,
+            rules=rules_of(self._settings),
+            concurrency=self._settings.concurrency,
         )
 
     def _shared_ledger(self) -> RedisLedger | None:
@@ -199,11 +197,12 @@ class Worker:
         from worker.ledger.store import Store  # noqa: PLC0415 - its library is an extra
 
         store = Store(url.get_secret_value(), self._settings.prefix, time.time)
-        return RedisLedger(store, self._ledger_is, self._metrics.ledger_from_memory)
+        self._metrics.process.ledger_shared(on=True)
+        return RedisLedger(store, self._ledger_is, self._metrics.process.ledger_from_memory)
 
     def _ledger_is(self, ok: bool, reason: str | None) -> None:
         self._health.set("ledger", ok, reason)
-        self._metrics.ledger_available(ok)
+        self._metrics.process.ledger_available(ok)
 
     def _link(self, name: str, away: Callable[[], None], *, heeded: bool = True) -> Link:
         """A connection; readiness speaks of it if it is *heeded*."""

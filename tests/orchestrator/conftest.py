@@ -12,6 +12,7 @@ from stub_server import Server, settings
 
 from worker.domain.processes import Folder
 from worker.orchestrator import Client
+from worker.orchestrator.http.reports import SILENT, Reports
 
 
 @pytest.fixture
@@ -34,8 +35,8 @@ async def connect(server: Server) -> AsyncIterator[Callable[..., Awaitable[Clien
     """Makes a client of the server, with settings of one's own."""
     async with AsyncExitStack() as stack:
 
-        async def make(url: str | None = None, on_call: Any = None, **more: Any) -> Client:
-            return await stack.enter_async_context(Client(settings(url or server.url, **more), on_call))
+        async def make(url: str | None = None, reports: Reports = SILENT, **more: Any) -> Client:
+            return await stack.enter_async_context(Client(settings(url or server.url, **more), reports))
 
         yield make
 

@@ -41,7 +41,18 @@ def source() -> Source:
 @pytest.fixture
 def cache(source: Source) -> Cache[int]:
     """A cache of 300 seconds by the source's clock."""
-    return Cache(300, source.clock)
+    return Cache(300, clock=source.clock)
+
+
+async def test_each_answer_is_told_by_where_it_came_from(source: Source) -> None:
+    """Remembered, read, read for another one; and an old one in place of a read that failed."""
+    told: list[str] = []
+    cache: Cache[int] = Cache(300, told.append, source.clock)
+    await asyncio.gather(cache.get("k", source.read), cache.get("k", source.read))
+    await cache.get("k", source.read)
+    source.failure, source.now = DOWN, 301
+    await cache.get("k", source.read)
+    assert told == ["miss", "joined", "hit", "miss", "stale"]
 
 
 async def test_a_value_is_read_once_in_its_time(source: Source, cache: Cache[int]) -> None:

@@ -128,18 +128,6 @@ async def test_the_api_version_is_the_highest_that_is_offered(
     assert client.api_version == 20
 
 
-async def test_every_exchange_is_told(connect: Connect, server: Server, folder: Folder) -> None:
-    """The callback hears operation, outcome and seconds: what metrics are made of."""
-    told: list[tuple[str, str, float]] = []
-    server.on("Releases", says(None, 503, Retry_After="0"), resets, rows())
-    client = await connect(on_call=lambda *call: told.append(call))
-    await client.processes(folder)
-    heard = [(operation, outcome) for operation, outcome, _ in told]
-    assert heard[:2] == [("Token", "200"), ("Releases", "503")]
-    assert heard[-1] == ("Releases", "200")
-    assert all(seconds >= 0 for _, _, seconds in told)
-
-
 async def test_the_status_tells_token_and_server(connect: Connect, server: Server, folder: Folder) -> None:
     """Nothing is claimed before the first call; all is well after a good one."""
     client = await connect()

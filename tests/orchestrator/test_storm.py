@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
 from seeded import SEED, SOUTH, client_of, shared, start_info
@@ -13,6 +12,7 @@ from worker.domain.processes import Folder
 from worker.domain.requests import FolderRef
 from worker.orchestrator import Client
 from worker.orchestrator.http import budget
+from worker.orchestrator.http.reports import Silent
 
 
 def limited(simulator: Simulated, calls: int, seconds: float) -> None:
@@ -21,9 +21,14 @@ def limited(simulator: Simulated, calls: int, seconds: float) -> None:
     simulator.seed({**SEED, "behaviour": behaviour})
 
 
-def counted(statuses: Counter[str]) -> Callable[[str, str, float], None]:
+class Counted(Silent):
     """Counts what look-ups are answered."""
-    return lambda operation, outcome, _: statuses.update([outcome] if operation == "JobsList" else [])
+
+    def __init__(self, statuses: Counter[str]) -> None:
+        self._statuses = statuses
+
+    def call(self, operation: str, outcome: str, seconds: float) -> None:  # noqa: ARG002 - as it is promised
+        self._statuses.update([outcome] if operation == "JobsList" else [])
 
 
 async def in_the_end(client: Client, folder: Folder, reference: str) -> int:
@@ -67,7 +72,7 @@ async def test_all_are_answered_while_others_use_the_limit_up(
     async with client_of(simulator) as one, client_of(simulator) as two:
         folder = await shared(one)
         for client in (one, two):
-            client._connection._on_call = counted(statuses)
+            client._connection._reports = Counted(statuses)
         await one.start(folder, start_info("jobrelay:0"))
         async with asyncio.TaskGroup() as group:
             found = []

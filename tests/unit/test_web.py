@@ -28,7 +28,7 @@ async def worker() -> AsyncIterator[Worker]:
     """One served worker on a free port."""
     health, metrics = Health(), Metrics()
     async with (
-        serve(0, health, metrics.registry, CLOSED) as port,
+        serve(0, health, metrics, CLOSED) as port,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
     ):
         yield Worker(health, metrics, client)
@@ -136,8 +136,8 @@ class LateLoop:
 
 async def test_a_loop_that_is_late_is_noticed_before_and_after_its_beat() -> None:
     """The lag counts while the timer is still overdue, and is remembered until the next one."""
-    loop = LateLoop()
-    pulse = Pulse(cast("asyncio.AbstractEventLoop", loop))
+    loop, told = LateLoop(), list[float]()
+    pulse = Pulse(cast("asyncio.AbstractEventLoop", loop), told.append)
     assert pulse.lag == 0
     loop.now = 33.0
     assert pulse.lag == 32
@@ -146,6 +146,7 @@ async def test_a_loop_that_is_late_is_noticed_before_and_after_its_beat() -> Non
     loop.now = 34.0
     pulse._beat()
     assert pulse.lag == 0
+    assert told == [32, 0]
     pulse.stop()
 
 
@@ -160,45 +161,57 @@ async def test_what_is_not_served_names_what_is(worker: Worker, method: str, pat
 
 async def test_a_taken_port_is_one_clear_line() -> None:
     """The setting to change is named."""
-    async with serve(0, Health(), Metrics().registry, CLOSED) as port:
+    async with serve(0, Health(), Metrics(), CLOSED) as port:
         with pytest.raises(SettingsError, match=rf"JOBRELAY_HTTP_PORT: cannot listen on port {port}"):
-            async with serve(port, Health(), Metrics().registry, CLOSED):
+            async with serve(port, Health(), Metrics(), CLOSED):
                 pass
 
 
-async def test_metrics_are_served_for_prometheus(worker: Worker) -> None:
-    """Every method's effect is in the exposition, under a name that begins with jobrelay_."""
-    metrics = worker.metrics
-    metrics.settled("started", "", 0.02)
-    metrics.settled("rejected", "process_unknown", None)
-    metrics.orchestrator_call("StartJobs", "ok", 0.2)
-    metrics.lookup(found=True)
-    metrics.deferred("orchestrator_throttled")
-    metrics.in_hand(3)
-    metrics.tracked(7)
-    metrics.reply_lost()
-    metrics.notice("taken")
-    metrics.outage(True)
+def _told_of_much(metrics: Metrics) -> None:
+    jobs, client = metrics.jobs, metrics.orchestrator
+    metrics.requests.settled("started", "", 0.02)
+    metrics.requests.created(0.3)
+    metrics.requests.taken("attempt-1")
+    jobs.told("Faulted", 4.0)
+    client.call("StartJobs", "201", 0.2)
+    client.lookup("found")
+    client.read("folders", "hit")
+    client.budget(60, lambda: 2.0, lambda: 0.5)
+    metrics.pressure.outage(on=True)
     metrics.broker.connected("broker-publish")
-    metrics.broker.blocked("broker-publish", True)
-    metrics.broker.renewed("p.start")
+    metrics.broker.blocked("broker-publish", on=True)
+    metrics.broker.published("events", None, 0.002)
+    metrics.broker.published("dead", "refused", 0.002)
+    metrics.process.notice("taken")
+
+
+async def test_metrics_are_served_for_prometheus(worker: Worker) -> None:
+    """Whatever its parts are told is in the exposition, and what is read when it is asked for."""
+    _told_of_much(worker.metrics)
+    worker.health.set("token", True, None)
     async with worker.client.get("/metrics") as answer:
         text = await answer.text()
     assert answer.content_type == "text/plain"
     for line in (
         'jobrelay_requests_total{code="",outcome="started"} 1.0',
-        'jobrelay_requests_total{code="process_unknown",outcome="rejected"} 1.0',
         "jobrelay_request_seconds_count 1.0",
-        'jobrelay_orchestrator_call_seconds_bucket{le="0.25",operation="StartJobs",outcome="ok"} 1.0',
+        'jobrelay_start_delay_seconds_bucket{le="0.5"} 1.0',
+        "jobrelay_requests_in_hand 1.0",
+        'jobrelay_job_states_total{state="Faulted"} 1.0',
+        "jobrelay_job_end_lag_seconds_sum 4.0",
+        'jobrelay_orchestrator_call_seconds_bucket{le="0.25",operation="StartJobs",outcome="201"} 1.0',
         'jobrelay_lookups_total{result="found"} 1.0',
-        'jobrelay_deferrals_total{code="orchestrator_throttled"} 1.0',
-        "jobrelay_requests_in_hand 3.0",
-        "jobrelay_jobs_tracked 7.0",
-        "jobrelay_replies_lost_total 1.0",
-        'jobrelay_webhook_notices_total{outcome="taken"} 1.0',
+        'jobrelay_cache_reads_total{cache="folders",result="hit"} 1.0',
+        "jobrelay_poll_slowness 2.0",
+        "jobrelay_poll_wait_seconds 0.5",
         "jobrelay_outage 1.0",
         'jobrelay_broker_connections_total{link="broker-publish"} 1.0',
         'jobrelay_broker_blocked{link="broker-publish"} 1.0',
-        'jobrelay_consumers_renewed_total{queue="p.start"} 1.0',
+        'jobrelay_publish_seconds_count{to="events"} 1.0',
+        'jobrelay_publishes_unconfirmed_total{to="dead",why="refused"} 1.0',
+        'jobrelay_webhook_notices_total{outcome="taken"} 1.0',
+        'jobrelay_condition{condition="token"} 1.0',
+        'jobrelay_condition{condition="topology"} 0.0',
+        "jobrelay_ready 0.0",
     ):
         assert line in text

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 import orjson
@@ -32,6 +33,7 @@ _CONFIRM_TIMEOUT_S = 30.0
 _REFUSED_LEAST_S, _REFUSED_MOST_S = 1.0, 30.0
 
 Wanted = Callable[[], bool]
+Heard = Callable[[str, str | None, float], None]
 
 _log = structlog.get_logger(__name__)
 
@@ -51,6 +53,7 @@ class _Parcel:
     bare: Callable[[str], Basic.Properties] | None = None
     mandatory: bool = True
     suspect: bool = False
+    to: str = "events"
 
     async def through(self, publisher: Publisher) -> None:
         """See `Publisher.publish`."""
@@ -65,12 +68,18 @@ class Outbox:
     """Publishes on one channel with confirms; see `pipeline.ports.Outbox` for its promises.
 
     Its `session` is run by a link, which it tells that it is *up*. A copy for a `reply_to` is given to
-    *reply*: the queue, the body and its event.
+    *reply*: the queue, the body and its event. *heard* is told of every publish: where to (`events`,
+    `tracking`, `delay`, `dead`), why it was not confirmed (`lost`, `returned`, `refused`; None), and seconds.
     """
 
     def __init__(
-        self, topology: Topology, up: Callable[[], None], reply: Callable[[str, bytes, Event], None]
+        self,
+        topology: Topology,
+        up: Callable[[], None],
+        reply: Callable[[str, bytes, Event], None],
+        heard: Heard = lambda *_: None,
     ) -> None:
+        self._heard = heard
         self._up = up
         self._topology = topology
         self._reply = reply
@@ -96,14 +105,16 @@ class Outbox:
             delivery_mode=PERSISTENT,
             correlation_id=short(document["correlationId"]),
         )
-        await self._publish(_Parcel("", self._topology.tracking, orjson.dumps(document), properties))
+        body = orjson.dumps(document)
+        await self._publish(_Parcel("", self._topology.tracking, body, properties, to="tracking"))
 
     async def defer(
         self, message: Message, kind: Kind, seconds: int, headers: Mapping[str, Any], again: Mapping[str, Any]
     ) -> None:
         """Sends a request round the delay queue of *seconds*; it comes back to the queue of its *kind*."""
         exchange, bare = self._topology.delay(seconds), partial(bare_properties_of, message, again)
-        first = _Parcel(exchange, str(kind), message.body, properties_of(message, headers), bare)
+        properties = properties_of(message, headers)
+        first = _Parcel(exchange, str(kind), message.body, properties, bare, to="delay")
         await self._opened.wait()
         try:
             if await self._publish_once(first):
@@ -115,7 +126,8 @@ class Outbox:
     async def bury(self, message: Message, headers: Mapping[str, Any], wanted: Wanted | None = None) -> None:
         """Keeps a message in the dead letters."""
         properties, bare = properties_of(message, headers), partial(bare_properties_of, message, headers)
-        parcel = _Parcel(self._topology.dead, message.routing_key, message.body, properties, bare)
+        exchange, key = self._topology.dead, message.routing_key
+        parcel = _Parcel(exchange, key, message.body, properties, bare, to="dead")
         await self._publish(parcel, wanted)
 
     async def _publish(self, parcel: _Parcel, wanted: Wanted | None = None) -> None:
@@ -132,6 +144,23 @@ class Outbox:
                 pause = min(pause * 2, _REFUSED_MOST_S)
 
     async def _publish_once(self, parcel: _Parcel) -> bool:
+        """What `_try_once` says; and it is told how that went."""
+        failure: str | None = "lost"
+        began = perf_counter()
+        try:
+            if await self._try_once(parcel):
+                failure = None
+        except PublishError:
+            failure = "returned"
+            raise
+        except (DeliveryError, Unacceptable):
+            failure = "refused"
+            raise
+        finally:
+            self._heard(parcel.to, failure, perf_counter() - began)
+        return failure is None
+
+    async def _try_once(self, parcel: _Parcel) -> bool:
         """False when it may be there or not. Raises `DeliveryError` when the broker did not take it."""
         publisher, connection = self._publisher, self._connection
         if publisher is None:

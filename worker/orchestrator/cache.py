@@ -66,10 +66,19 @@ class Cache(Generic[T]):
     - When a read fails (`Unavailable`), the old value is given for up to one more *ttl*; who asked for a
       fresh one gets the failure, because the old value is what they doubt.
     - *fresh* reads again, unless that was done in the last two seconds.
+
+    *heard* is told how each `get` was answered: `hit`, `miss`, `joined` (another one's read), and beside
+    one of the latter two `stale`, where the read failed and an old value was given.
     """
 
-    def __init__(self, ttl: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        ttl: float,
+        heard: Callable[[str], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._ttl = ttl
+        self._heard = heard
         self._clock = clock
         self._entries: dict[Hashable, _Entry[T]] = {}
         self._flights: dict[Hashable, Flight[T]] = {}
@@ -78,6 +87,7 @@ class Cache(Generic[T]):
         """The value of *key*, by *read* where it is not known well enough."""
         entry = self._entries.get(key)
         if entry is not None and self._is_good(entry, fresh=fresh):
+            self._heard("hit")
             if entry.refusal is not None:
                 raise copy.copy(entry.refusal)
             return entry.value  # type: ignore[return-value]
@@ -86,6 +96,7 @@ class Cache(Generic[T]):
         except Unavailable:
             if fresh or entry is None or not self._may_serve_stale(entry):
                 raise
+            self._heard("stale")
             entry.failed_at = self._clock()
             return entry.value  # type: ignore[return-value]
 
@@ -103,6 +114,7 @@ class Cache(Generic[T]):
 
     async def _shared(self, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
         flight = self._flights.get(key)
+        self._heard("miss" if flight is None else "joined")
         if flight is None:
             flight = self._flights[key] = Flight(lambda: self._read(key, read))
         try:

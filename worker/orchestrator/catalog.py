@@ -4,6 +4,7 @@ Whole lists are read, so that any number of names costs one look-up per folder a
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -19,16 +20,21 @@ _NOT_OFFERED = frozenset({404, 405})
 
 
 class Catalog:
-    """Cached reads. Each raises `Rejected` or `Unavailable`; `Cache` tells of *fresh* and of old values."""
+    """Cached reads. Each raises `Rejected` or `Unavailable`; `Cache` tells of *fresh* and of old values.
 
-    def __init__(self, transport: Transport, base: str, ttl: float) -> None:
+    *heard* is told of each name asked: of which cache, and how it was answered.
+    """
+
+    def __init__(
+        self, transport: Transport, base: str, ttl: float, heard: Callable[[str, str], None]
+    ) -> None:
         self._transport = transport
         self._base = base
-        self._folders: Cache[Folder] = Cache(ttl)
+        self._folders: Cache[Folder] = Cache(ttl, partial(heard, "folders"))
         self._own_folders: Cache[tuple[Folder, ...]] = Cache(ttl)
-        self._processes: Cache[tuple[Process, ...]] = Cache(ttl)
-        self._robots: Cache[tuple[Robot, ...]] = Cache(ttl)
-        self._machines: Cache[tuple[Machine, ...]] = Cache(ttl)
+        self._processes: Cache[tuple[Process, ...]] = Cache(ttl, partial(heard, "processes"))
+        self._robots: Cache[tuple[Robot, ...]] = Cache(ttl, partial(heard, "robots"))
+        self._machines: Cache[tuple[Machine, ...]] = Cache(ttl, partial(heard, "machines"))
 
     async def folder(self, ref: FolderRef, *, fresh: bool) -> Folder:
         """The folder, or `Rejected(FOLDER_UNKNOWN)`."""

@@ -20,7 +20,8 @@ from worker.orchestrator.follow.reasons import Reasons
 from worker.orchestrator.follow.scan import Scan
 from worker.orchestrator.follow.unknown import Unknown
 from worker.orchestrator.http.budget import Budget, Turns
-from worker.orchestrator.http.connection import Connection, OnCall
+from worker.orchestrator.http.connection import Connection
+from worker.orchestrator.http.reports import SILENT, Reports
 from worker.orchestrator.http.transport import Transport
 from worker.orchestrator.jobs import job_of
 from worker.orchestrator.lookup import Lookup
@@ -42,24 +43,18 @@ class Reach:
 class Client:
     """Orchestrator, for the time of an `async with`.
 
-    *on_call* hears of every HTTP exchange, *on_unknown* the type of each word of a job read by id that we do
-    not know.
+    *reports* hears what it does.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        on_call: OnCall | None = None,
-        on_unknown: Callable[[str], None] | None = None,
-    ) -> None:
-        self._unknown = Unknown(on_unknown)
+    def __init__(self, settings: Settings, reports: Reports = SILENT) -> None:
+        self._unknown = Unknown(reports.unknown_word)
         self._base = (settings.orchestrator_url or "").rstrip("/")
-        self._connection = Connection(settings, on_call)
+        self._connection = Connection(settings, reports)
         self._auth = Auth(settings, self._connection.safely)
         self._transport = Transport(self._connection, self._auth, settings.tenant)
-        self._catalog = Catalog(self._transport, self._base, settings.cache_ttl_s)
-        self._budget = Budget(settings.poll_budget_per_min)
-        self._lookup = Lookup(self._transport, self._base, self._budget)
+        self._catalog = Catalog(self._transport, self._base, settings.cache_ttl_s, reports.read)
+        self._budget = Budget(settings.poll_budget_per_min, reports)
+        self._lookup = Lookup(self._transport, self._base, self._budget, reports.lookup)
         self._scan = Scan(self._transport, self._base, self._budget)
         self._reasons = Reasons(self._transport, self._base, self._budget)
         self.webhooks = Webhooks(self._transport, self._base)

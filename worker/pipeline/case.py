@@ -44,6 +44,17 @@ class Case:
         named = f"{self.message.message_id}|{self.fingerprint}|{self.past.replays}|{self.past.attempt}"
         return f"~{sha256(named.encode(errors='surrogatepass')).hexdigest()}"
 
+    def age(self, now: float) -> float | None:
+        """Seconds since it was published; None where nobody has said when that was.
+
+        A sender's timestamp has whole seconds; a broker that is told to set one adds milliseconds
+        (rabbitmq.com/docs/message-interceptors).
+        """
+        sent, exactly = self.message.timestamp, self.message.headers.get("timestamp_in_ms")
+        if isinstance(exactly, int):
+            return now - exactly / 1000
+        return now - sent.timestamp() if sent else None
+
     def in_hand(self) -> bool:
         """False once the broker has given the message to somebody else."""
         return self.delivery.is_open

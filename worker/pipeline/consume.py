@@ -78,6 +78,7 @@ class Consumer:
             _log.info("request.overtaken", message_id=delivery.message.message_id)
         except Exception:  # noqa: BLE001 - whatever it is, the neighbours must not pay for it
             _log.exception("request.unsettled", message_id=delivery.message.message_id)
+            self._telemetry.defect()
             await asyncio.sleep(_AFTER_DEFECT_S)
             delivery.give_back()
 
@@ -124,7 +125,7 @@ class Consumer:
                 return outcome
         running = _Running(case.delivery, asyncio.get_running_loop().create_future())
         self._in_hand[request_id] = running
-        self._telemetry.in_hand(1)
+        self._telemetry.taken(case.owner)
         outcome = Returned()
         try:
             decided = await self._work.outcome(case, document)
@@ -133,7 +134,7 @@ class Consumer:
             outcome = decided
         finally:
             del self._in_hand[request_id]
-            self._telemetry.in_hand(-1)
+            self._telemetry.let_go(case.owner)
             running.ended.set_result(outcome)
         return outcome
 
@@ -147,11 +148,7 @@ class Consumer:
     def _told(self, case: Case, outcome: Outcome, seconds: float) -> None:
         """One line and one count for each request."""
         name, code = _words(outcome)
-        sent = case.message.timestamp
-        age = self._clock() - sent.timestamp() if sent else None
-        self._telemetry.settled(name, code, age)
-        if isinstance(outcome, Deferred):
-            self._telemetry.deferred(code)
+        self._telemetry.settled(name, code, seconds)
         if isinstance(outcome, Started) and outcome.surplus:
             self._telemetry.duplicates(len(outcome.surplus))
         _log.info(

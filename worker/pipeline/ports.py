@@ -191,22 +191,25 @@ class Ledger(Protocol):
 
 
 class Telemetry(Protocol):
-    """Counts what happens; never in the way."""
+    """Counts what happens to requests; never in the way."""
 
-    def settled(self, outcome: str, code: str, seconds_since_published: float | None) -> None:
+    def taken(self, owner: str) -> None:
+        """A request is in hand now; *owner* names this attempt at it."""
+
+    def let_go(self, owner: str) -> None:
+        """It is not any more."""
+
+    def created(self, seconds_since_published: float | None) -> None:
+        """The jobs of a request are announced; None where it is not known when it was published."""
+
+    def settled(self, outcome: str, code: str, seconds_in_hand: float) -> None:
         """A request was settled."""
-
-    def deferred(self, code: str) -> None:
-        """A request was deferred."""
-
-    def in_hand(self, change: int) -> None:
-        """So many requests more, or less, are in hand now."""
 
     def duplicates(self, jobs: int) -> None:
         """A request was found to have *jobs* more than it should: a second start had happened."""
 
-    def tracked(self, count: int) -> None:
-        """How many jobs are tracked here now."""
+    def defect(self) -> None:
+        """An error of ours gave a request back."""
 
 
 class Clock(Protocol):

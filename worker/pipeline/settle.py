@@ -26,7 +26,7 @@ from worker.domain.outcomes import (
 from worker.domain.requests import FolderRef, Kind
 from worker.pipeline.case import Case
 from worker.pipeline.ends import Ends
-from worker.pipeline.ports import Clock, Ledger, Outbox
+from worker.pipeline.ports import Clock, Ledger, Outbox, Telemetry
 
 _HAND_OVER_S = 5.0
 
@@ -58,7 +58,9 @@ class Teller:
 class Settler:
     """Settles cases."""
 
-    def __init__(self, outbox: Outbox, ledger: Ledger, teller: Teller, rules: Rules, clock: Clock) -> None:
+    def __init__(
+        self, outbox: Outbox, ledger: Ledger, teller: Teller, rules: Rules, clock: Clock, telemetry: Telemetry
+    ) -> None:
         self._outbox = outbox
         self._ledger = ledger
         self._ends = Ends(ledger)
@@ -67,6 +69,7 @@ class Settler:
         self._max_attempts = rules.max_attempts
         self._window_s = rules.window_s
         self._clock = clock
+        self._telemetry = telemetry
 
     async def settle(self, case: Case, outcome: Outcome) -> None:
         """Says what became of the request, then settles its message. Returns when all of it is confirmed.
@@ -124,6 +127,7 @@ class Settler:
         ]
         surplus = [events.job_duplicate(self._source, documents[0], job, now) for job in started.surplus]
         await _all(self._outbox.announce(event) for event in (*created, *surplus))
+        self._telemetry.created(case.age(self._clock()))
         followed = [*documents, *events.tracking_documents(case.sender, shared, started.surplus, now)]
         await _all(self._outbox.track(document) for document in followed)
         # Not before: a copy that reads it is acknowledged without a word.

@@ -8,14 +8,15 @@ import structlog
 
 from worker.domain.events import ids_of, job_duplicate
 from worker.domain.failures import Rejected, Unavailable
-from worker.domain.flight.events import job_state, tracking_expired
+from worker.domain.flight.events import job_state, since, tracking_expired
 from worker.domain.flight.steps import Patience, Step, anew, next_step, told
 from worker.domain.jobs import Job, JobState
 from worker.domain.outcomes import own_and_surplus
 from worker.domain.processes import Folder
 from worker.domain.requests import FolderRef
 from worker.pipeline.once.start import call_off
-from worker.pipeline.ports import Clock, Orchestrator, Outbox, Telemetry
+from worker.pipeline.ports import Clock, Orchestrator, Outbox
+from worker.tracking.ports import Telemetry
 from worker.tracking.slots import Slot
 
 _log = structlog.get_logger(__name__)
@@ -85,11 +86,13 @@ class Follower:
             case Step.EXPIRE:
                 event = tracking_expired(self._source, document, self._clock())
                 await self._outbox.announce(event, lambda: slot.receipt.is_open)
+                self._telemetry.expired()
 
     async def _tell(self, slot: Slot, document: dict[str, Any], seen: Job, now: float) -> None:
         logs = await self._lines(slot) if seen.state == JobState.FAULTED else ()
         event = job_state(self._source, document, seen, self._clock(), logs=logs)
         await self._outbox.announce(event, lambda: slot.receipt.is_open)
+        self._telemetry.told(seen.state, since(seen.ended_at, self._clock()) if seen.terminal else None)
         if seen.terminal and document["doubted"]:
             await self._tell_surplus(document)
         if not seen.terminal:

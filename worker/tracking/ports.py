@@ -25,6 +25,28 @@ class Hints(Protocol):
         """Answers who sent *hint*, if he wants to know."""
 
 
+class Telemetry(Protocol):
+    """Counts what happens to jobs in flight; never in the way."""
+
+    def tracked(self, states: Mapping[str, int]) -> None:
+        """How many jobs are tracked here now, by the state that was announced last."""
+
+    def looked(self, seconds_late: float) -> None:
+        """A job is looked at, so long after its time had come."""
+
+    def told(self, state: str, seconds_since_end: float | None) -> None:
+        """A state was announced; None where it is no end, or nobody knows when that was."""
+
+    def expired(self) -> None:
+        """A job is followed no more, and its end is not known."""
+
+    def duplicates(self, jobs: int) -> None:
+        """A request was found to have *jobs* more than it should: a second start had happened."""
+
+    def defect(self) -> None:
+        """An error of ours put off the look at a job."""
+
+
 class Leases(Protocol):
     """What one tracker at a time may do, by name."""
 

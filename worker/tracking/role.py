@@ -7,10 +7,10 @@ from uuid import uuid4
 
 from worker.domain.flight.steps import Patience
 from worker.pipeline.holding.pauses import Stopping
-from worker.pipeline.ports import Clock, Delivery, Orchestrator, Outbox, Telemetry
+from worker.pipeline.ports import Clock, Delivery, Orchestrator, Outbox
 from worker.tracking.follow import Follower
 from worker.tracking.intake import Intake
-from worker.tracking.ports import Hints, Leases
+from worker.tracking.ports import Hints, Leases, Telemetry
 from worker.tracking.scan import Scanner
 from worker.tracking.share import Sharing
 from worker.tracking.slots import Slots

@@ -65,6 +65,8 @@ class Slots:
         self._looked_until = int(now / TICK_S)
         self.folders: Counter[int] = Counter()
         """How many jobs of each folder are in hand."""
+        self.states: Counter[str] = Counter()
+        """How many jobs are in each state, as it was announced last."""
 
     def __len__(self) -> int:
         return len(self._by_key)
@@ -81,12 +83,14 @@ class Slots:
         slot.renew_at = now + self._patience.consumer_timeout_s * random.uniform(0.4, 0.7)  # noqa: S311
         self._by_key[slot.key] = slot
         self.folders[slot.folder_id] += 1
+        self.states[slot.known.state] += 1
 
     def drop(self, slot: Slot) -> None:
         """Lets go of *slot*, unless another one has taken its place."""
         if self._by_key.get(slot.key) is slot:
             del self._by_key[slot.key]
             self.folders[slot.folder_id] -= 1
+            self.states[slot.known.state] -= 1
             if not self.folders[slot.folder_id]:
                 del self.folders[slot.folder_id]
 

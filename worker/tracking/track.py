@@ -14,9 +14,10 @@ import structlog
 
 from worker.domain.failures import Overtaken
 from worker.pipeline.holding.pauses import Stopping
-from worker.pipeline.ports import Delivery, Telemetry
+from worker.pipeline.ports import Delivery
 from worker.tracking.follow import Follower
 from worker.tracking.intake import Intake
+from worker.tracking.ports import Telemetry
 from worker.tracking.share import Sharing
 from worker.tracking.slots import TICK_S, Slot, Slots
 
@@ -41,7 +42,7 @@ class Tracker:
         self._sharing = sharing
         self._slots = slots
         self._telemetry = telemetry
-        self._turns: asyncio.PriorityQueue[tuple[int, int, Slot | None]] = asyncio.PriorityQueue()
+        self._turns: asyncio.PriorityQueue[tuple[int, int, float, Slot | None]] = asyncio.PriorityQueue()
         self._order = count()
 
     async def run(
@@ -58,7 +59,7 @@ class Tracker:
         for slot in self._slots:
             slot.receipt.give_back()
             self._slots.drop(slot)
-        self._telemetry.tracked(0)
+        self._telemetry.tracked(self._slots.states)
 
     async def _take(self, inbox: AsyncIterable[Delivery]) -> None:
         async for delivery in inbox:
@@ -99,10 +100,10 @@ class Tracker:
                     self._slots.later(slot, now + _about(interval_s))
                 else:
                     self._queue(slot, _DUE)
-            self._telemetry.tracked(len(self._slots))
+            self._telemetry.tracked(self._slots.states)
             await stopping.pause(TICK_S)
         for _ in range(_READS_AT_ONCE):
-            self._turns.put_nowait((_HINTED, -1, None))
+            self._turns.put_nowait((_HINTED, -1, _now(), None))
 
     def _look_now(self, slot: Slot) -> None:
         slot.read_at = float("-inf")
@@ -113,12 +114,13 @@ class Tracker:
 
     def _queue(self, slot: Slot, turn: int) -> None:
         slot.queued, slot.due = True, -1  # its moment may come while it waits for its turn
-        self._turns.put_nowait((turn, next(self._order), slot))
+        self._turns.put_nowait((turn, next(self._order), _now(), slot))
 
     async def _look(self, stopping: Stopping, interval_s: float) -> None:
-        while (slot := (await self._turns.get())[2]) is not None:
+        while (turn := await self._turns.get())[3] is not None:
             if not stopping:
-                await self._turn(slot, interval_s)
+                self._telemetry.looked(_now() - turn[2])
+                await self._turn(turn[3], interval_s)
 
     async def _turn(self, slot: Slot, interval_s: float) -> None:
         slot.again = False
@@ -148,6 +150,7 @@ class Tracker:
             return None
         except Exception:  # noqa: BLE001 - whatever it is, the other jobs must not pay for it
             _log.exception("job.unsettled", job=slot.key)
+            self._telemetry.defect()
             return _AFTER_DEFECT_S
 
 

@@ -76,6 +76,10 @@ class Health:
         """Says that only a restart can help: `/livez` fails from now on."""
         self._stuck = reason
 
+    def holding(self) -> dict[str, bool]:
+        """Whether each condition holds."""
+        return {name: condition.ok for name, condition in self._conditions.items()}
+
     def document(self) -> dict[str, Any]:
         """The body of `/readyz`."""
         conditions = {name: condition.document() for name, condition in self._conditions.items()}

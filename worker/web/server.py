@@ -2,19 +2,19 @@
 
 import logging
 from asyncio import AbstractEventLoop, TimerHandle, get_running_loop
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 import structlog
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
-from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from worker.domain.webhooks import PATH
 from worker.settings import SettingsError
 from worker.web.answers import in_json
 from worker.web.health import Health
+from worker.web.metrics import Metrics
 from worker.web.webhook import Webhook
 
 _PATHS = ("/livez", "/readyz", "/metrics")
@@ -28,17 +28,16 @@ _library_log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def serve(
-    port: int, health: Health, registry: CollectorRegistry, notices: Webhook
-) -> AsyncIterator[int]:
-    """Serves *health*, the metrics of *registry* and *notices* on *port* (0 picks one) and yields the port.
+async def serve(port: int, health: Health, metrics: Metrics, notices: Webhook) -> AsyncIterator[int]:
+    """Serves *health*, *metrics* and *notices* on *port* (0 picks one) and yields the port.
 
     Raises `SettingsError` where the port cannot be had.
     """
-    pulse = Pulse(get_running_loop())
+    metrics.process.health(lambda: health.ready, health.holding)
+    pulse = Pulse(get_running_loop(), metrics.process.lag)
     _library_log.addFilter(_is_ours)
     runner = web.AppRunner(
-        _application(health, pulse, registry, notices),
+        _application(health, pulse, metrics, notices),
         access_log=None,
         logger=_library_log,
         auto_decompress=False,  # what is signed is what came, and it would unpack without a bound
@@ -59,10 +58,14 @@ async def serve(
 
 
 class Pulse:
-    """Measures how late *loop* comes to its timers: a loop that lags does nothing else in time either."""
+    """Measures how late *loop* comes to its timers, and tells *heard*.
 
-    def __init__(self, loop: AbstractEventLoop) -> None:
+    A loop that lags does nothing else in time either.
+    """
+
+    def __init__(self, loop: AbstractEventLoop, heard: Callable[[float], None] = lambda _: None) -> None:
         self._loop = loop
+        self._heard = heard
         self._lag = 0.0
         self._timer = self._next()
 
@@ -81,6 +84,7 @@ class Pulse:
 
     def _beat(self) -> None:
         self._lag = self._loop.time() - self._due
+        self._heard(self._lag)
         self._timer = self._next()
 
 
@@ -97,9 +101,7 @@ def _is_ours(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
-def _application(
-    health: Health, pulse: Pulse, registry: CollectorRegistry, notices: Webhook
-) -> web.Application:
+def _application(health: Health, pulse: Pulse, known: Metrics, notices: Webhook) -> web.Application:
     async def livez(_: web.Request) -> web.Response:
         lag = pulse.lag
         late = f"the event loop lags by {lag:.0f} s" if lag > _LAG_MOST_S else None
@@ -112,7 +114,7 @@ def _application(
 
     async def metrics(request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        return web.Response(body=encode(registry), headers={"Content-Type": content_type})
+        return web.Response(body=encode(known.registry), headers={"Content-Type": content_type})
 
     application = web.Application(client_max_size=1024)
     served = dict(zip(_PATHS, (livez, readyz, metrics), strict=True))

@@ -73,13 +73,20 @@ def _outbox(*met: Exception) -> tuple[Outbox, Publisher]:
     return outbox, Publisher(outbox, *met)
 
 
+_WHY = {LOST: "lost", CAME_BACK: "returned", REFUSED: "refused"}
+_WHERE = {"announce": "events", "track": "tracking", "defer": "delay", "bury": "dead"}
+
+
 @pytest.mark.parametrize("met", [LOST, CAME_BACK, REFUSED], ids=["lost", "came back", "refused"])
 @pytest.mark.parametrize("verb", _VERBS)
 async def test_what_was_not_confirmed_is_said_again(verb: str, met: Exception) -> None:
     """Invariant 1: nobody may rely on it before; the body is the same to the byte, and nothing spins."""
     outbox, publisher = _outbox(met)
+    told: list[tuple[str, str | None, float]] = []
+    outbox._heard = lambda *publish: told.append(publish)
     began = asyncio.get_running_loop().time()
     await getattr(outbox, verb)(*_VERBS[verb])
+    assert [publish[:2] for publish in told] == [(_WHERE[verb], _WHY[met]), (_WHERE[verb], None)]
     first, second = publisher.sent
     assert first[0] == second[0]
     assert asyncio.get_running_loop().time() - began >= 1

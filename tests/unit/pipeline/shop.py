@@ -60,7 +60,7 @@ class Shop:
         gate = Gate(64, lambda limit, throttled: self.limits.append((limit, throttled)), outage.lost, clock)
         starter = Starter(self.tenant, claims, gate, slack, clock, self.stopping)
         attempts = Attempts(Resolver(self.tenant), starter, claims, outage, rules, clock)
-        settler = Settler(self.outbox, self.ledger, Teller(SOURCE, "host-1"), rules, clock)
+        settler = Settler(self.outbox, self.ledger, Teller(SOURCE, "host-1"), rules, clock, self.telemetry)
         stops = Stops(self.tenant, self.ledger, outage, self.stopping, rules, clock)
         self.consumer = Consumer(attempts, settler, rules, self.telemetry, clock)
         self.stops = Consumer(stops, settler, rules, self.telemetry, clock)

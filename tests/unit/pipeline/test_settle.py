@@ -173,13 +173,16 @@ async def test_a_deferral_gives_a_moment_of_expiry_or_none(expires: Any) -> None
     assert given == (expires if str(expires).startswith("20") else None)
 
 
-async def test_a_settlement_is_counted_with_its_age() -> None:
-    """From the publisher's timestamp, where there is one."""
+async def test_a_start_is_counted_with_its_age() -> None:
+    """From the publisher's timestamp to the job, where there is one; the broker's tells milliseconds too."""
     shop = Shop()
-    sent = datetime.fromtimestamp(NOW - 7, UTC)
-    await shop.handle(shop.delivery(timestamp=sent), shop.delivery(b"{"))
-    assert sorted(shop.telemetry.outcomes) == [("rejected", "invalid_json"), ("started", "")]
-    assert sorted(shop.telemetry.ages, key=str) == [7.0, None]
+    sent = {"timestamp": datetime.fromtimestamp(NOW - 7, UTC)}
+    stamped = {"timestamp_in_ms": int(NOW * 1000) - 6250}
+    await shop.handle(shop.delivery(b"{", **sent), shop.delivery(**sent))
+    await shop.handle(shop.delivery(REQUEST | {"requestId": "inc-2"}, stamped, **sent))
+    await shop.handle(shop.delivery(REQUEST | {"requestId": "inc-3"}))
+    outcomes = [("rejected", "invalid_json"), *[("started", "")] * 3]
+    assert (sorted(shop.telemetry.outcomes), shop.telemetry.ages) == (outcomes, [7.0, 6.25, None])
 
 
 async def test_an_adopted_start_says_so() -> None:

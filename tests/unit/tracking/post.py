@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 from fake_orchestrator import MODERN, Orchestrator
-from fakes import Delivery, Outbox, Telemetry, feed
-from fakes_of_trackers import Hints, Leases
+from fakes import Delivery, Outbox, feed
+from fakes_of_trackers import Hints, Leases, Telemetry
 
 from worker.domain.events import Sender, tracking_documents
 from worker.domain.flight.steps import Patience

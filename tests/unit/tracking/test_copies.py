@@ -67,7 +67,7 @@ async def test_what_is_lost_with_its_channel_is_let_go_though_scans_speak_for_it
         for delivery in fleet.deliveries:
             delivery.lose()
         await asyncio.sleep(2 * INTERVAL)
-        assert fleet.telemetry.jobs_tracked[-1] == 0
+        assert fleet.telemetry.jobs_tracked[-1] == {}
 
 
 @pytest.mark.parametrize(("mine", "theirs", "dropped"), [(0, 1, True), (1, 1, False), (2, 1, False)])

@@ -170,15 +170,6 @@ async def test_a_job_that_cannot_be_told_never_takes_the_others() -> None:
     assert other.journal == []
 
 
-async def test_what_is_tracked_here_is_counted() -> None:
-    """Up and down again."""
-    post = Post()
-    post.tenant.meets("job", post.row("Stopped"))
-    await post.follow(post.delivery())
-    assert max(post.telemetry.jobs_tracked) == 1
-    assert post.telemetry.jobs_tracked[-1] == 0
-
-
 async def test_a_job_that_has_failed_is_told_with_its_last_words() -> None:
     """As far as they can be read: it is told without them rather than late."""
     post, mute = Post(), Post()

@@ -1,6 +1,7 @@
 """What is told of a job in flight: its states, and that nobody can see it any more."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from worker.domain.events import SHARED, Event, event_id, rfc3339, sender_of
@@ -54,6 +55,14 @@ def job_state(
         data,
         sender_of(tracking),
     )
+
+
+def since(moment: str | None, now: float) -> float | None:
+    """Seconds from *moment*, as the server writes it, to *now*; None where it is none."""
+    try:
+        return now - datetime.fromisoformat(moment or "").timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def tracking_expired(source: str, tracking: Mapping[str, Any], now: float) -> Event:

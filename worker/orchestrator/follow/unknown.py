@@ -13,7 +13,7 @@ _log = structlog.get_logger(__name__)
 class Unknown:
     """Hears of words. *count* is told the type of each that is not known."""
 
-    def __init__(self, count: Callable[[str], None] | None = None) -> None:
+    def __init__(self, count: Callable[[str], None]) -> None:
         self._count = count
         self._named: set[tuple[str, str]] = set()
 
@@ -21,8 +21,7 @@ class Unknown:
         """*word* was said where a member of *kind* is expected."""
         if isinstance(word, kind):
             return
-        if self._count is not None:
-            self._count(kind.__name__)
+        self._count(kind.__name__)
         said = (kind.__name__, word)
         if said not in self._named and len(self._named) < _MOST_NAMED:
             self._named.add(said)

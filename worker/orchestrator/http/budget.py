@@ -14,6 +14,7 @@ from typing import Protocol
 
 from worker.domain.failures import Later, Unavailable
 from worker.orchestrator import refusals
+from worker.orchestrator.http.reports import SILENT, Reports
 from worker.orchestrator.wire import Reply
 
 PATIENCE_S = 10.0
@@ -122,8 +123,10 @@ class Budget:
     Those of requests in hand are *urgent*: others pass only when these leave room.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, reports: Reports = SILENT) -> None:
         self._pace = Pace(most)
+        self._reports = reports
+        reports.budget(most, lambda: self._pace.slowness(_now()), lambda: self._pace.wait(_now()))
         self._queues = {urgent: asyncio.Lock() for urgent in (True, False)}
         self._closing = asyncio.Event()
 
@@ -144,6 +147,7 @@ class Budget:
                     while (wait := self._pace.wait(_now(), urgent=urgent)) > 0:
                         await self._rest(wait, deadline)
                     self._pace = self._pace.spent(_now())
+                    self._reports.turn("had")
         except TimeoutError:
             raise self._too_late("the calls before it take too long") from None
 
@@ -164,6 +168,7 @@ class Budget:
                 await self._closing.wait()
 
     def _too_late(self, why: str, seconds: float = 0.0) -> Unavailable:
+        self._reports.turn("refused")
         wait = max(1.0, seconds, self._pace.wait(_now()))
         detail = f"Orchestrator's lists are read at a pace (POLL_BUDGET_PER_MIN, or slower as it asks): {why}"
         return Unavailable(Later.THROTTLED, detail, retry_after=wait)

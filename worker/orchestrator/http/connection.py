@@ -6,7 +6,7 @@ No cookie is kept or sent, no redirect followed (a 307 would repeat a POST), no 
 import asyncio
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib import metadata
 from typing import Self
@@ -17,13 +17,11 @@ from worker.domain.failures import Later, OutcomeUnknown, Unavailable
 from worker.orchestrator import refusals
 from worker.orchestrator.http.budget import OPEN, Gate
 from worker.orchestrator.http.content import Unreadable, content_of
+from worker.orchestrator.http.reports import SILENT, Reports
 from worker.orchestrator.http.secrets import Secrets
 from worker.orchestrator.kinds import LOST, NOT_SENT
 from worker.orchestrator.wire import Call, Reply
 from worker.settings import Settings
-
-OnCall = Callable[[str, str, float], None]
-"""Told of every exchange: the operation, what came of it (a status, `unsent` or `lost`), and seconds."""
 
 CONNECT_TIMEOUT_S = 5.0
 _CLOSE_TIMEOUT_S = 5.0
@@ -46,7 +44,7 @@ _HEADERS = {
 class Connection:
     """The session and its timeouts. Knows nothing of tokens."""
 
-    def __init__(self, settings: Settings, on_call: OnCall | None = None) -> None:
+    def __init__(self, settings: Settings, reports: Reports = SILENT) -> None:
         total = settings.http_timeout_s
         connect = min(CONNECT_TIMEOUT_S, total / 2)
         self._total = total
@@ -56,7 +54,7 @@ class Connection:
         self._limit = math.ceil(settings.concurrency * 1.25) + 16  # beside the starts: look-ups
         self._renewal_interval = max(60.0, 2 * total)
         self._renewed_at = -math.inf
-        self._on_call = on_call
+        self._reports = reports
         self.secrets = Secrets(settings)
         self._retired: aiohttp.ClientSession | None = None
 
@@ -115,6 +113,7 @@ class Connection:
                 await gate.enter(pause)
             except Unavailable:
                 break  # what the server said tells more
+            self._reports.retry(call.operation)
         if isinstance(outcome, Unavailable):
             raise outcome
         return outcome
@@ -153,8 +152,7 @@ class Connection:
         except LOST as error:
             raise _lost(call, error, time.perf_counter() - started) from error
         finally:
-            if self._on_call is not None:
-                self._on_call(call.operation, outcome, time.perf_counter() - started)
+            self._reports.call(call.operation, outcome, time.perf_counter() - started)
         return reply
 
 

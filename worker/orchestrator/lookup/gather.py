@@ -8,7 +8,7 @@ import asyncio
 import copy
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from worker.domain.failures import Unavailable
 from worker.domain.jobs import Job
@@ -46,17 +46,29 @@ class _Batch:
 
 
 class Lookup:
-    """Gathered look-ups by Reference, at the pace of *budget*."""
+    """Gathered look-ups by Reference, at the pace of *budget*; *heard* is told what each has come to."""
 
-    def __init__(self, transport: Transport, base: str, budget: Budget) -> None:
+    def __init__(self, transport: Transport, base: str, budget: Budget, heard: Callable[[str], None]) -> None:
         self._search = Search(transport, base)
         self._budget = budget
+        self._heard = heard
         self._open: dict[int, tuple[_Batch, Flight[Found]]] = {}
 
     async def find(
         self, folder_id: int, reference: str, release_name: str | None, since: float | None
     ) -> Sequence[Job]:
         """All jobs with exactly this Reference, oldest first, or `Unavailable`."""
+        try:
+            found = await self._find(folder_id, reference, release_name, since)
+        except Unavailable:
+            self._heard("unknown")
+            raise
+        self._heard("found" if found else "absent")
+        return found
+
+    async def _find(
+        self, folder_id: int, reference: str, release_name: str | None, since: float | None
+    ) -> Sequence[Job]:
         flight = self._join(folder_id, reference, release_name, since)
         await asyncio.sleep(MOMENT_S)
         found = (await flight.result())[reference]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterable, Sequence
 from dataclasses import dataclass
 
+from worker.domain.requests import FolderRef
 from worker.pipeline.attempt import Attempts
 from worker.pipeline.consume import Consumer
 from worker.pipeline.holding.gate import Gate, Report
@@ -15,6 +16,19 @@ from worker.pipeline.ports import Clock, Delivery, Ledger, Orchestrator, Outbox,
 from worker.pipeline.resolve import Resolver
 from worker.pipeline.settle import Rules, Settler, Teller
 from worker.pipeline.stopping.stop import Stops
+from worker.settings import Settings
+
+
+def rules_of(settings: Settings) -> Rules:
+    """What the settings decide for all requests."""
+    return Rules(
+        prefix=settings.prefix,
+        default_folder=FolderRef.parse(settings.folder) if settings.folder else None,
+        max_attempts=settings.max_attempts,
+        http_timeout_s=settings.http_timeout_s,
+        commit_slack_s=settings.commit_slack_s,
+        window_s=settings.http_timeout_s + 3 * (settings.heartbeat_s + 1) + settings.commit_slack_s,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +60,7 @@ class Starting:
         gate = Gate(self.concurrency, self.limited, self.outage.lost)
         starter = Starter(orchestrator, claims, gate, rules.commit_slack_s, clock, self.stopping)
         attempts = Attempts(Resolver(orchestrator), starter, claims, self.outage, rules, clock)
-        settler = Settler(self.outbox, self.ledger, self.teller, rules, clock)
+        settler = Settler(self.outbox, self.ledger, self.teller, rules, clock, self.telemetry)
         stops = Stops(orchestrator, self.ledger, self.outage, self.stopping, rules, clock)
         return (
             Consumer(attempts, settler, rules, self.telemetry, clock),

@@ -1,0 +1,57 @@
+"""Who hears what the client does: for metrics, and never in the way."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Reports(Protocol):
+    """Hears it. Words are of small sets."""
+
+    def call(self, operation: str, outcome: str, seconds: float) -> None:
+        """An exchange ended: *outcome* is a status, `unsent` or `lost`."""
+
+    def retry(self, operation: str) -> None:
+        """A read is tried again."""
+
+    def lookup(self, result: str) -> None:
+        """A Reference was looked up: `found`, `absent`, or `unknown` where nobody can tell now."""
+
+    def read(self, cache: str, result: str) -> None:
+        """A name was asked of a cache: `hit`, `miss`, `joined` (another one's read); `stale`: see `Cache`."""
+
+    def budget(self, a_minute: int, slowness: Callable[[], float], wait_s: Callable[[], float]) -> None:
+        """So many list calls a minute are this process's share; the rest may be asked at any time."""
+
+    def turn(self, result: str) -> None:
+        """A list call `had` its turn in the budget, or was `refused` one."""
+
+    def unknown_word(self, kind: str) -> None:
+        """A job had a word of that enumerated type that we do not know."""
+
+
+class Silent:
+    """Hears nothing."""
+
+    def call(self, operation: str, outcome: str, seconds: float) -> None:
+        """Nothing."""
+
+    def retry(self, operation: str) -> None:
+        """Nothing."""
+
+    def lookup(self, result: str) -> None:
+        """Nothing."""
+
+    def read(self, cache: str, result: str) -> None:
+        """Nothing."""
+
+    def budget(self, a_minute: int, slowness: Callable[[], float], wait_s: Callable[[], float]) -> None:
+        """Nothing."""
+
+    def turn(self, result: str) -> None:
+        """Nothing."""
+
+    def unknown_word(self, kind: str) -> None:
+        """Nothing."""
+
+
+SILENT = Silent()
