@@ -1,9 +1,12 @@
-"""One attempt at a request: looked up where it must be, understood, started; and what its failure means."""
+"""One attempt at a request: looked up where it must be, understood, done; and what its failure means.
 
-import math
+What is done is a `Doing`, for each kind of request its own. When it may be done, and what may end it instead,
+is decided here for all of them (invariant 3).
+"""
+
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, Generic
 
 import structlog
 
@@ -22,18 +25,16 @@ from worker.domain.outcomes import (
     last_straw,
     may_still_appear,
 )
-from worker.domain.processes import Target
-from worker.domain.requests import FolderRef, Kind, StartRequest, jobs_asked
+from worker.domain.requests import FolderRef
 from worker.pipeline.case import Case
 from worker.pipeline.holding.blame import Fared
 from worker.pipeline.holding.outage import Outage
 from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.once.claim import Claim, Claims
-from worker.pipeline.once.start import Starter
+from worker.pipeline.once.doing import Doing, R, T, Try
 from worker.pipeline.ports import Clock
-from worker.pipeline.resolve import Resolver
 from worker.pipeline.settle import Rules
-from worker.pipeline.validate import SCHEMA, check_reply_to, validate
+from worker.pipeline.validate import check_reply_to
 
 _UNKNOWN_NAMES = (Code.PROCESS_UNKNOWN, Code.FOLDER_UNKNOWN, Code.ROBOT_UNKNOWN, Code.MACHINE_UNKNOWN)
 # Orchestrator no longer knows the folder, the process or its key: what was cached of them is out of date.
@@ -43,43 +44,15 @@ _DEFECT = Unavailable(Later.INTERNAL_ERROR, "Jobrelay failed at this request; it
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Try:
-    """One attempt's matter. *request* is what *document* asks for, or why it asks for nothing that can be."""
-
-    case: Case
-    claim: Claim
-    document: Mapping[str, Any]
-    request: StartRequest | Rejected
-
-    @property
-    def folder(self) -> FolderRef | None:
-        """The folder that the document names, however little else in it is right."""
-        folder = self.document.get("folder")
-        try:
-            return FolderRef.of(folder) if folder else None
-        except (AttributeError, TypeError):
-            return None
-
-    @property
-    def expires_at(self) -> float:
-        """When it is of no use any more; never, where that may not end it (invariant 3). Epoch seconds."""
-        if self.claim.look or isinstance(self.request, Rejected) or self.request.expires_at is None:
-            return math.inf
-        return self.request.expires_at.timestamp()
-
-
-class Attempts:
-    """Makes attempts at start-job requests until each has an outcome."""
-
-    kind = Kind.START
-    schema = SCHEMA
+class Attempts(Generic[R, T]):
+    """Makes attempts at requests of one kind until each has an outcome."""
 
     def __init__(
-        self, resolver: Resolver, starter: Starter, claims: Claims, outage: Outage, rules: Rules, clock: Clock
+        self, doing: Doing[R, T], claims: Claims, outage: Outage, rules: Rules, clock: Clock
     ) -> None:
-        self._resolver = resolver
-        self._starter = starter
+        self.kind = doing.kind
+        self.schema = doing.schema
+        self._doing = doing
         self._claims = claims
         self._outage = outage
         self._rules = rules
@@ -98,7 +71,7 @@ class Attempts:
             case.folder_id = claim.folder_id
             await self._claims.close(claim, outcome)
 
-    async def _outcome(self, this: Try) -> Outcome:
+    async def _outcome(self, this: Try[R]) -> Outcome:
         if isinstance(this.request, Rejected) and not this.claim.look:
             # Nothing was sent for it, and Orchestrator need not be there to refuse it.
             return self._bounded(this, Refused(this.request))
@@ -116,7 +89,7 @@ class Attempts:
         # The broker counts how often it gave it out, in an outage too: as a new message it begins anew.
         return self._bounded(this, replace(_deferred(this, self._outage.why), counts=False))
 
-    async def _attempted(self, this: Try, fared: Fared, stopping: Stopping) -> Outcome | None:
+    async def _attempted(self, this: Try[R], fared: Fared, stopping: Stopping) -> Outcome | None:
         """One attempt; None when another is due: Orchestrator is away, or has hardly failed so far."""
         try:
             outcome = await self._tried(this)
@@ -137,11 +110,11 @@ class Attempts:
             self._outage.worked()
         return outcome
 
-    async def _tried(self, this: Try) -> Outcome:
+    async def _tried(self, this: Try[R]) -> Outcome:
         """Looks the request up if it may have been sent; only then may anything end or start it."""
         target = await self._resolved(this.request)
         if this.claim.look:
-            found = await self._looked_up(this, target if isinstance(target, Target) else None)
+            found = await self._looked_up(this, None if isinstance(target, Rejected) else target)
             if this.claim.told is not None and not _doubled(found, this.claim.told_in):
                 return this.claim.told
             if found is not None:
@@ -155,56 +128,53 @@ class Attempts:
             raise exhausted(
                 attempts, "it was never settled, not even by a failure: a worker may have died of it"
             )
-        return await self._started(this.claim, this.request, target)
+        return await self._done(this.claim, this.request, target)
 
-    async def _started(self, claim: Claim, request: StartRequest, target: Target) -> Outcome:
-        """Starts it; once more with fresh names when Orchestrator no longer knows the cached ones."""
+    async def _done(self, claim: Claim, request: R, target: T) -> Outcome:
+        """Does it; once more with fresh names when Orchestrator no longer knows the cached ones."""
         claim.expires_at = request.expires_at
         try:
-            return await self._starter.start(claim, target)
+            return await self._doing.do(claim, target)
         except Rejected as why:
             if why.answer is None or why.answer.error_code not in _STALE:
                 raise
-        target = await self._resolver.resolve(request, fresh=True)
-        return await self._starter.start(claim, target)
+        target = await self._doing.resolve(request, fresh=True)
+        return await self._doing.do(claim, target)
 
-    def _validated(self, case: Case, document: Mapping[str, Any]) -> StartRequest | Rejected:
+    def _validated(self, case: Case, document: Mapping[str, Any]) -> R | Rejected:
         if case.refusal is not None:
             return case.refusal
         try:
-            request = validate(document, self._rules.default_folder)
+            request = self._doing.read(document, self._rules.default_folder)
             check_reply_to(case.message, self._rules.prefix)
         except Rejected as trouble:
             return trouble
         return request
 
-    async def _resolved(self, request: StartRequest | Rejected) -> Target | Rejected:
+    async def _resolved(self, request: R | Rejected) -> T | Rejected:
         if isinstance(request, Rejected):
             return request
         try:
-            return await self._resolver.resolve(request)
+            return await self._doing.resolve(request)
         except Rejected as trouble:
             return trouble
 
-    async def _looked_up(self, this: Try, target: Target | None) -> Outcome | None:
+    async def _looked_up(self, this: Try[R], target: T | None) -> Outcome | None:
         ref, claim = this.folder or self._rules.default_folder, this.claim
-        asked = target.asked if target else jobs_asked(this.document)
         if claim.folder_id is not None and not (target and target.folder.id == claim.folder_id):
             # It was sent elsewhere: by another body, or before a name meant what it means now.
-            ref, target, asked = FolderRef(id=claim.folder_id), None, None
+            ref, target = FolderRef(id=claim.folder_id), None
         try:
-            folder = target.folder if target else await self._resolver.folder(ref) if ref else None
+            folder = target.folder if target else await self._doing.folder(ref) if ref else None
         except Rejected as why:
             if claim.safe_at is not None:
-                detail = f"an earlier StartJobs may have happened and cannot be looked up: {why.detail}"
+                detail = f"what was sent earlier may have happened and cannot be looked up: {why.detail}"
                 return Deferred(Later.OUTCOME_UNKNOWN, detail, delay_of(Later.BUSY, 1, None), claim.safe_at)
             return None
         # No folder, none ever: nothing can have been sent.
-        if folder is None:
-            return None
-        return await self._starter.look_up(claim, folder, target, asked)
+        return await self._doing.look_up(this, folder, target) if folder else None
 
-    def _bounded(self, this: Try, outcome: Outcome) -> Outcome:
+    def _bounded(self, this: Try[R], outcome: Outcome) -> Outcome:
         """Turns a rejection that may be premature into a deferral, and a deferral too many into an end."""
         case, past = this.case, this.case.past
         if isinstance(outcome, Refused) and _premature(outcome.why, case):
@@ -222,7 +192,7 @@ class Attempts:
         return past.deliveries > 0 and past.attempt - 1 + past.deliveries >= self._rules.max_attempts
 
 
-def _deferred(this: Try, why: Unavailable) -> Deferred:
+def _deferred(this: Try[Any], why: Unavailable) -> Deferred:
     """What could not be looked up may have been sent, whatever stood in the way."""
     doubtful = this.claim.look and why is not _DEFECT
     code = Later.OUTCOME_UNKNOWN if doubtful else why.code

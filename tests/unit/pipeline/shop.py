@@ -17,9 +17,11 @@ from worker.pipeline.holding.gate import Gate
 from worker.pipeline.holding.outage import Outage
 from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.once.claim import Claims
+from worker.pipeline.once.once import Once
 from worker.pipeline.once.start import Starter
 from worker.pipeline.resolve import Resolver
 from worker.pipeline.settle import Rules, Settler, Teller
+from worker.pipeline.starting.starts import Starts
 from worker.pipeline.stopping.stop import Stops
 
 SOURCE = "urn:jobrelay:jobrelay"
@@ -58,8 +60,9 @@ class Shop:
         claims = Claims(self.ledger, rules, self.stopping, clock)
         outage = self.outage = Outage(self.stopping, self.outages.append, clock)
         gate = Gate(64, lambda limit, throttled: self.limits.append((limit, throttled)), outage.lost, clock)
-        starter = Starter(self.tenant, claims, gate, slack, clock, self.stopping)
-        attempts = Attempts(Resolver(self.tenant), starter, claims, outage, rules, clock)
+        once = Once(claims, gate, slack, clock, self.stopping)
+        starts = Starts(Resolver(self.tenant), Starter(self.tenant, once))
+        attempts = Attempts(starts, claims, outage, rules, clock)
         settler = Settler(self.outbox, self.ledger, Teller(SOURCE, "host-1"), rules, clock, self.telemetry)
         stops = Stops(self.tenant, self.ledger, outage, self.stopping, rules, clock)
         self.consumer = Consumer(attempts, settler, rules, self.telemetry, clock)

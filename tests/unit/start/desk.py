@@ -13,6 +13,7 @@ from worker.ledger.memory import MemoryLedger
 from worker.pipeline.holding.gate import Gate
 from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.once.claim import Claim, Claims
+from worker.pipeline.once.once import Once
 from worker.pipeline.once.start import Starter
 from worker.pipeline.settle import Rules
 
@@ -51,7 +52,7 @@ class Desk:
         rules = Rules("jobrelay", None, 10, 30.0, slack, 88.0)
         claims = Claims(self.ledger, rules, self.stopping, clock)
         gate = Gate(64, lambda *_: None, lambda _: None, clock)
-        self.starter = Starter(self.tenant, claims, gate, slack, clock, self.stopping)
+        self.starter = Starter(self.tenant, Once(claims, gate, slack, clock, self.stopping))
 
     async def start(self, target: Target = TARGET) -> Outcome | Failure:
         """How the start ends, a failure included."""

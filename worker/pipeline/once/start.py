@@ -1,162 +1,43 @@
-"""Once: a request's jobs are started by one POST, or found to have been started by an earlier one.
+"""A start: StartJobs as what is done once, and its jobs as what a look-up by Reference finds of it."""
 
-A POST is sent only if no earlier one can have happened. Where one may have, its jobs are looked up by
-Reference first, and absence counts only after the last moment at which that POST could still commit.
-"""
-
-import random
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 
 from worker.domain import arguments
-from worker.domain.events import rfc3339
-from worker.domain.failures import Code, Later, OutcomeUnknown, Rejected, Unavailable
+from worker.domain.failures import Code, Rejected, Unavailable
 from worker.domain.jobs import Job, JobState
-from worker.domain.outcomes import (
-    HOLD_S,
-    Adopt,
-    Deferred,
-    Post,
-    Returned,
-    Started,
-    Told,
-    Wait,
-    delay_within,
-    expired,
-    next_step,
-    own_and_surplus,
-)
+from worker.domain.outcomes import Deferred, Returned, Started, Told, own_and_surplus
 from worker.domain.processes import Folder, Process, Target
-from worker.pipeline.holding.gate import Gate, Turn
-from worker.pipeline.holding.pauses import Stopping
-from worker.pipeline.once.claim import Claim, Claims
-from worker.pipeline.ports import Clock, Orchestrator
+from worker.pipeline.once.claim import Claim
+from worker.pipeline.once.once import Found, Once
+from worker.pipeline.ports import Orchestrator
 
-_HELD_TRIES = 3
-# The longest Retry-After that is waited for in hand: a longer one is announced, and waited for elsewhere.
-_PATIENCE_S = 30.0
 _ATTACHMENT_API = 20
 
 _log = structlog.get_logger(__name__)
 
 
 class Starter:
-    """Starts jobs once. *commit_slack_s* is how long a POST whose answer was lost may still commit."""
+    """Starts jobs once."""
 
-    def __init__(
-        self,
-        orchestrator: Orchestrator,
-        claims: Claims,
-        gate: Gate,
-        commit_slack_s: float,
-        clock: Clock,
-        stopping: Stopping,
-    ) -> None:
+    def __init__(self, orchestrator: Orchestrator, once: Once) -> None:
         self._orchestrator = orchestrator
-        self._claims = claims
-        self._gate = gate
-        self._commit_slack_s = commit_slack_s
-        self._clock = clock
-        self._stopping = stopping
+        self._once = once
 
     async def look_up(
         self, claim: Claim, folder: Folder, target: Target | None, asked: int | None
     ) -> Started | Deferred | Returned | None:
         """Finds out what became of earlier POSTs. None: nothing did, and nothing can any more."""
-        name = target.process.name if target else None
-        while True:
-            jobs = await self._orchestrator.find(folder, claim.reference, name, since=claim.since)
-            own, surplus = own_and_surplus(jobs)
-            match next_step(len(own), asked, self._clock(), claim.safe_at):
-                case Adopt():
-                    claim.settled()
-                    await call_off(self._orchestrator, folder, [*surplus, *(own if claim.cancelled else ())])
-                    return replace(_adopted(folder, target, own, surplus), doubted=claim.doubted)
-                case Post():
-                    claim.disproved()
-                    return None
-                case Wait(seconds) if seconds > HOLD_S:
-                    return self._come_back(claim, seconds)
-                case Wait(seconds):
-                    await self._stopping.pause(seconds)
-            if self._stopping:
-                return Returned()
+        return await self._once.look_up(claim, _Start(self._orchestrator, claim, folder, target, asked))
 
     async def start(self, claim: Claim, target: Target) -> Started | Deferred | Returned | Told:
         """Sends the POST, and settles a lost answer by looking up."""
         body = await self._body(claim, target)
-        tries = 0
-        while True:
-            try:
-                async with self._gate.turn(lambda: self._is_wanted(claim)) as turn:
-                    self._guard_expiry(claim)
-                    if not self._is_wanted(claim):
-                        return Returned()
-                    outcome = await self._claimed_and_sent(claim, target, body, turn)
-            except Unavailable as why:
-                tries += 1
-                if claim.look or not _worth_holding(why, tries):
-                    raise
-                # The gate knows how long a 429 holds, all that is in hand together.
-                if why.code is not Later.THROTTLED:
-                    await self._stopping.pause(random.uniform(0, 2**tries / 4))  # noqa: S311 - jitter
-            else:
-                if outcome is not None:
-                    return outcome
-
-    async def _claimed_and_sent(
-        self, claim: Claim, target: Target, body: Mapping[str, Any], turn: Turn
-    ) -> Started | Deferred | Returned | Told | None:
-        """One POST, if the ledger grants it; None when nothing came of it, or of the one in its way."""
-        told = await self._claims.enter(claim, target.folder.id)
-        if told is not None:
-            return told
-        if not claim.look:
-            started = await self._sent(claim, target, body, turn)
-            if started is not None:
-                return await self._still_alone(claim, started)
-        turn.over()
-        return await self.look_up(claim, target.folder, target, target.asked)
-
-    async def _sent(
-        self, claim: Claim, target: Target, body: Mapping[str, Any], turn: Turn
-    ) -> Started | None:
-        """Sends one POST; None when its answer was lost. While it is under way the claim is in doubt."""
-        claim.doubt(claim.mine.safe_at)
-        try:
-            post = self._orchestrator.start(target.folder, body, may_send=lambda: self._may_send(claim))
-            jobs = await turn.spend(post)
-        except OutcomeUnknown:
-            claim.doubt(self._clock() + self._commit_slack_s)
-            return None
-        except (Rejected, Unavailable):
-            claim.settled()
-            raise
-        claim.settled()
-        return replace(_started(target, jobs), doubted=claim.doubted)
-
-    def _may_send(self, claim: Claim) -> bool:
-        return self._is_wanted(claim) and self._clock() <= claim.send_by
-
-    def _is_wanted(self, claim: Claim) -> bool:
-        return claim.still_mine() and not self._stopping
-
-    async def _still_alone(self, claim: Claim, started: Started) -> Started:
-        """Looks for a second start, where somebody else may have made it while this answer was on its way."""
-        if claim.still_mine():
-            return started
-        try:
-            jobs = await self._orchestrator.find(
-                started.folder, claim.reference, started.process.name, since=claim.since
-            )
-        except Unavailable:
-            return started
-        own, surplus = own_and_surplus(jobs)
-        await call_off(self._orchestrator, started.folder, surplus)
-        return replace(started, jobs=own, surplus=surplus) if surplus else started
+        start = _Start(self._orchestrator, claim, target.folder, target, target.asked, body)
+        return await self._once.do(claim, start)
 
     async def _body(self, claim: Claim, target: Target) -> Mapping[str, Any]:
         body = {**target.start_info, "Reference": claim.reference}
@@ -175,18 +56,44 @@ class Starter:
         attachment = await self._orchestrator.attach(target.folder, "input.json", content)
         return body | {"InputFile": attachment}
 
-    def _guard_expiry(self, claim: Claim) -> None:
-        if claim.expires_at is not None and self._clock() >= claim.expires_at.timestamp():
-            raise expired(claim.expires_at.timestamp())
 
-    def _come_back(self, claim: Claim, seconds: float) -> Deferred:
-        safe_at = rfc3339(self._clock() + seconds)
-        return Deferred(
-            Later.OUTCOME_UNKNOWN,
-            f"an earlier StartJobs may have happened; it is looked up again until {safe_at}",
-            delay_within(seconds),
-            claim.safe_at,
-        )
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """The jobs of one request; see `Deed`. *target* and *body* are there where it may be sent."""
+
+    orchestrator: Orchestrator
+    claim: Claim
+    folder: Folder
+    target: Target | None
+    asked: int | None
+    body: Mapping[str, Any] | None = None
+    operation: str = "StartJobs"
+
+    async def find(self) -> Found[Job]:
+        name = self.target.process.name if self.target else None
+        claim = self.claim
+        jobs = await self.orchestrator.find(self.folder, claim.reference, name, since=claim.since)
+        return Found(*own_and_surplus(jobs))
+
+    async def send(self, may_send: Callable[[], bool]) -> Started:
+        if self.target is None or self.body is None:
+            raise TypeError("a start is sent with its target and its body")
+        jobs = await self.orchestrator.start(self.folder, self.body, may_send=may_send)
+        return replace(_started(self.target, jobs), doubted=self.claim.doubted)
+
+    async def adopt(self, found: Found[Job]) -> Started:
+        cancelled = found.own if self.claim.cancelled else ()
+        await call_off(self.orchestrator, self.folder, [*found.surplus, *cancelled])
+        adopted = _adopted(self.folder, self.target, found.own, found.surplus)
+        return replace(adopted, doubted=self.claim.doubted)
+
+    async def still_alone(self, done: Started) -> Started:
+        try:
+            found = await self.find()
+        except Unavailable:
+            return done
+        await call_off(self.orchestrator, self.folder, found.surplus)
+        return replace(done, jobs=found.own, surplus=found.surplus) if found.surplus else done
 
 
 async def call_off(orchestrator: Orchestrator, folder: Folder, surplus: Sequence[Job]) -> None:
@@ -198,13 +105,6 @@ async def call_off(orchestrator: Orchestrator, folder: Folder, surplus: Sequence
         await orchestrator.stop(folder, pending)
     except (Rejected, Unavailable) as why:
         _log.warning("job.duplicate_not_stopped", jobs=pending, reason=why.detail)
-
-
-def _worth_holding(why: Unavailable, tries: int) -> bool:
-    """True when a short wait in hand is cheaper than a round through the delay queues."""
-    if why.outage or why.code is Later.BUSY or tries > _HELD_TRIES:
-        return False
-    return (why.retry_after or 0) <= _PATIENCE_S
 
 
 def _started(target: Target, jobs: Sequence[Job]) -> Started:

@@ -11,10 +11,12 @@ from worker.pipeline.holding.gate import Gate, Report
 from worker.pipeline.holding.outage import Outage
 from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.once.claim import Claims
+from worker.pipeline.once.once import Once
 from worker.pipeline.once.start import Starter
 from worker.pipeline.ports import Clock, Delivery, Ledger, Orchestrator, Outbox, Telemetry
 from worker.pipeline.resolve import Resolver
 from worker.pipeline.settle import Rules, Settler, Teller
+from worker.pipeline.starting.starts import Starts
 from worker.pipeline.stopping.stop import Stops
 from worker.settings import Settings
 
@@ -58,8 +60,9 @@ class Starting:
         rules, clock, orchestrator = self.rules, self.clock, self.orchestrator
         claims = Claims(self.ledger, rules, self.stopping, clock)
         gate = Gate(self.concurrency, self.limited, self.outage.lost)
-        starter = Starter(orchestrator, claims, gate, rules.commit_slack_s, clock, self.stopping)
-        attempts = Attempts(Resolver(orchestrator), starter, claims, self.outage, rules, clock)
+        once = Once(claims, gate, rules.commit_slack_s, clock, self.stopping)
+        starts = Starts(Resolver(orchestrator), Starter(orchestrator, once))
+        attempts = Attempts(starts, claims, self.outage, rules, clock)
         settler = Settler(self.outbox, self.ledger, self.teller, rules, clock, self.telemetry)
         stops = Stops(orchestrator, self.ledger, self.outage, self.stopping, rules, clock)
         return (
