@@ -18,6 +18,7 @@ from aio_pika.abc import AbstractConnection
 from aiormq.channel import Channel
 
 from bench.child import Failed, running
+from worker.broker.address import Address
 from worker.broker.connection import channel_on
 from worker.broker.topology import START_KEY, Topology, declare, remove
 from worker.broker.visits.visit import Sender, visit
@@ -108,7 +109,7 @@ async def staged(amqp_url: str) -> AsyncIterator[Stage]:
     """A stage under a prefix that nobody else has. Raises `Failed`, or `BrokerAway` without a broker."""
     topology = Topology(f"bench-{secrets.token_hex(4)}")
     async with AsyncExitStack() as stack:
-        connection = await stack.enter_async_context(visit(amqp_url))
+        connection = await stack.enter_async_context(visit(Address(amqp_url)))
         stack.push_async_callback(_remove, connection, topology)
         await declare(connection, topology)
         orchestrator = await stack.enter_async_context(_simulator())

@@ -10,6 +10,7 @@ from signal import SIGINT, SIGTERM
 
 import structlog
 
+from worker.broker.address import Address
 from worker.broker.connection import Link, Reports
 from worker.broker.depths import Depths
 from worker.broker.inbox import Inbox
@@ -51,6 +52,7 @@ class Worker:
 
     def __init__(self, settings: Settings, roles: Collection[str]) -> None:
         self._settings = settings
+        self._address = Address.of(settings)
         self._roles = frozenset(roles)
         self._source = f"urn:jobrelay:{settings.prefix}"
         self._topology = Topology(settings.prefix)
@@ -68,8 +70,7 @@ class Worker:
         )
         self._consuming = self._link("broker-consume", self._watchdog.excuse)
         self._publishing = self._link("broker-publish", lambda: None)
-        url = settings.amqp_url.get_secret_value()
-        self._replies = Replies(url, settings.heartbeat_s, self._metrics.broker.reply_lost)
+        self._replies = Replies(self._address, settings.heartbeat_s, self._metrics.broker.reply_lost)
         self._outbox = Outbox(
             self._topology, self._publishing.up, self._replies.send, self._metrics.broker.published
         )
@@ -206,11 +207,10 @@ class Worker:
 
     def _link(self, name: str, away: Callable[[], None], *, heeded: bool = True) -> Link:
         """A connection; readiness speaks of it if it is *heeded*."""
-        url = self._settings.amqp_url.get_secret_value()
         metrics = self._metrics.broker
         condition = self._health.set if heeded else lambda *_: None
         reports = Reports(condition, metrics.connected, metrics.blocked, away)
-        return Link(name, url, self._settings.heartbeat_s, self._topology, reports)
+        return Link(name, self._address, self._settings.heartbeat_s, self._topology, reports)
 
     def _on_signal(self, main: asyncio.Task[None] | None) -> None:
         def stop() -> None:

@@ -28,10 +28,7 @@ _NEEDED_BY = {
 }
 
 # Fixed already, so that deployments can be written; nothing reads them so far.
-NOT_USED_YET = frozenset(
-    {"audit_database_url", "policy_file"}
-    | {"amqp_ca_file", "amqp_cert_file", "amqp_key_file", "orchestrator_ca_file"}
-)
+NOT_USED_YET = frozenset({"audit_database_url", "policy_file"})
 
 
 class SettingsError(Exception):

@@ -13,11 +13,13 @@ from worker.settings import Settings, SettingsError
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _NO_KEY = "JOBRELAY_AMQP_CERT_FILE: {} holds no private key: name its file in JOBRELAY_AMQP_KEY_FILE"
 _UNFIT = "JOBRELAY_AMQP_KEY_FILE: {} is not the private key of the certificate in JOBRELAY_AMQP_CERT_FILE"
-_LOCKED = "JOBRELAY_AMQP_KEY_FILE: {} is encrypted: give a private key without a passphrase, readable by us only"
+_LOCKED = "JOBRELAY_AMQP_KEY_FILE: {} is encrypted: give one without a passphrase, which others cannot read"
+_EXPIRED, _OTHER_NAMES = 10, (62, 64)  # OpenSSL's X509_V_ERR_…
+_WANTS_OURS = ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE", "BAD_CERTIFICATE", "UNKNOWN_CA")
 
 
 def of_broker(settings: Settings) -> ssl.SSLContext | None:
-    """The context of `amqps://`, None for `amqp://`. Raises `SettingsError` where a file is not as it must be.
+    """The context of `amqps://`, None for `amqp://`. Raises `SettingsError` where a file is not fit for it.
 
     Each call reads the files anew: certificates are renewed while we run.
     """
@@ -25,7 +27,9 @@ def of_broker(settings: Settings) -> ssl.SSLContext | None:
     if urlsplit(settings.amqp_url.get_secret_value()).scheme != "amqps":
         for name in ("amqp_ca_file", "amqp_cert_file", "amqp_key_file"):
             if getattr(settings, name):
-                raise SettingsError(f"JOBRELAY_{name.upper()} is for TLS: begin JOBRELAY_AMQP_URL with amqps://")
+                raise SettingsError(
+                    f"JOBRELAY_{name.upper()} is for TLS: begin JOBRELAY_AMQP_URL with amqps://"
+                )
         return None
     context = _trusting("JOBRELAY_AMQP_CA_FILE", ca)
     if cert:
@@ -49,6 +53,37 @@ def unencrypted(settings: Settings) -> list[str]:
         "REDIS_URL": settings.redis_url.get_secret_value() if settings.redis_url else "",
     }
     return [f"JOBRELAY_{name}" for name, url in urls.items() if _is_plain(url)]
+
+
+def trouble(error: BaseException, ca_file: str, url: str) -> str | None:
+    """What is wrong with whose certificate, and what mends it, by the names of those two settings.
+
+    None where TLS is not the trouble.
+    """
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return _unverified(cause, ca_file, url)
+    if cause is None:
+        return None
+    reason = cause.reason or str(cause)
+    if any(sign in reason for sign in _WANTS_OURS):
+        return (
+            f"it does not take our certificate, or the lack of one ({reason}): set JOBRELAY_AMQP_CERT_FILE "
+            "and JOBRELAY_AMQP_KEY_FILE to one of an authority that it trusts"
+        )
+    return f"TLS failed ({reason}): is that port of {url} the one for TLS?"
+
+
+def _unverified(error: ssl.SSLCertVerificationError, ca_file: str, url: str) -> str:
+    said = error.verify_message.rstrip(".")
+    if error.verify_code == _EXPIRED:
+        return f"its certificate is out of date ({said}): renew it there"
+    if error.verify_code in _OTHER_NAMES:
+        return f"its certificate is another host's ({said}): put a name of it into {url}"
+    mend = f"put the certificate of the authority that signed it into the file that {ca_file} names"
+    return f"its certificate is not to be trusted ({said}): {mend}"
 
 
 def _is_plain(url: str) -> bool:

@@ -14,6 +14,7 @@ from conftest import CODES, IDS, Broker, Shell, sent
 from station import Heard, assert_valid
 from virtual_time import VirtualLoop
 
+from worker.broker.address import Address
 from worker.broker.visits.box import Held
 from worker.broker.visits.visit import NotTaken, sender, visit
 from worker.cli.dead import per_second, resend
@@ -208,7 +209,7 @@ def test_an_interrupted_replay_ends_what_it_has_begun(
 async def test_two_messages_of_one_id_never_swap_what_became_of_them(jobrelay: Shell, broker: Broker) -> None:
     """The broker names a returned message by its id alone: the one that was taken must not seem lost."""
     message = Message(body=b"{}", message_id=uuid4().hex)
-    async with visit(broker.url) as connection, sender(connection) as out:
+    async with visit(Address(broker.url)) as connection, sender(connection) as out:
         ends = await asyncio.gather(
             *(out.send("", f"{broker.prefix}.{queue}", message) for queue in ("none", "start", "none")),
             out.send("", f"{broker.prefix}.start", replace(message, message_id=None)),
@@ -217,9 +218,7 @@ async def test_two_messages_of_one_id_never_swap_what_became_of_them(jobrelay: S
     assert [type(end) for end in ends] == [NotTaken, type(None), NotTaken, type(None)]
 
 
-@pytest.mark.parametrize(
-    ("text", "rate"), [("10", 10), ("10/s", 10), ("300/m", 5), ("7200/h", 2), (" 0.5/s ", 0.5)]
-)
+@pytest.mark.parametrize(("text", "rate"), [("10", 10), ("300/m", 5), ("7200/h", 2), (" 0.5/s ", 0.5)])
 def test_a_rate_is_read(text: str, rate: float) -> None:
     """So many a second, a minute or an hour."""
     assert per_second(text) == rate

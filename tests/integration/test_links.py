@@ -13,6 +13,7 @@ from pamqp.commands import Basic
 from station import Station, station
 from working import until
 
+from worker.broker.address import Address
 from worker.broker.connection import Link, Reports
 from worker.broker.inbox import _CONSUMER, Inbox
 from worker.broker.topology import Topology
@@ -41,7 +42,7 @@ class Linked:
             [topology.start], self.given_up.append, self.renewed.append, every_s=_SOON_S, patience_s=2
         )
         reports = Reports(self._condition, self.made.append, lambda *_: None, self.watchdog.excuse)
-        self.link = Link("broker-consume", self.url, 1, topology, reports)
+        self.link = Link("broker-consume", Address(self.url), 1, topology, reports)
         self.inbox = Inbox(topology.start, _PREFETCH, self.link.up, self.watchdog)
 
     @property

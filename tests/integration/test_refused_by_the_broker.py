@@ -14,6 +14,7 @@ from tenant import request
 from working import until
 
 from worker.broker import properties
+from worker.broker.address import Address
 from worker.broker.connection import Link, Reports
 from worker.broker.outbox import Outbox
 from worker.broker.properties import REFUSED
@@ -34,8 +35,8 @@ async def _publishing(amqp_url: str, prefix: str) -> AsyncIterator[tuple[Outbox,
     """An outbox on a link of its own, the connections it made, and the replies it lost."""
     made: list[str] = []
     reports = Reports(lambda *_: None, made.append, lambda *_: None, lambda: None)
-    link = Link("broker-publish", amqp_url, 5, Topology(prefix), reports)
-    replies = Replies(amqp_url, 5, lambda: made.append("reply lost"))
+    link = Link("broker-publish", Address(amqp_url), 5, Topology(prefix), reports)
+    replies = Replies(Address(amqp_url), 5, lambda: made.append("reply lost"))
     outbox = Outbox(Topology(prefix), link.up, replies.send)
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(part) for part in (link.keep(outbox.session), replies.run())]

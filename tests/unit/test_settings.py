@@ -45,7 +45,11 @@ def test_a_missing_broker_is_named_with_its_form(monkeypatch: pytest.MonkeyPatch
         ("AMQP_URL", "http://127.0.0.1", "JOBRELAY_AMQP_URL must be like amqp://"),
         ("AMQP_URL", "amqp://:99999999", "JOBRELAY_AMQP_URL must be like amqp://"),
         ("AMQP_URL", "amqps://h/?no_verify_ssl=1", "JOBRELAY_AMQP_URL must have no options after .*_CA_FILE"),
-        ("AMQP_URL", "amqps://u:planted@h/?verify=0", "JOBRELAY_AMQP_URL must have no options after .*_CA_FILE"),
+        (
+            "AMQP_URL",
+            "amqps://u:planted@h/?verify=0",
+            "JOBRELAY_AMQP_URL must have no options after .*_CA_FILE",
+        ),
         ("REDIS_URL", "rediss://host/0?ssl_cert_reqs=none", "JOBRELAY_REDIS_URL: after .*ssl_ca_certs"),
         ("REDIS_URL", "rediss://host/0?ssl_check_hostname=false", "JOBRELAY_REDIS_URL: after .*ssl_ca_certs"),
         ("REDIS_URL", "unix:///run/redis.sock", "JOBRELAY_REDIS_URL must be like redis://"),

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
-import aio_pika
 import structlog
 from aio_pika.abc import AbstractConnection, UnderlayConnection
 from aio_pika.exceptions import AMQPError
@@ -22,11 +21,10 @@ from aiormq.exceptions import (
     InvalidFrameError,
     ProbableAuthenticationError,
 )
-from yarl import URL
 
+from worker.broker.address import Address, connect, tls_trouble
 from worker.broker.topology import Topology, TopologyMismatch, declare
 
-_CONNECT_TIMEOUT_S = 10.0
 _OPEN_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = 5.0
 _LOOK_EVERY_S = 1.0
@@ -70,9 +68,12 @@ class Link:
     them is over waits with jitter and begins anew. A topology that differs is reported and tried again.
     """
 
-    def __init__(self, name: str, url: str, heartbeat_s: int, topology: Topology, reports: Reports) -> None:
+    def __init__(
+        self, name: str, address: Address, heartbeat_s: int, topology: Topology, reports: Reports
+    ) -> None:
         self._name = name
-        self._url = URL(url).update_query(heartbeat=str(heartbeat_s))
+        self._address = address
+        self._heartbeat_s = heartbeat_s
         self._topology = topology
         self._reports = reports
         self._pause = _PAUSE_LEAST_S
@@ -110,7 +111,7 @@ class Link:
 
     async def _connected(self) -> AbstractConnection:
         try:
-            connection = await connect(str(self._url), f"jobrelay {self._name}")
+            connection = await connect(self._address, f"jobrelay {self._name}", self._heartbeat_s)
         except LOSSES as error:
             if not isinstance(error, _REFUSALS):
                 self._reports.away()
@@ -182,12 +183,6 @@ async def together(*parts: Coroutine[None, None, None]) -> NoReturn:
     raise over.pop().result()
 
 
-async def connect(url: str, name: str) -> AbstractConnection:
-    """Connects once, or raises `OSError`, `TimeoutError` or an `AMQPError`."""
-    async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-        return await aio_pika.connect(url, client_properties={"connection_name": name})
-
-
 @asynccontextmanager
 async def channel_on(connection: AbstractConnection, *, confirms: bool) -> AsyncIterator[Channel]:
     """Opens a channel at the library's lower layer, where a delivery and a publish cost half as much."""
@@ -241,5 +236,7 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, (ConnectionNotAllowed, InvalidFrameError)):
         # The library puts an object's address in place of what the broker said.
         return "let in nowhere: is the virtual host of JOBRELAY_AMQP_URL there, and may the user enter it?"
+    if (trouble := tls_trouble(error)) is not None:
+        return trouble
     silent = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
     return str(error) or silent

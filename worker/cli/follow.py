@@ -10,6 +10,7 @@ import orjson
 import typer
 
 from worker import contracts
+from worker.broker.address import Address
 from worker.broker.topology import Topology
 from worker.broker.visits.tap import events
 from worker.broker.visits.visit import visit
@@ -47,7 +48,7 @@ async def live_events(
 ) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
     """The documents of the events that are published from now on."""
     async with (
-        visit(settings.amqp_url.get_secret_value()) as connection,
+        visit(Address.of(settings)) as connection,
         events(connection, Topology(settings.prefix)) as messages,
     ):
         yield documents(messages)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from worker.broker.address import Address
 from worker.broker.topology import Topology
 from worker.broker.visits.ask import Answers, ask_trackers
 from worker.broker.visits.visit import visit
@@ -52,12 +53,12 @@ def jobs(
         "limit": limit,
     }
     settings, output = read_settings(), Output(as_json)
-    url, topology = settings.amqp_url.get_secret_value(), Topology(settings.prefix)
-    _show(asyncio.run(_ask(url, topology, question)), limit, output)
+    address, topology = Address.of(settings), Topology(settings.prefix)
+    _show(asyncio.run(_ask(address, topology, question)), limit, output)
 
 
-async def _ask(url: str, topology: Topology, question: Mapping[str, Any]) -> Answers:
-    async with visit(url) as connection:
+async def _ask(address: Address, topology: Topology, question: Mapping[str, Any]) -> Answers:
+    async with visit(address) as connection:
         return await ask_trackers(connection, topology, question, _WITHIN_S)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from worker.broker.address import Address
 from worker.broker.topology import Topology, declare
 from worker.broker.visits.tap import Offset
 from worker.broker.visits.tap import audit as read_audit
@@ -76,14 +77,14 @@ def tail(
 
 
 async def _declare(settings: Settings, topology: Topology) -> None:
-    async with visit(settings.amqp_url.get_secret_value()) as connection:
+    async with visit(Address.of(settings)) as connection:
         await declare(connection, topology)
 
 
 async def _tail(settings: Settings, output: Output, begin: Offset, count: int | None) -> None:
     seen = 0
     async with (
-        visit(settings.amqp_url.get_secret_value()) as connection,
+        visit(Address.of(settings)) as connection,
         read_audit(connection, Topology(settings.prefix), begin) as messages,
     ):
         note(f"reading the audit stream of '{settings.prefix}'")

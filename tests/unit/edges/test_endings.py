@@ -9,6 +9,7 @@ from aiormq.exceptions import ProbableAuthenticationError
 
 from worker.app import Worker
 from worker.broker import connection
+from worker.broker.address import Address
 from worker.broker.connection import Link, Reports, together
 from worker.broker.topology import Topology
 from worker.settings import Settings
@@ -29,7 +30,7 @@ async def swallowing() -> None:
         await together(for_ever())
 
 
-async def losing(*_: str) -> NoReturn:
+async def losing(*_: object) -> NoReturn:
     """What the library may do with a cancellation while it connects: it tells of a loss."""
     try:
         await for_ever()
@@ -58,7 +59,7 @@ async def test_a_cancellation_that_the_library_turns_into_a_loss_ends_the_link(
     monkeypatch.setattr(connection, "connect", losing)
     losses: list[str | None] = []
     reports = Reports(lambda *told: losses.append(told[2]), lambda *_: None, lambda *_: None, lambda: None)
-    link = Link("broker-consume", "amqp://127.0.0.1/", 1, Topology("p"), reports)
+    link = Link("broker-consume", Address("amqp://127.0.0.1/"), 1, Topology("p"), reports)
     async with asyncio.TaskGroup() as tasks:
         assert await _ends(tasks.create_task(link.keep()))
     assert losses == []
@@ -78,7 +79,7 @@ async def test_a_broker_that_refuses_the_credentials_is_no_excuse(
 ) -> None:
     """New ones reach this process by a restart only; a broker that is away is waited for."""
 
-    async def refused(*_: str) -> NoReturn:
+    async def refused(*_: object) -> NoReturn:
         if len(told) > 60:
             pytest.fail("it spins")
         raise error
@@ -89,7 +90,7 @@ async def test_a_broker_that_refuses_the_credentials_is_no_excuse(
     reports = Reports(
         lambda *said: told.append(said[2]), lambda *_: None, lambda *_: None, lambda: excuses.append(None)
     )
-    link = Link("broker-consume", "amqp://127.0.0.1/", 1, Topology("p"), reports)
+    link = Link("broker-consume", Address("amqp://127.0.0.1/"), 1, Topology("p"), reports)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(60):
             await link.keep()

@@ -6,6 +6,7 @@ from typing import Any
 from aiormq.exceptions import DeliveryError
 from pamqp.commands import Basic
 
+from worker.broker.address import Address
 from worker.broker.replies import Replies
 from worker.domain.events import Event, Sender
 
@@ -25,7 +26,7 @@ async def test_a_queue_that_never_confirms_holds_up_no_other() -> None:
                 raise DeliveryError(None, Basic.Nack(1))
             confirmed.append(queue)
 
-    replies: Any = Replies("amqp://h/", 5, lambda: lost.append(None))
+    replies: Any = Replies(Address("amqp://h/"), 5, lambda: lost.append(None))
     for queue in ("stuck", "full", "good"):
         replies.send(queue, b"{}", EVENT)
     async with asyncio.TaskGroup() as tasks:

@@ -10,14 +10,13 @@ from contextlib import suppress
 
 import structlog
 from aio_pika.exceptions import DeliveryError
-from yarl import URL
 
+from worker.broker.address import Address, connect
 from worker.broker.confirms import Publisher
 from worker.broker.connection import (
     LOSSES,
     SessionOver,
     channel_on,
-    connect,
     gone,
     together,
     unless_cancelled,
@@ -36,8 +35,9 @@ _log = structlog.get_logger(__name__)
 class Replies:
     """Sends what it is given, while `run` runs. *lost* is called for each that may not have arrived."""
 
-    def __init__(self, url: str, heartbeat_s: int, lost: Callable[[], None]) -> None:
-        self._url = str(URL(url).update_query(heartbeat=str(heartbeat_s)))
+    def __init__(self, address: Address, heartbeat_s: int, lost: Callable[[], None]) -> None:
+        self._address = address
+        self._heartbeat_s = heartbeat_s
         self._lost = lost
         self._waiting: asyncio.Queue[tuple[str, bytes, Event]] = asyncio.Queue(_WAITING_MOST)
         self._wanted = asyncio.Event()
@@ -62,7 +62,7 @@ class Replies:
             await asyncio.sleep(_PAUSE_S)
 
     async def _session(self) -> None:
-        connection = await connect(self._url, "jobrelay broker-reply")
+        connection = await connect(self._address, "jobrelay broker-reply", self._heartbeat_s)
         try:
             async with channel_on(connection, confirms=True) as channel:
                 publisher = Publisher(channel, _CONFIRM_TIMEOUT_S)

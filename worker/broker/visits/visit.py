@@ -19,9 +19,9 @@ from aiormq.exceptions import (
     ProbableAuthenticationError,
 )
 from pamqp.commands import Basic
-from yarl import URL
 
-from worker.broker.connection import channel_on, connect
+from worker.broker.address import Address, connect, tls_trouble
+from worker.broker.connection import channel_on
 from worker.broker.properties import properties_of, properties_of_event, short
 from worker.broker.topology import Topology
 from worker.domain.events import Event
@@ -49,11 +49,11 @@ class NotTaken(Exception):
 
 
 @asynccontextmanager
-async def visit(url: str) -> AsyncIterator[AbstractConnection]:
+async def visit(address: Address) -> AsyncIterator[AbstractConnection]:
     """Connects for the time of the block. Raises `BrokerAway` or `NotThere`, from within the block too."""
-    host = _host(url)
+    host = address.host
     try:
-        connection = await connect(url, "jobrelay command")
+        connection = await connect(address, "jobrelay command")
     except _LOST as error:
         raise BrokerAway(f"RabbitMQ at {host} {_refusal(error)}") from None
     try:
@@ -174,17 +174,14 @@ async def _unless_there(
     return []
 
 
-def _host(url: str) -> str:
-    address = URL(url)
-    return f"{address.host}:{address.port or 5672}"
-
-
 def _refusal(error: BaseException) -> str:
     """Why a connection was not made, and what to look at."""
     if isinstance(error, (AuthenticationError, ProbableAuthenticationError)):
         return "refuses the user or its password; correct JOBRELAY_AMQP_URL"
     if isinstance(error, (ConnectionNotAllowed, InvalidFrameError)):
         return "lets nobody in: does the virtual host in JOBRELAY_AMQP_URL exist, and may the user enter it?"
+    if (trouble := tls_trouble(error)) is not None:
+        return f"is not connected to: {trouble}"
     if isinstance(error, TimeoutError):
         return "does not answer; check the host and port in JOBRELAY_AMQP_URL, and that it runs"
     return f"cannot be reached: {_text(error)}; check JOBRELAY_AMQP_URL, and that it runs"

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+from worker.broker.address import Address
 from worker.broker.topology import Topology, TopologyMismatch, declare
 from worker.broker.visits.visit import (
     BrokerAway,
@@ -22,7 +23,7 @@ async def broker(settings: Settings) -> list[Finding]:
     """Looks at the broker and its queues; nothing is declared."""
     topology = Topology(settings.prefix)
     try:
-        async with visit(settings.amqp_url.get_secret_value()) as connection:
+        async with visit(Address.of(settings)) as connection:
             return [_version(broker_version(connection)), *await _queues(connection, topology)]
     except (BrokerAway, NotThere) as away:
         what, _, remedy = str(away).partition("; ")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from worker.broker.address import Address
 from worker.broker.topology import Topology
 from worker.broker.visits.box import DeadLetters, Held, dead_letters
 from worker.broker.visits.visit import visit
@@ -91,7 +92,7 @@ def choice_of(ids: Iterable[str] | None, code: str | None, everything: bool) -> 
 async def looking(settings: Settings) -> AsyncIterator[DeadLetters]:
     """The dead letters for the time of the block. Says so where others have some of them in hand."""
     async with (
-        visit(settings.amqp_url.get_secret_value()) as connection,
+        visit(Address.of(settings)) as connection,
         dead_letters(connection, Topology(settings.prefix)) as box,
     ):
         yield box

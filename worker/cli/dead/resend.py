@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from worker.broker.address import Address
 from worker.broker.topology import Topology
 from worker.broker.visits.box import DeadLetters, Held
 from worker.broker.visits.letters import Letter, NoPlace
@@ -61,7 +62,7 @@ async def replay_letters(settings: Settings, output: Output, order: Order) -> No
             await _foretell(box, output, order, topology)
             return
         async with (
-            visit(settings.amqp_url.get_secret_value()) as connection,
+            visit(Address.of(settings)) as connection,
             sender(connection) as out,
             _summed(output, "replayed", tally),
         ):

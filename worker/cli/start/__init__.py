@@ -10,6 +10,7 @@ from uuid import uuid4
 import orjson
 import typer
 
+from worker.broker.address import Address
 from worker.broker.topology import START_KEY, Topology
 from worker.broker.visits.tap import events
 from worker.broker.visits.visit import sender, visit
@@ -85,7 +86,7 @@ async def _start(
 ) -> int:
     topology, story = Topology(settings.prefix), Story(request["requestId"])
     async with (
-        visit(settings.amqp_url.get_secret_value()) as connection,
+        visit(Address.of(settings)) as connection,
         events(connection, topology) as messages,
         sender(connection) as out,
     ):

@@ -13,6 +13,7 @@ from typing import Self
 
 import aiohttp
 
+from worker import tls
 from worker.domain.failures import Later, OutcomeUnknown, Unavailable
 from worker.orchestrator import refusals
 from worker.orchestrator.http.budget import OPEN, Gate
@@ -56,6 +57,7 @@ class Connection:
         self._renewed_at = -math.inf
         self._reports = reports
         self.secrets = Secrets(settings)
+        self._tls = tls.of_orchestrator(settings)
         self._retired: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -69,7 +71,7 @@ class Connection:
 
     def _new_session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._limit),
+            connector=aiohttp.TCPConnector(limit=self._limit, ssl=self._tls),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=_HEADERS,
             auto_decompress=False,  # it would unpack without a bound
@@ -167,6 +169,7 @@ def _unsent(call: Call, error: Exception) -> Unavailable:
     said = getattr(error, "strerror", None)
     why = said if isinstance(said, str) else str(error)
     why = "it took too long" if isinstance(error, TimeoutError) else why
+    why = tls.trouble(error, "JOBRELAY_ORCHESTRATOR_CA_FILE", "JOBRELAY_ORCHESTRATOR_URL") or why
     where = f"{call.url.host}:{call.url.port}"
     detail = f"{call.operation} was not sent: no connection to {where}: {why}"
     return Unavailable(Later.UNREACHABLE, detail, outage=True)

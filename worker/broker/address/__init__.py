@@ -1,0 +1,59 @@
+"""The way to the broker: where it is, as whom we come, by which TLS; and why that failed, in words."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Self
+
+import aio_pika
+from aio_pika.abc import AbstractConnection
+from yarl import URL
+
+from worker import tls
+from worker.settings import Settings, SettingsError
+
+_CONNECT_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the broker is, with user and password, and what makes the TLS context of each connection."""
+
+    url: str = field(repr=False)
+    context: Callable[[], ssl.SSLContext | None] = field(default=lambda: None, repr=False)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The address that *settings* name. Raises `SettingsError` where TLS cannot be had by them."""
+        tls.of_broker(settings)
+        return cls(settings.amqp_url.get_secret_value(), partial(tls.of_broker, settings))
+
+    @property
+    def user(self) -> str:
+        """The user that the broker knows us by."""
+        return URL(self.url).user or "guest"
+
+    @property
+    def host(self) -> str:
+        """Host and port, as they may be shown."""
+        url = URL(self.url)
+        return f"{url.host}:{url.port or (5671 if url.scheme == 'amqps' else 5672)}"
+
+
+async def connect(address: Address, name: str, heartbeat_s: int | None = None) -> AbstractConnection:
+    """Connects once, or raises `OSError`, `TimeoutError` or an `AMQPError`."""
+    try:
+        context = address.context()
+    except SettingsError as changed:  # it could be made when we began
+        raise ConnectionError(str(changed)) from None
+    url = URL(address.url)
+    url = url if heartbeat_s is None else url.update_query(heartbeat=str(heartbeat_s))
+    async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+        return await aio_pika.connect(url, ssl_context=context, client_properties={"connection_name": name})
+
+
+def tls_trouble(error: BaseException) -> str | None:
+    """What is wrong with whose certificate, and what mends it; None where TLS is not the trouble."""
+    return tls.trouble(error, "JOBRELAY_AMQP_CA_FILE", "JOBRELAY_AMQP_URL")
