@@ -10,6 +10,7 @@ from signal import SIGINT, SIGTERM
 
 import structlog
 
+from worker import tls
 from worker.broker.address import Address
 from worker.broker.connection import Link, Reports
 from worker.broker.depths import Depths
@@ -228,6 +229,8 @@ async def run(settings: Settings, roles: Collection[str] = ROLES) -> int:
     settings.require_credentials()
     for name in settings.model_fields_set & NOT_USED_YET:
         _log.warning("settings.not_used_yet", name=f"JOBRELAY_{name.upper()}")
+    for name in tls.unencrypted(settings):
+        _log.warning("settings.not_encrypted", name=name, remedy="use TLS: secrets can be read on the way")
     # What is loaded now stays: not to be looked through at every collection.
     gc.collect()
     gc.freeze()

@@ -61,8 +61,8 @@ def trouble(error: BaseException, ca_file: str, url: str) -> str | None:
     None where TLS is not the trouble.
     """
     cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ssl.SSLError):
-        cause = cause.__cause__
+    while cause is not None and not (isinstance(cause, ssl.SSLError) and hasattr(cause, "library")):
+        cause = cause.__cause__  # the HTTP library's is one too, and has nothing of it but the name
     if isinstance(cause, ssl.SSLCertVerificationError):
         return _unverified(cause, ca_file, url)
     if cause is None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from worker.broker.address import Address
 from worker.broker.connection import Link, Reports, SessionOver
 from worker.broker.topology import Topology
 
@@ -14,7 +15,7 @@ class Failing(Link):
 
     def __init__(self, lasts: float) -> None:
         nobody: Any = lambda *_: None  # noqa: E731
-        super().__init__("l", "amqp://h/", 5, Topology("p"), Reports(nobody, nobody, nobody, nobody))
+        super().__init__("l", Address("amqp://h/"), 5, Topology("p"), Reports(nobody, nobody, nobody, nobody))
         self._lasts = lasts
         self.begun = 0
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from asyncio import IncompleteReadError
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,12 +10,18 @@ from typing import Self
 
 import aio_pika
 from aio_pika.abc import AbstractConnection
+from aio_pika.exceptions import AMQPConnectionError
 from yarl import URL
 
 from worker import tls
 from worker.settings import Settings, SettingsError
 
 _CONNECT_TIMEOUT_S = 10.0
+# Its alert is lost where it closes with bytes of ours unread.
+_CUT = (
+    "it cut the connection after the TLS handshake; if it demands a client's certificate, set "
+    "JOBRELAY_AMQP_CERT_FILE and JOBRELAY_AMQP_KEY_FILE to one that it accepts"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +57,15 @@ async def connect(address: Address, name: str, heartbeat_s: int | None = None) -
         raise ConnectionError(str(changed)) from None
     url = URL(address.url)
     url = url if heartbeat_s is None else url.update_query(heartbeat=str(heartbeat_s))
-    async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-        return await aio_pika.connect(url, ssl_context=context, client_properties={"connection_name": name})
+    try:
+        async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+            return await aio_pika.connect(
+                url, ssl_context=context, client_properties={"connection_name": name}
+            )
+    except AMQPConnectionError as error:
+        if context is not None and isinstance(error.__cause__, (ConnectionResetError, IncompleteReadError)):
+            raise ConnectionError(_CUT) from error
+        raise
 
 
 def tls_trouble(error: BaseException) -> str | None:

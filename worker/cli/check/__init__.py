@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from worker import tls
 from worker.cli.check.broker import broker
 from worker.cli.check.finding import Finding, Question
 from worker.cli.check.ledger import ledger
@@ -60,6 +61,10 @@ async def _examined(settings: Settings, question: Question) -> list[Finding]:
 def settings_of(settings: Settings) -> list[Finding]:
     """What can be said of the settings by reading them."""
     findings = [Finding("settings", "warning", line, "correct or remove it") for line in unknown_settings()]
+    findings += [
+        Finding("settings", "warning", f"{name} is not encrypted", "use TLS: secrets can be read on the way")
+        for name in tls.unencrypted(settings)
+    ]
     needed_by = f"JOBRELAY_AUTH={settings.auth} needs it"
     findings += [
         Finding("settings", "failed", f"{name} is missing", f"set it: {needed_by}")

@@ -1,7 +1,6 @@
 """The course of a demonstration: what is set up, sent, broken, waited for and taken down again."""
 
 import asyncio
-import os
 import secrets
 import shutil
 import signal
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from worker.broker.address import Address
 from worker.broker.topology import Topology, declare, remove
 from worker.broker.visits.letters import Letter
 from worker.broker.visits.tap import burials, events, waiting
@@ -54,7 +54,8 @@ class Show:
         self._plan = plan
         self._own = plan.simulator is None
         name = secrets.token_hex(4)
-        self._url, prefix = (os.environ["JOBRELAY_AMQP_URL"], f"demo-{name}") if self._own else _others()
+        settings = read_settings()
+        self._address, prefix = Address.of(settings), f"demo-{name}" if self._own else settings.prefix
         self._topology = Topology(prefix)
         # Where others ask too, what is ours is known by its name.
         self._run = "" if self._own else f"{name}-"
@@ -72,7 +73,7 @@ class Show:
         keep_log = True
         try:
             async with (
-                visit(self._url) as connection,
+                visit(self._address) as connection,
                 self._declared(connection),
                 self._simulator() as simulator,
             ):
@@ -198,12 +199,6 @@ class Show:
             shutil.rmtree(folder, ignore_errors=True)
         if self._plan.keep:
             note(f"the queues are kept: JOBRELAY_PREFIX={self._topology.prefix} jobrelay dead list")
-
-
-def _others() -> tuple[str, str]:
-    """Where the workers that run already are: their broker and prefix."""
-    settings = read_settings()
-    return settings.amqp_url.get_secret_value(), settings.prefix
 
 
 def _message(asked: Asked) -> Message:
