@@ -163,21 +163,22 @@ def test_the_ledger_forgets_nothing() -> None:
 
 def literals(kind: str) -> dict[str, str]:
     """What the demo's generators of that kind make up."""
-    (generator,) = yaml.safe_load((DEMO / "kustomization.yaml").read_text())[kind]
-    return dict(one.split("=", 1) for one in generator["literals"])
+    generators = yaml.safe_load((DEMO / "kustomization.yaml").read_text())[kind]
+    return dict(one.split("=", 1) for generator in generators for one in generator["literals"])
 
 
 def test_the_demo_signs_in_where_it_says() -> None:
-    """The simulator's own client, the broker's own user, and both by the names of their Services."""
+    """The simulator's own client, the broker's own user, the ledger's password; each by its Service's name."""
     told, secret = literals("configMapGenerator"), literals("secretGenerator")
     given = {"id": told["JOBRELAY_CLIENT_ID"], "secret": secret["jobrelay_client_secret"]}
     assert any(given.items() <= client.items() for client in SEED["identity"]["clients"])
     broker = one_of("Deployment", "jobrelay-rabbitmq", written())
     user = {one["name"]: one["value"] for one in container(broker)["env"]}
-    amqp, api = urlsplit(secret["jobrelay_amqp_url"]), urlsplit(told["JOBRELAY_ORCHESTRATOR_URL"])
+    amqp, ledger = urlsplit(secret["jobrelay_amqp_url"]), urlsplit(secret["jobrelay_redis_url"])
     assert (amqp.username, amqp.password) == (user["RABBITMQ_DEFAULT_USER"], user["RABBITMQ_DEFAULT_PASS"])
-    for url in (amqp, api):
-        (port,) = one_of("Service", str(url.hostname), written(DEMO))["spec"]["ports"]
+    assert secret["password.conf"] == f"requirepass {ledger.password}"
+    for url in (amqp, ledger, urlsplit(told["JOBRELAY_ORCHESTRATOR_URL"])):
+        (port,) = one_of("Service", str(url.hostname), written())["spec"]["ports"]
         assert port["port"] == url.port
 
 
