@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from manifests import (
     Document,
     built,
     container,
+    name,
     of_kind,
     one_of,
     settings_lines,
@@ -168,7 +170,7 @@ def literals(kind: str) -> dict[str, str]:
 
 
 def test_the_demo_signs_in_where_it_says() -> None:
-    """The simulator's own client, the broker's own user, the ledger's password; each by its Service's name."""
+    """The simulator's own client, the broker's user, the ledger's password; each by its Service's name."""
     told, secret = literals("configMapGenerator"), literals("secretGenerator")
     given = {"id": told["JOBRELAY_CLIENT_ID"], "secret": secret["jobrelay_client_secret"]}
     assert any(given.items() <= client.items() for client in SEED["identity"]["clients"])
@@ -187,6 +189,17 @@ def test_production_runs_this_version() -> None:
     (image,) = yaml.safe_load((PRODUCTION / "kustomization.yaml").read_text())["images"]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert (image["name"], image["newTag"]) == (project["name"], project["version"])
+
+
+@pytest.mark.requires("kubectl")
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=name)
+def test_every_pod_of_ours_has_the_overlays_image(overlay: Path) -> None:
+    """The workers', and what else runs from the same image."""
+    (image,) = yaml.safe_load((overlay / "kustomization.yaml").read_text())["images"]
+    wanted = f"{image.get('newName', 'jobrelay')}:{image['newTag']}"
+    pods = [template["spec"] for _, template in templates(built(overlay))]
+    ours = {one["image"] for pod in pods for one in pod["containers"] if "jobrelay" in one["image"]}
+    assert ours == {wanted}
 
 
 def test_production_has_every_component() -> None:

@@ -18,11 +18,12 @@ from manifests import (
 )
 
 from worker.app import ROLES
+from worker.broker import connection, inbox
 from worker.web.server import _PATHS
 
 COMPONENTS = ("starter", "tracker", "web")
-ENDING_S = 25
-"""At most: the consumers' end before the grace (a get and a cancel, 10 s each), closing after it (5 s)."""
+ENDING_S = 2 * inbox._TIMEOUT_S + connection._CLOSE_TIMEOUT_S
+"""At most: a consumer's end before the grace (a last get and a cancel), the connections' end after it."""
 
 
 def setting(called: str) -> Any:
