@@ -38,6 +38,11 @@ class Simulated:
         self._process.terminate()
         self._process.wait(_WITHIN_S)
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def seed(self, seed: dict[str, Any] | None = None) -> None:
         """A new world: this one, or the built-in one; no faults, an empty ledger, no recorded requests."""
         self.tell("POST", "seed", seed)

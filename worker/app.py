@@ -84,7 +84,7 @@ class Worker:
         self._leasing = self._link("broker-lease", lambda: None, heeded=False)
         self._leases = Leases(settings.prefix, self._leasing.up)
         self._inboxes = [
-            (role, Inbox(queue, prefetch, self._consuming.up, self._watchdog if number == 0 else None))
+            (role, self._inbox(role, queue, prefetch, watched=number == 0))
             for role, queue, prefetch, channels in queues
             for number in range(channels)
         ]
@@ -152,6 +152,10 @@ class Worker:
         stop = ("start", self._topology.stop, _STOPS_PREFETCH, 1)
         track = ("track", self._topology.tracking, _TRACKING_PREFETCH, _TRACKING_CHANNELS)
         return [one for one in (start, stop, track) if one[0] in self._roles]
+
+    def _inbox(self, role: str, queue: str, prefetch: int, *, watched: bool) -> Inbox:
+        watchdog = self._watchdog if watched else None
+        return Inbox(queue, prefetch, self._consuming.up, watchdog, at_random=role == "track")
 
     def _inboxes_of(self, role: str) -> list[Inbox]:
         return [inbox for its, inbox in self._inboxes if its == role]

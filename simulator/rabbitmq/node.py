@@ -116,6 +116,11 @@ class PrivateNode:
         """A paused node goes on."""
         self._node.send_signal(signal.SIGCONT)
 
+    @property
+    def pid(self) -> int:
+        """The id of the node's process."""
+        return self._node.pid
+
     def ctl(self, *arguments: str, timeout_s: float = 60) -> str:
         """Runs `rabbitmqctl` against this node and returns what it printed; about a second each."""
         command = [str(self._server.with_name("rabbitmqctl")), "--quiet", *arguments]

@@ -26,7 +26,7 @@ def show(results: Results, console: Console) -> None:
     console.print(trackers)
     later = figures["memory"]["bytes a job of the second half"]
     console.print(f"RSS: {later} bytes for each of the second half of jobs")
-    for name in ("seconds", "lag", "CPU", "calls", "webhooks", "repeats", "wrong"):
+    for name in ("seconds", "lag", "CPU", "load average", "calls", "webhooks", "repeats", "wrong"):
         if figures[name]:
             console.print(f"{name}: {figures[name]}", markup=False, highlight=False)
     for trouble in results.troubles[:20]:

@@ -83,7 +83,8 @@ def results(plan: Plan, ledger: Mapping[str, Any], history: History, course: Map
         "seconds": {name: round(seconds, 1) for name, seconds in course["times"].items()},
         "lag": lags,
         "memory": memory,
-        "CPU": _cpu(looks, history),
+        "CPU": _cpu(looks, history, course["others"]),
+        "load average": {when: round(load, 1) for when, load in course["load"].items()},
         "calls": ledger["calls"],
         "webhooks": ledger.get("webhooks", []),
         "repeats": [[*repeat[:-1], round(repeat.after_s, 3)] for repeat in history.repeats[:_SHOWN]],
@@ -126,12 +127,20 @@ def _grown(looks: Mapping[str, Mapping[str, Look]], since: str) -> int:
     return round(grown / came) if came > 0 else 0
 
 
-def _cpu(looks: Mapping[str, Mapping[str, Look]], history: History) -> dict[str, Any]:
-    """CPU seconds of each tracker while jobs came, and while they ended; changes told for each of them."""
+def _cpu(
+    looks: Mapping[str, Mapping[str, Look]], history: History, others: Mapping[str, Mapping[str, float]]
+) -> dict[str, Any]:
+    """CPU seconds of each tracker while jobs came, and while they ended; changes told for each of them.
+
+    Beside them what the others cost while jobs ended.
+    """
     filling = {name: round(seen["full"].cpu_s - seen["empty"].cpu_s, 1) for name, seen in looks.items()}
     ending = {name: round(seen["done"].cpu_s - seen["full"].cpu_s, 1) for name, seen in looks.items()}
     return {
         "s, filling": filling,
         "s, ending": ending,
+        "s, ending, of others": {
+            name: round(seconds - others["full"][name], 1) for name, seconds in others["done"].items()
+        },
         "ends a CPU second": round(len(history.ends) / (sum(ending.values()) or 1)),
     }

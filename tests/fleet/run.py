@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ class Run:
     killed: Tracker | None = None
     ended_before_kill: int = 0
     troubles: list[str] = field(default_factory=list)
+    others: dict[str, dict[str, float]] = field(default_factory=dict)
+    load: dict[str, float] = field(default_factory=dict)
 
     async def fill(self) -> None:
         """Jobs are started by requests, as anybody's, and seen to run; then the starter stops."""
@@ -60,6 +63,7 @@ class Run:
     async def end(self) -> None:
         """All jobs end at the rate; in the middle a tracker is killed with all that it holds."""
         self._look("full")
+        self._note("full")
         began, plan = monotonic(), self.plan
         outcomes = {"Successful": 1 - plan.faulted, "Faulted": plan.faulted}
         told = {
@@ -72,6 +76,7 @@ class Run:
             self._kill(self.stage.trackers[0])
         await self._until(lambda: len(self.history.ends), plan.jobs, "ended")
         self.times["ending"] = monotonic() - began
+        self._note("done")
 
     async def stop(self) -> None:
         """The trackers that are left are asked to stop; nothing may be left in flight."""
@@ -89,6 +94,11 @@ class Run:
     def _look(self, when: str) -> None:
         for tracker in self.stage.trackers:
             tracker.look(when)
+
+    def _note(self, when: str) -> None:
+        """What all else has cost by now, and how busy the machine is."""
+        self.others[when] = self.stage.others()
+        self.load[when] = os.getloadavg()[0]
 
     def _kill(self, tracker: Tracker) -> None:
         tracker.look("done")
@@ -167,6 +177,8 @@ def _judged(run: Run) -> Results:
         run.history,
         {
             "times": run.times,
+            "others": run.others,
+            "load": run.load,
             "trackers": {tracker.name: tracker.looks for tracker in stage.trackers},
             "killed": run.killed.name if run.killed else None,
             "ended before the kill": run.ended_before_kill,

@@ -124,6 +124,12 @@ class Stage:
         }
         return Working(self.folder / f"{name}.log", roles, **settings)
 
+    def others(self) -> dict[str, float]:
+        """CPU seconds of what a run costs beside the trackers, by name; the harness is this process."""
+        node = {"broker": self.ground.node.pid} if self.ground.node else {}
+        pids = {"simulator": self.simulator.pid, **node, "harness": os.getpid()}
+        return {name: resources(pid)[1] for name, pid in pids.items()}
+
     async def waiting(self) -> int:
         """How many jobs in flight no tracker holds."""
         async with await aio_pika.connect(self.ground.amqp_url) as connection:

@@ -65,18 +65,25 @@ class Inbox:
     """Iterates over the deliveries of *queue*, at most *prefetch* in hand at once, through lost connections.
 
     Its `session` is run by a link, which it tells that it is *up*, and looked after by *watchdog*: of several
-    inboxes of one queue, one is enough. After
+    inboxes of one queue, one is enough. *at_random*: deliveries are settled in no order at all. After
     `close` it ends with what the broker had sent by then: who iterates knows best what becomes of that.
     Deliveries in hand can be settled as long as the link is kept.
     """
 
     def __init__(
-        self, queue: str, prefetch: int, up: Callable[[], None], watchdog: Watchdog | None = None
+        self,
+        queue: str,
+        prefetch: int,
+        up: Callable[[], None],
+        watchdog: Watchdog | None = None,
+        *,
+        at_random: bool = False,
     ) -> None:
         self._up = up
         self._watchdog = watchdog
         self._queue = queue
         self._prefetch = prefetch
+        self._at_random = at_random
         self._waiting: asyncio.Queue[Delivery | None] = asyncio.Queue()
         self._closed = self._ended = False
         self._channel: Channel | None = None
@@ -136,7 +143,7 @@ class Inbox:
                     await self._consume(channel, looking)
 
     async def _consume(self, channel: Channel, looking: Channel | None) -> None:
-        acks = Acks(channel)
+        acks = Acks(channel, at_random=self._at_random)
         cancelled = asyncio.Event()
 
         async def on_message(delivered: DeliveredMessage) -> None:

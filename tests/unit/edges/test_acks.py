@@ -116,6 +116,23 @@ async def test_a_straggler_holds_its_neighbours_for_a_moment_only() -> None:
         running.cancel()
 
 
+async def test_what_is_settled_at_random_leaves_together_and_waits_for_nobody() -> None:
+    """One round takes all of a tenth of a second; the one that is still in hand holds nothing up."""
+    channel = Channel(4)
+    acks = Acks(channel, at_random=True)  # type: ignore[arg-type]
+    for tag in sorted(channel.held):
+        acks.taken(tag)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(acks.run())
+        acks.ack(3)
+        await asyncio.sleep(0.05)
+        acks.ack(1)
+        assert channel.frames == []
+        await asyncio.sleep(0.07)
+        assert channel.frames == ["ack 1 and before", "ack 3"]
+        running.cancel()
+
+
 async def test_settling_again_changes_nothing() -> None:
     """Neither before nor after its frame, nor the other way."""
     acks, channel = channel_of(2)
