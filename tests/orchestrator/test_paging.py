@@ -10,7 +10,16 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from worker.orchestrator.follow import paging
-from worker.orchestrator.follow.paging import MODIFIED, Place, Round, States, moment, round_from, written
+from worker.orchestrator.follow.paging import (
+    MODIFIED,
+    Place,
+    Round,
+    States,
+    moment,
+    round_from,
+    round_of,
+    written,
+)
 
 STEP = 10_000  # microseconds; everything happens at multiples of it, so that times coincide
 LATE = 200  # steps that a change may become visible after its time: OVERLAP_S
@@ -167,6 +176,21 @@ def test_an_old_server_is_read_list_by_list() -> None:
         assert said is more
     assert asked == ["EndTime", "StartTime", "State"] * 2
     assert not here.by_modification
+
+
+@pytest.mark.parametrize("by_modification", [True, False])
+def test_another_process_goes_on_a_little_earlier(by_modification: bool) -> None:
+    """At the word of a round: late rows that it had looked back for are given once more, none is skipped."""
+    here = round_from(T, by_modification=by_modification)
+    again = round_of(here.word)
+    assert again == round_from(T - 12_000_000, by_modification=by_modification)
+    assert round_of(round_from(0, by_modification=by_modification).word) is not None
+
+
+@pytest.mark.parametrize("word", ["", "m", "x1", "m-1", "m1.5", "m" + "9" * 30, "m+1"])
+def test_what_is_no_word_of_ours_is_no_round(word: str) -> None:
+    """Then a scan begins anew."""
+    assert round_of(word) is None
 
 
 def test_the_states_without_a_time_are_read_a_page_each_round() -> None:

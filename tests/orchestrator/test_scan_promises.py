@@ -40,6 +40,19 @@ async def test_a_scan_gives_what_changed_since_it_began(tenant: Tenant) -> None:
     assert _state_of(other, await tenant.round()) in (None, "Pending")
 
 
+async def test_a_scan_is_gone_on_with_by_its_word(tenant: Tenant) -> None:
+    """Whoever has it gives what changed since the page that came with it; what is no word begins no scan."""
+    (job,) = await tenant.start("jobrelay:r")
+    assert await tenant.round() == []
+    tenant.hand_over()
+    tenant.move(job, "Running")
+    assert _state_of(job, await tenant.round()) == "Running"
+    tenant.move(job, "Suspended")
+    tenant.hand_over()
+    assert _state_of(job, await tenant.round()) == "Suspended"
+    assert tenant.verbs.cursor("nobody's") is None
+
+
 def _state_of(job: Job, sightings: list[Sighting]) -> str | None:
     """The last state that a scan gave of a job."""
     return next((one.state for one in reversed(sightings) if one.key == job.key.lower()), None)

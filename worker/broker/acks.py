@@ -20,7 +20,8 @@ class Acks:
     Settling is immediate for the caller; frames leave within a few milliseconds. What is settled up to the
     first delivery still in hand goes as one *multiple* ack. What is settled beyond it waits for that one
     through a few rounds, then goes by itself: a slow request holds its neighbours' acks for a moment only.
-    Of deliveries that are settled *at_random* none waits for another, and those of a tenth of a second leave together.
+    Of deliveries that are settled *at_random* none waits for another: each round takes all of a tenth of a
+    second.
     """
 
     def __init__(self, channel: Channel, *, at_random: bool = False) -> None:

@@ -60,6 +60,11 @@ class Cursor:
 
     __slots__ = ()
 
+    @property
+    def word(self) -> str:
+        """What `Orchestrator.cursor` makes a cursor of that skips nothing, in whatever process."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True, slots=True)
 class Changes:

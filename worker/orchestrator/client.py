@@ -16,6 +16,7 @@ from worker.domain.words import JobState
 from worker.orchestrator import refusals, wire
 from worker.orchestrator.auth import Auth
 from worker.orchestrator.catalog import Catalog
+from worker.orchestrator.follow.paging import round_of
 from worker.orchestrator.follow.reasons import Reasons
 from worker.orchestrator.follow.scan import Scan
 from worker.orchestrator.follow.unknown import Unknown
@@ -166,6 +167,10 @@ class Client:
     async def changes(self, folder_id: int, cursor: Cursor | None) -> Changes:
         """One page of the folder's jobs that changed since *cursor*; None begins now, and gives no jobs."""
         return await self._scan.changes(folder_id, cursor)
+
+    def cursor(self, word: str) -> Cursor | None:
+        """A cursor from what another one said of itself; None where it is no such word."""
+        return round_of(word)
 
     async def pending_reasons(self, folder_id: int, job_id: int) -> Sequence[str]:
         """Why a Pending job does not run (ValidateExistingJob); empty where the server does not say."""

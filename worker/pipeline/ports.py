@@ -130,6 +130,9 @@ class Orchestrator(Protocol):
         Raises `Unavailable`, also THROTTLED where there is no turn within 10 s, or `Rejected`.
         """
 
+    def cursor(self, word: str) -> Cursor | None:
+        """A cursor that skips nothing which the one that said *word* would give; None where it is no word."""
+
     async def pending_reasons(self, folder_id: int, job_id: int) -> Sequence[str]:
         """Why a Pending job does not run, in Orchestrator's words (`TemplateNoHostsAvailable`).
 

@@ -60,9 +60,13 @@ class Follower:
         slot.receipt.ack()
         return True
 
-    async def renew(self, slot: Slot) -> None:
-        """Publishes the message again as it is, before the broker misses its ack; or lets others have it."""
-        await self._outbox.track(anew(slot.document))
+    async def renew(self, slot: Slot, *, covered: bool) -> None:
+        """Publishes the message again as it is, before the broker misses its ack; or lets others have it.
+
+        *covered*: scans speak for the job, so that who gets it now need not read it.
+        """
+        seen = {"seenAt": self._clock()} if covered else {}
+        await self._outbox.track(anew(slot.document, **seen))
         slot.receipt.ack()
 
     async def _read(self, slot: Slot) -> Job | None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from worker.contracts import parse, violations
 from worker.domain.failures import Code, Rejected
+from worker.domain.flight.shown import LATELY_S
 from worker.domain.messages import Message, letter, past_of
 from worker.pipeline.ports import Clock, Delivery, Outbox
-from worker.tracking.share import LATELY_S
 from worker.tracking.slots import Slot
 
 # So much the clocks of two workers may differ.

@@ -38,7 +38,7 @@ class Tracking:
         follower = Follower(
             self.orchestrator, self.outbox, self.telemetry, self.source, self.patience, self.clock
         )
-        sharing = Sharing(self.hints, self.leases, slots, uuid4().hex)
+        sharing = Sharing(self.hints, self.leases, slots, uuid4().hex, self.patience.poll_interval_s)
         sharing.consumers = len(inboxes)
         tracker = Tracker(Intake(self.outbox, self.clock), follower, sharing, slots, self.telemetry)
         interval_s = self.patience.poll_interval_s

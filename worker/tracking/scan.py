@@ -49,8 +49,7 @@ class Scanner:
                 await stopping.pause(_LOOK_EVERY_S)
 
     async def _scan(self, folder: int, stopping: Stopping) -> None:
-        lease, chain, number = lease_of(folder), uuid4().hex, 0
-        cursor: Cursor | None = None
+        lease, (chain, number, cursor) = lease_of(folder), self._place(folder)
         began = _now()
         try:
             while not stopping and self._leases.held(lease) and self._wanted(folder):
@@ -61,14 +60,20 @@ class Scanner:
                     await stopping.pause(self._interval_s)
                     continue
                 cursor, number = page.cursor, number + 1
-                self._sharing.rows(folder, chain, number, page.sightings, complete=not page.more)
+                self._sharing.rows(folder, chain, number, page)
                 await stopping.pause(self._pause(began, more=page.more))
                 began = began if page.more else _now()
         finally:
-            # What is not scanned any more is looked at one by one from now on.
-            self._sharing.rows(folder, chain, 0, (), complete=False)
+            if not self._wanted(folder):
+                self._sharing.ended(folder, chain)
             self._running.discard(folder)
             await self._leases.release(lease)
+
+    def _place(self, folder: int) -> tuple[str, int, Cursor | None]:
+        """Where the scan goes on that another tracker has left, or a new chain's beginning."""
+        left = self._sharing.left(folder)
+        cursor = left and self._orchestrator.cursor(left.word)
+        return (left.chain, left.number, cursor) if left and cursor else (uuid4().hex, 0, None)
 
     def _wanted(self, folder: int) -> bool:
         return self._sharing.folders().get(folder, 0) >= UNTIL

@@ -1,8 +1,7 @@
 """What trackers know of each other: who holds how much, which copy of a job counts, what scans have shown."""
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from heapq import nsmallest
 from typing import Any
@@ -10,7 +9,9 @@ from typing import Any
 import structlog
 
 from worker.domain.flight.listing import age_order, row, wanted
-from worker.domain.flight.steps import Coverage, excess
+from worker.domain.flight.shown import SAFETY_S, Coverage, Lately, Link, vouched
+from worker.domain.flight.steps import excess
+from worker.domain.jobs import Changes
 from worker.pipeline.holding.pauses import Stopping
 from worker.tracking.ports import Hint, Hints, Leases
 from worker.tracking.slots import Slot, Slots
@@ -18,9 +19,6 @@ from worker.tracking.slots import Slot, Slots
 HELD_EVERY_S = 5.0
 _FORGOTTEN_S = 3 * HELD_EVERY_S
 _COPIES_AT_ONCE = 500
-LATELY_S = 30.0
-"""For how long it is known which jobs scans have shown that were in nobody's hands here."""
-_LATELY_MOST = 50_000
 _LISTED_AT_ONCE = 200
 
 _log = structlog.get_logger(__name__)
@@ -29,6 +27,7 @@ _log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class _Peer:
     heard_at: float
+    late_s: float
     folders: Mapping[int, int]
     scans: frozenset[int]
 
@@ -39,15 +38,16 @@ class Sharing:
     *look* is called for a slot that is to be looked at now.
     """
 
-    def __init__(self, hints: Hints, leases: Leases, slots: Slots, me: str) -> None:
+    def __init__(self, hints: Hints, leases: Leases, slots: Slots, me: str, interval_s: float) -> None:
         self._hints = hints
         self._leases = leases
         self._slots = slots
         self._me = me
+        self._interval_s = interval_s
         self._peers: dict[str, _Peer] = {}
         self._copies: list[Slot] = []
-        self._lately: OrderedDict[str, tuple[float, str, int]] = OrderedDict()
-        self.coverage = Coverage()
+        self._lately = Lately()
+        self._coverage = Coverage()
         self.consumers = 0
         """How many consumers deliver to this tracker; who asks all trackers counts them."""
 
@@ -65,11 +65,24 @@ class Sharing:
             hearing.cancel()
 
     def took(self, slot: Slot, *, redelivered: bool) -> bool:
-        """A slot came to hand, and a copy may be elsewhere. True where a scan has just shown a change."""
+        """A slot came to hand, and a copy may be elsewhere. True where a scan has shown a change of late.
+
+        One that was in another tracker's hands counts as read when that one was last known to have looked at
+        all that was shown: whatever was shown since is known here.
+        """
         if redelivered:
             self._copies.append(slot)
-        _, state, resume_version = self._lately.get(slot.key, (0.0, *_of(slot)))
-        return (state, resume_version) != _of(slot)
+            if slot.known.missing_since is None:
+                slot.read_at = max(slot.read_at, vouched(self._words(), _now(), self._interval_s))
+        return self._lately.shown(slot.key) not in (None, _of(slot))
+
+    def covers(self, slot: Slot) -> bool:
+        """True where scans have shown, or will within moments, whatever has changed since *slot* was read."""
+        return self._coverage.covers(slot.folder_id, slot.job_id, slot.read_at, _now(), self._interval_s)
+
+    def left(self, folder: int) -> Link | None:
+        """Where the scan of a folder can be gone on with."""
+        return self._coverage.left(folder, _now(), self._interval_s)
 
     def folders(self) -> dict[int, int]:
         """How many jobs of each folder all trackers hold together."""
@@ -90,26 +103,34 @@ class Sharing:
         held = len(self._slots)
         return excess(held, held + sum(sum(peer.folders.values()) for peer in peers), 1 + len(peers))
 
-    def rows(self, folder: int, chain: str, number: int, rows: Iterable[Any], *, complete: bool) -> None:
-        """Shows everybody a page of a scan."""
-        shown = [[row.key, row.state, row.resume_version] for row in rows]
-        self._hints.send(
-            {"kind": "rows", "folder": folder, "chain": chain, "n": number, "jobs": shown, "done": complete}
-        )
+    def rows(self, folder: int, chain: str, number: int, page: Changes) -> None:
+        """Shows everybody a page of a scan, and where to go on."""
+        shown = [[row.key, row.state, row.resume_version] for row in page.sightings]
+        self._send_rows(folder, chain, number, jobs=shown, done=not page.more, next=page.cursor.word)
+
+    def ended(self, folder: int, chain: str) -> None:
+        """Nobody is to go on with a scan: jobs are looked at one by one from now on."""
+        self._send_rows(folder, chain, 0, jobs=[], done=False, next=None)
+
+    def _send_rows(self, folder: int, chain: str, number: int, **said: Any) -> None:
+        self._hints.send({"kind": "rows", "folder": folder, "chain": chain, "n": number, **said})
 
     def _alive(self) -> list[_Peer]:
-        since = _now() - _FORGOTTEN_S
-        self._peers = {name: peer for name, peer in self._peers.items() if peer.heard_at >= since}
-        return list(self._peers.values())
+        now = _now()
+        self._peers = {name: peer for name, peer in self._peers.items() if now - peer.heard_at <= SAFETY_S}
+        return [peer for peer in self._peers.values() if now - peer.heard_at <= _FORGOTTEN_S]
+
+    def _words(self) -> Iterator[tuple[float, float]]:
+        yield _now(), self._slots.late(_now())
+        yield from ((peer.heard_at, peer.late_s) for peer in self._peers.values())
 
     def _mine(self) -> set[int]:
         return {folder for folder in self._slots.folders if self._leases.held(lease_of(folder))}
 
     def _tell_held(self) -> None:
         folders = {str(folder): count for folder, count in self._slots.folders.items()}
-        self._hints.send(
-            {"kind": "held", "tracker": self._me, "folders": folders, "scans": sorted(self._mine())}
-        )
+        held = {"folders": folders, "scans": sorted(self._mine()), "late": self._slots.late(_now())}
+        self._hints.send({"kind": "held", "tracker": self._me, **held})
 
     def _tell_copies(self) -> None:
         """Says what was delivered a second time: whoever holds the younger copy of it answers."""
@@ -140,7 +161,8 @@ class Sharing:
                 self._passed(said, look)
             case "held" if said["tracker"] != self._me:
                 folders = {int(folder): int(count) for folder, count in said["folders"].items()}
-                self._peers[said["tracker"]] = _Peer(_now(), folders, frozenset(said["scans"]))
+                late = float(said.get("late", "inf"))  # an older worker does not say
+                self._peers[said["tracker"]] = _Peer(_now(), late, folders, frozenset(said["scans"]))
             case "generation" if said["tracker"] != self._me:
                 self._compare(said["jobs"])
 
@@ -164,25 +186,16 @@ class Sharing:
 
     def _passed(self, said: Mapping[str, Any], look: Callable[[Slot], None]) -> None:
         now = _now()
-        self.coverage.heard(said["folder"], said["chain"], said["n"], now, complete=said["done"])
+        link = said["chain"], said["n"], said.get("next")
+        self._coverage.heard(said["folder"], link, now, complete=said["done"])
         for key, state, resume_version in said["jobs"]:
             slot = self._slots.get(key.lower())
             if slot is None:
-                self._lately[key.lower()] = now, state, resume_version
-                self._lately.move_to_end(key.lower())
+                self._lately.note(key.lower(), state, resume_version, now)
             elif _of(slot) != (state, resume_version):
                 look(slot)
-        self._forget(now)
-
-    def _forget(self, now: float) -> None:
-        while self._lately:
-            oldest = next(iter(self._lately))
-            if now - self._lately[oldest][0] <= LATELY_S:
-                break
-            del self._lately[oldest]
-        if len(self._lately) > _LATELY_MOST:
-            self._lately.clear()
-            self.coverage = Coverage()
+        if not self._lately.forget(now):
+            self._coverage = Coverage()
 
     def _compare(self, jobs: Iterable[Any]) -> None:
         """Drops the older of two copies. Of the same age they may be one message, seen by two: it is kept."""

@@ -63,6 +63,7 @@ class Slots:
         self._by_key: dict[str, Slot] = {}
         self._due: defaultdict[int, list[Slot]] = defaultdict(list)
         self._looked_until = int(now / TICK_S)
+        self._waiting: dict[Slot, float] = {}
         self.folders: Counter[int] = Counter()
         """How many jobs of each folder are in hand."""
         self.states: Counter[str] = Counter()
@@ -98,6 +99,18 @@ class Slots:
         """Looks at *slot* at that moment, and not before."""
         slot.due = max(int(at / TICK_S), self._looked_until)
         self._due[slot.due].append(slot)
+
+    def wait(self, slot: Slot, now: float) -> None:
+        """*slot* waits for a look from now on, until it is `seen`."""
+        self._waiting[slot] = now
+
+    def seen(self, slot: Slot) -> None:
+        """The look at *slot* is over."""
+        self._waiting.pop(slot, None)
+
+    def late(self, now: float) -> float:
+        """For how many seconds the oldest look has been waiting."""
+        return now - next(iter(self._waiting.values()), now)
 
     def due(self, now: float) -> list[Slot]:
         """The slots whose moment has come, each once."""

@@ -26,7 +26,7 @@ _FIRST_LOOK_S = 1.0
 _AFTER_DEFECT_S = 5.0
 _MOVED_AT_ONCE = 20
 # Whoever is waited for by somebody goes first.
-_HINTED, _DUE, _LAST = 0, 1, 2
+_HINTED, _DUE = 0, 1
 
 _log = structlog.get_logger(__name__)
 
@@ -94,9 +94,7 @@ class Tracker:
                     continue
                 if moving > 0:
                     slot.renew_at, moving = now, moving - 1
-                if now < slot.renew_at and self._sharing.coverage.covers(
-                    slot.folder_id, slot.read_at, now, interval_s
-                ):
+                if now < slot.renew_at and self._sharing.covers(slot):
                     self._slots.later(slot, now + _about(interval_s))
                 else:
                     self._queue(slot, _DUE)
@@ -114,6 +112,7 @@ class Tracker:
 
     def _queue(self, slot: Slot, turn: int) -> None:
         slot.queued, slot.due = True, -1  # its moment may come while it waits for its turn
+        self._slots.wait(slot, _now())
         self._turns.put_nowait((turn, next(self._order), _now(), slot))
 
     async def _look(self, stopping: Stopping, interval_s: float) -> None:
@@ -126,6 +125,7 @@ class Tracker:
         slot.again = False
         pause = await self._looked_at(slot, interval_s) if self._is_ours(slot) else None
         slot.queued = False
+        self._slots.seen(slot)
         if pause is None or not self._is_ours(slot):
             # It is settled, lost with its channel, or the older of two copies: only then this ack is heard.
             self._slots.drop(slot)
@@ -142,7 +142,7 @@ class Tracker:
         """Seconds to the next look; None where the slot is settled. A defect costs this job a delay."""
         try:
             if _now() >= slot.renew_at:
-                await self._follower.renew(slot)
+                await self._follower.renew(slot, covered=self._sharing.covers(slot))
                 return None
             return None if await self._follower.look(slot) else _about(interval_s)
         except Overtaken:

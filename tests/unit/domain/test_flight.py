@@ -1,8 +1,11 @@
 """What follows from a look at a job, what scans cover, who has too many: tables of examples."""
 
+from itertools import pairwise
+
 import pytest
 
-from worker.domain.flight.steps import SAFETY_S, Coverage, Known, Patience, Step, excess, next_step
+from worker.domain.flight.shown import LATELY_S, SAFETY_S, Coverage, Link, vouched
+from worker.domain.flight.steps import Known, Patience, Step, excess, next_step
 from worker.domain.jobs import Job
 
 NOW = 1_000_000.0
@@ -60,11 +63,13 @@ def test_what_follows_from_a_look(known: Known, seen: Job | None, step: Step) ->
         ([(90, "a", 1, True), (95, "b", 2, True)], 92, 100, False),
         ([(90, "a", 1, True)], 100, 121, False),
         ([(90, "a", 1, True), (110, "a", 2, True)], 100, 121, True),
-        ([(90, "a", n, True) for n in range(1, 9)], 100, 101 + SAFETY_S, False),
+        ([(90, "a", 1, True), (99 + SAFETY_S, "a", 2, True)], 100, 99 + SAFETY_S, True),
+        ([(90, "a", 1, True), (101 + 2 * SAFETY_S, "a", 2, True)], 100, 101 + 2 * SAFETY_S, False),
     ],
     ids=[
         "nothing heard", "read since", "read before", "not done", "done by now", "a page missed",
-        "read since the missed page", "another chain", "too old", "fresh", "no proof for ever",
+        "read since the missed page", "another chain", "too old", "fresh", "still believed",
+        "no proof for ever",
     ],
 )  # fmt: skip
 def test_which_jobs_scans_speak_for(
@@ -73,9 +78,64 @@ def test_which_jobs_scans_speak_for(
     """Those read since an unbroken chain began that was complete a moment ago; here a round takes 10 s."""
     coverage = Coverage()
     for at, chain, number, complete in heard:
-        coverage.heard(101, chain, number, at, complete=complete)
-    assert coverage.covers(101, read_at, now, 10) is covered
-    assert not coverage.covers(102, read_at, now, 10)
+        coverage.heard(101, (chain, number, "word"), at, complete=complete)
+    assert coverage.covers(101, 9001, read_at, now, 10) is covered
+    assert not coverage.covers(102, 9001, read_at, now, 10)
+
+
+def test_jobs_that_were_read_at_one_moment_are_not_all_read_again_at_another() -> None:
+    """Their moments are spread evenly, for each job the same one in whatever hands it is."""
+    left = [
+        sum(_covered(job, SAFETY_S * (1 + tenth / 10)) for job in range(9000, 10_000)) for tenth in range(11)
+    ]
+    assert left[0] == 1000
+    assert all(50 <= before - after <= 150 for before, after in pairwise(left))
+
+
+def _covered(job: int, now: float) -> bool:
+    coverage = Coverage()
+    coverage.heard(101, ("a", 1, "word"), 0, complete=False)
+    coverage.heard(101, ("a", 2, "word"), now, complete=True)
+    return coverage.covers(101, job, 0, now, 10)
+
+
+@pytest.mark.parametrize(
+    ("heard", "now", "left"),
+    [
+        ([], 100, None),
+        ([("a", 1, "x"), ("a", 2, "y")], 100, Link("a", 2, "y")),
+        ([("a", 1, "x"), ("a", 5, "z")], 100, Link("a", 5, "z")),
+        ([("a", 1, "x"), ("a", 0, None)], 100, None),
+        ([("a", 1, "x")], 121, None),
+    ],
+    ids=["nothing heard", "the last page", "the last one, even so", "ended", "for too long"],
+)
+def test_where_a_scan_is_gone_on_with(
+    heard: list[tuple[str, int, str | None]], now: float, left: Link | None
+) -> None:
+    """At the word of the last page that was heard, unless the scan was ended or nobody went on in time."""
+    coverage = Coverage()
+    for link in heard:
+        coverage.heard(101, link, 90, complete=True)
+    assert coverage.left(101, now, 10) == left
+    assert coverage.left(102, now, 10) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "since"),
+    [
+        ([], 83.0),
+        ([(100.0, 0.0)], 83.0),
+        ([(100.0, 0.0), (95.0, 3.0)], 75.0),
+        ([(100.0, 0.0), (60.0, 2.9)], 40.1),
+        ([(100.0, 0.0), (60.0, 3.1)], float("-inf")),
+        ([(100.0, float("inf"))], float("-inf")),
+    ],
+)
+def test_until_when_all_was_looked_at(words: list[tuple[float, float]], since: float) -> None:
+    """As the slowest says, and as long as what came later is remembered; here a round takes 10 s."""
+    assert LATELY_S == 60
+    assert vouched(words, 100.0, 10) == pytest.approx(since)
 
 
 @pytest.mark.parametrize(

@@ -98,10 +98,11 @@ class Fleet(Post):
         self.all = [self.job, *self.tenant.commit(MODERN, "jobrelay:inc-1", jobs - 1)]
         self.deliveries = [self.of(job) for job in self.all]
 
-    def of(self, job: Any, **known: Any) -> Delivery:
+    def of(self, job: Any, *, redelivered: bool = False, **known: Any) -> Delivery:
         """A tracking message of *job*."""
         ids = {**self.known["job"], "id": job.id, "key": job.key}
-        return Delivery(Message(body=orjson.dumps({**self.known, "job": ids, "explained": True, **known})))
+        body = orjson.dumps({**self.known, "job": ids, "explained": True, **known})
+        return Delivery(Message(body=body, redelivered=redelivered))
 
     @asynccontextmanager
     async def at_work(self, *deliveries: Delivery) -> AsyncIterator[None]:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from fakes import Delivery
-from post import INTERVAL, SOON, Fleet
+from post import INTERVAL, MANY, SOON, Fleet
 
 
 async def test_a_job_whose_time_comes_while_it_is_looked_at_is_not_looked_at_twice() -> None:
@@ -103,3 +103,19 @@ async def test_a_tracker_with_more_than_its_share_leaves_some_to_others() -> Non
             moved = sum(one.settled == ["ack"] for one in fleet.deliveries)
     assert 20 <= moved <= 75, "half would be fair"
     assert len(fleet.outbox.tracked) == moved
+
+
+@pytest.mark.parametrize(("scans", "says"), [(True, True), (False, False)], ids=["scanned", "not scanned"])
+async def test_who_gets_a_job_for_which_scans_speak_is_told_when_all_was_known_of_it(
+    scans: bool, says: bool
+) -> None:
+    """He need not read it then; where none speak for it, he must."""
+    fleet = Fleet(MANY if scans else 150)
+    async with fleet.at_work():
+        await asyncio.sleep(3 * INTERVAL)
+        fleet.hints.hear({"kind": "held", "tracker": "other", "folders": {"102": 1}, "scans": []})
+        await asyncio.sleep(SOON)
+        now = fleet.tenant.clock()
+    moments = [doc["seenAt"] for doc in fleet.outbox.tracked]
+    assert moments
+    assert all((at is not None and now - SOON <= at <= now) is says for at in moments)

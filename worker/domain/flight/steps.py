@@ -1,15 +1,12 @@
-"""Jobs in flight, decided: what follows from a look at one, and for which of them scans speak. Pure."""
+"""Jobs in flight, decided: what follows from a look at one, and who has too many of them. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
 from worker.domain.jobs import Job, JobState, is_news
 
-SAFETY_S = 600.0
-"""Scans are believed for so long; then a job is read by id all the same."""
-_MISSED_SCANS = 3
 _FEW = 50
 
 
@@ -76,39 +73,6 @@ def told(document: Mapping[str, Any], seen: Job, seen_at: float) -> dict[str, An
 def anew(document: Mapping[str, Any], **changed: Any) -> dict[str, Any]:
     """The tracking document as it is published again with *changed*: the next generation."""
     return {**document, **changed, "generation": document["generation"] + 1}
-
-
-@dataclass(slots=True)
-class _Chain:
-    """An unbroken row of scans of one folder, as heard here: moments are this loop's."""
-
-    id: str
-    number: int
-    since: float
-    complete_at: float = float("-inf")
-
-
-@dataclass(slots=True)
-class Coverage:
-    """Which jobs need no look because scans would have told: those read since a chain of them began."""
-
-    _chains: dict[int, _Chain] = field(default_factory=dict)
-
-    def heard(self, folder_id: int, chain: str, number: int, now: float, *, complete: bool) -> None:
-        """A page of a scan: *number* counts the pages of *chain*; *complete* says that nothing is left."""
-        last = self._chains.get(folder_id)
-        if last is None or last.id != chain or number != last.number + 1:
-            last = self._chains[folder_id] = _Chain(chain, number, now)
-        last.number = number
-        if complete:
-            last.complete_at = now
-
-    def covers(self, folder_id: int, read_at: float, now: float, interval_s: float) -> bool:
-        """True where every change since *read_at* has been told, or will be within moments."""
-        chain = self._chains.get(folder_id)
-        if chain is None or read_at < chain.since or now - read_at > SAFETY_S:
-            return False
-        return now - chain.complete_at <= _MISSED_SCANS * interval_s
 
 
 def excess(mine: int, all_held: int, trackers: int) -> int:

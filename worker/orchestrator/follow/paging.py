@@ -11,6 +11,7 @@ No page is asked for by its number of rows (`$skip`): rows leave a page while it
 server's, in microseconds since 1970; of our own clock only durations count.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,8 @@ TIMELESS = (JobState.SUSPENDED, JobState.RESUMED, JobState.STOPPING, JobState.TE
 """The states that change none of the times that servers without `LastModificationTime` filter by."""
 _SECOND = 1_000_000
 _GRAIN = 10_000
+_BY_MODIFICATION, _BY_TIMES = "m", "t"
+_WORD = re.compile(r"([mt])([0-9]{1,17})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -132,6 +135,12 @@ class Round(Cursor):
         """Whether it is read by the time of the last change, whatever has changed."""
         return self.left[0].by == MODIFIED
 
+    @property
+    def word(self) -> str:
+        """Which kind of server it is for, and the time from which nothing is skipped, late rows neither."""
+        since = max(0, self.since() - int(LONGEST_OVERLAP_S * _SECOND))
+        return f"{_BY_MODIFICATION if self.by_modification else _BY_TIMES}{since}"
+
     def since(self) -> int:
         """The time from which the least is read."""
         return min(place.since for place in (*self.left, *self.done) if isinstance(place, Place))
@@ -153,6 +162,12 @@ def round_from(since: int, *, by_modification: bool) -> Round:
     if by_modification:
         return Round((Place(MODIFIED, since, since),))
     return Round((Place("EndTime", since, since), Place("StartTime", since, since), States()))
+
+
+def round_of(word: str) -> Round | None:
+    """The round that said *word* of itself, from a little earlier on; None where it is no such word."""
+    found = _WORD.fullmatch(word)
+    return found and round_from(int(found[2]), by_modification=found[1] == _BY_MODIFICATION)
 
 
 def moment(value: Any) -> int:
