@@ -25,6 +25,7 @@ from worker.domain.flight.steps import Patience
 from worker.ledger.memory import MemoryLedger
 from worker.ledger.redis import RedisLedger
 from worker.orchestrator.client import Client
+from worker.otel import tracing
 from worker.pipeline.holding.outage import Outage
 from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.holding.reach import watch
@@ -61,7 +62,8 @@ class Worker:
         self._metrics = Metrics(settings.prefix)
         self._outage = Outage(self._stopping, self._metrics.pressure.outage, time.time)
         self._health = Health(without=() if self._roles & _TAKING else _NEEDED_TO_TAKE)
-        self._client = Client(settings, self._metrics.orchestrator)
+        self._tracing = tracing(settings, self._topology)
+        self._client = Client(settings, self._metrics.orchestrator, self._tracing.on_exchange)
         self._webhook = Webhook(settings.webhook_secrets, self._look, self._metrics.process.notice)
         self._shared = self._shared_ledger()
         self._ledger = self._shared or MemoryLedger()
@@ -93,6 +95,7 @@ class Worker:
         """Works until SIGTERM or SIGINT, then finishes what is in hand; a second signal ends at once."""
         self._on_signal(asyncio.current_task())
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._tracing)
             if "web" in self._roles:
                 port = self._settings.http_port
                 web = serve(port, self._health, self._metrics, self._webhook)
@@ -164,7 +167,7 @@ class Worker:
         settings = self._settings
         return Tracking(
             orchestrator=self._client,
-            outbox=self._outbox,
+            outbox=self._tracing.outbox(self._outbox),
             hints=self._hints,
             leases=self._leases,
             telemetry=self._metrics.jobs,
@@ -183,10 +186,11 @@ class Worker:
     def _starter(self) -> Starting:
         return Starting(
             orchestrator=self._client,
-            outbox=self._outbox,
+            outbox=self._tracing.outbox(self._outbox),
             ledger=self._ledger,
             outage=self._outage,
             telemetry=self._metrics.requests,
+            tracer=self._tracing,
             limited=self._metrics.pressure.start_limit,
             stopping=self._stopping,
             clock=time.time,

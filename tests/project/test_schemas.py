@@ -109,7 +109,7 @@ def test_what_is_announced_has_every_property_and_may_get_more(name: str) -> Non
     """Optional values are null, not left out, and readers ignore what they do not know."""
     for node in _nodes(schema(name)):
         if "type" in node and isinstance(node.get("properties"), dict):
-            assert set(node["properties"]) - {"traceparent"} <= set(node["required"])
+            assert set(node["properties"]) - {"traceparent", "tracestate"} <= set(node["required"])
             assert "additionalProperties" not in node
 
 

@@ -99,13 +99,16 @@ def properties_of_event(event: Event) -> Basic.Properties:
         "cloudEvents_source": event.source,
         "cloudEvents_time": event.time,
         "cloudEvents_subject": event.subject,
-        "traceparent": event.sender.traceparent,
     }
     return Basic.Properties(
         content_type="application/cloudevents+json",
         delivery_mode=PERSISTENT,
         correlation_id=short(event.sender.correlation_id),
-        headers={name: short(value) for name, value in headers.items() if value},
+        # A tracestate that is cut would be another one; it has at most 512 characters.
+        headers={
+            **{name: short(value) for name, value in headers.items() if value},
+            **event.sender.trace_headers,
+        },
         app_id="jobrelay",
     )
 

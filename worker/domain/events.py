@@ -13,6 +13,7 @@ from uuid import NAMESPACE_URL, uuid5
 from worker.domain.failures import Rejected
 from worker.domain.jobs import Job, JobState
 from worker.domain.requests import Kind
+from worker.domain.trace import Trace, trace_of
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:jobrelay")
 SHARED = (
@@ -29,9 +30,19 @@ class Sender:
     request_id: str | None
     correlation_id: str | None = None
     reply_to: str | None = None
-    traceparent: str | None = None
+    trace: Trace | None = None
     metadata: Mapping[str, str] | None = None
     kind: Kind = Kind.START
+
+    @property
+    def trace_id(self) -> str | None:
+        """The id of the trace that all of the request belongs to."""
+        return self.trace.id if self.trace else None
+
+    @property
+    def trace_headers(self) -> dict[str, str]:
+        """The headers that carry its trace on; none where it has none."""
+        return self.trace.headers if self.trace else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +76,7 @@ class Event:
             "dataschema": f"urn:jobrelay:schema:{self.schema}",
             "data": self.data,
         }
-        if self.sender.traceparent:
-            document["traceparent"] = self.sender.traceparent
-        return document
+        return {**document, **self.sender.trace_headers}
 
 
 def rfc3339(epoch: float) -> str:
@@ -163,7 +172,7 @@ def sender_of(tracking: Mapping[str, Any]) -> Sender:
         tracking["requestId"],
         tracking["correlationId"],
         tracking["replyTo"],
-        tracking["traceparent"],
+        trace_of(tracking),
         tracking["metadata"],
     )
 
@@ -181,7 +190,8 @@ def tracking_documents(
         "correlationId": sender.correlation_id,
         "metadata": sender.metadata or {},
         "replyTo": sender.reply_to,
-        "traceparent": sender.traceparent,
+        "traceparent": None,
+        **sender.trace_headers,
         "state": JobState.PENDING,
         "previousState": None,
         "resumeVersion": 0,

@@ -22,7 +22,7 @@ from worker.orchestrator.follow.scan import Scan
 from worker.orchestrator.follow.unknown import Unknown
 from worker.orchestrator.http.budget import Budget, Turns
 from worker.orchestrator.http.connection import Connection
-from worker.orchestrator.http.reports import SILENT, Reports
+from worker.orchestrator.http.reports import SILENT, OnExchange, Reports
 from worker.orchestrator.http.transport import Transport
 from worker.orchestrator.jobs import job_of
 from worker.orchestrator.lookup import Lookup
@@ -44,13 +44,15 @@ class Reach:
 class Client:
     """Orchestrator, for the time of an `async with`.
 
-    *reports* hears what it does.
+    *reports* hears what it does, *on_exchange* of every HTTP exchange as it begins.
     """
 
-    def __init__(self, settings: Settings, reports: Reports = SILENT) -> None:
+    def __init__(
+        self, settings: Settings, reports: Reports = SILENT, on_exchange: OnExchange | None = None
+    ) -> None:
         self._unknown = Unknown(reports.unknown_word)
         self._base = (settings.orchestrator_url or "").rstrip("/")
-        self._connection = Connection(settings, reports)
+        self._connection = Connection(settings, reports, on_exchange)
         self._auth = Auth(settings, self._connection.safely)
         self._transport = Transport(self._connection, self._auth, settings.tenant)
         self._catalog = Catalog(self._transport, self._base, settings.cache_ttl_s, reports.read)

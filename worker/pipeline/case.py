@@ -1,14 +1,18 @@
 """One delivery on its way to its settlement."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Any
 from uuid import uuid4
 
 from worker.domain.events import Sender
 from worker.domain.failures import Rejected
 from worker.domain.messages import Message, Past
-from worker.domain.requests import Entry
+from worker.domain.requests import Entry, Kind
+from worker.domain.trace import Trace, trace_of
 from worker.pipeline.ports import Delivery
+from worker.pipeline.validate import request_id_of
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,3 +69,30 @@ class Case:
         return Entry(
             self.owner, self.fingerprint, message_id, settled=False, safe_at=0.0, folder_id=folder_id
         )
+
+
+def sender_of(
+    message: Message,
+    document: Mapping[str, Any],
+    prefix: str,
+    kind: Kind = Kind.START,
+    trace: Trace | None = None,
+) -> Sender:
+    """Who sent *message* and where its answers go; what is not as it must be counts as absent.
+
+    What is told of it belongs to *trace*, by default to the trace that the message names.
+    """
+    metadata = document.get("metadata")
+    reply_to = message.reply_to
+    return Sender(
+        request_id=request_id_of(document),
+        correlation_id=message.correlation_id,
+        reply_to=None if reply_to and reply_to.startswith(f"{prefix}.") else reply_to,
+        trace=trace or trace_of(message.headers),
+        metadata=metadata if isinstance(metadata, dict) and _all_text(metadata) else {},
+        kind=kind,
+    )
+
+
+def _all_text(metadata: dict[Any, Any]) -> bool:
+    return all(isinstance(value, str) for value in metadata.values())

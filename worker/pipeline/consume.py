@@ -1,28 +1,27 @@
 """The story of a request, from the arrival of its message to its settlement."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
-from worker.domain.events import Sender
 from worker.domain.failures import Overtaken, Rejected
 from worker.domain.messages import Message, past_of
 from worker.domain.outcomes import Deferred, Outcome, Refused, Repeated, Returned, Started, StopAsked
 from worker.domain.requests import Kind
-from worker.pipeline.case import Case
+from worker.domain.trace import Trace
+from worker.pipeline.case import Case, sender_of
 from worker.pipeline.ports import Clock, Delivery, Telemetry
 from worker.pipeline.settle import Rules, Settler
-from worker.pipeline.validate import expires_at_of, hold_to, read, request_id_of
+from worker.pipeline.validate import expires_at_of, hold_to, read
 
 # Given back at once, a message that we fail at would go round as fast as it can.
 _AFTER_DEFECT_S = 5.0
-# W3C's form. Another one would break the schema of events, and of what is tracked.
-_TRACE_CONTEXT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 _log = structlog.get_logger(__name__)
 
@@ -43,6 +42,28 @@ class Work(Protocol):
         """What is to become of a request."""
 
 
+class Span(Protocol):
+    """One delivery's way through the worker, as a trace shows it."""
+
+    @property
+    def delivery(self) -> Delivery:
+        """The delivery; its settlement is a part of the way."""
+
+    @property
+    def trace(self) -> Trace | None:
+        """Where all that is done for it belongs; None: where the message itself says."""
+
+    def tell(self, facts: Mapping[str, Any]) -> None:
+        """What became of it, by names: `outcome`, `code` (why not) and others."""
+
+
+class Tracer(Protocol):
+    """Makes spans of what is done; never in the way."""
+
+    def processing(self, delivery: Delivery, kind: Kind) -> AbstractContextManager[Span]:
+        """A span for as long as *delivery*, a request of that *kind*, is in hand."""
+
+
 class Consumer:
     """Handles one kind of request, each delivery in a task of its own.
 
@@ -56,12 +77,14 @@ class Consumer:
         rules: Rules,
         telemetry: Telemetry,
         clock: Clock,
+        tracer: Tracer,
     ) -> None:
         self._work = work
         self._settler = settler
         self._rules = rules
         self._telemetry = telemetry
         self._clock = clock
+        self._tracer = tracer
         self._in_hand: dict[str, _Running] = {}
 
     async def run(self, deliveries: AsyncIterable[Delivery]) -> None:
@@ -72,19 +95,24 @@ class Consumer:
 
     async def handle(self, delivery: Delivery) -> None:
         """Sees one delivery to its settlement. A defect of ours costs this delivery a delay, nobody else."""
-        try:
-            await self._handle(delivery)
-        except Overtaken:
-            _log.info("request.overtaken", message_id=delivery.message.message_id)
-        except Exception:  # noqa: BLE001 - whatever it is, the neighbours must not pay for it
-            _log.exception("request.unsettled", message_id=delivery.message.message_id)
-            self._telemetry.defect()
-            await asyncio.sleep(_AFTER_DEFECT_S)
-            delivery.give_back()
+        with self._tracer.processing(delivery, self._work.kind) as span:
+            try:
+                await self._handle(span)
+            except Overtaken:
+                _log.info("request.overtaken", message_id=delivery.message.message_id)
+                span.tell({"outcome": "overtaken"})
+            except Exception as defect:  # noqa: BLE001 - whatever it is, the neighbours must not pay for it
+                _log.exception("request.unsettled", message_id=delivery.message.message_id)
+                span.tell({"outcome": "unsettled", "code": type(defect).__name__})
+                self._telemetry.defect()
+                await asyncio.sleep(_AFTER_DEFECT_S)
+                span.delivery.give_back()
 
-    async def _handle(self, delivery: Delivery) -> None:
+    async def _handle(self, span: Span) -> None:
         began = perf_counter()
-        case, document, trouble = self._opened(delivery)
+        case, document, trouble = self._opened(span)
+        # Each delivery has a task, and so a context, of its own.
+        bind_contextvars(request_id=case.sender.request_id, trace_id=case.sender.trace_id)
         if await self._settler.has_ended(case):
             outcome: Outcome = Repeated()
             await self._settler.settle(case, outcome)
@@ -94,22 +122,23 @@ class Consumer:
             await self._settler.settle(case, outcome)
         else:
             outcome = await self._unless_in_hand(case, document)
-        self._told(case, outcome, perf_counter() - began)
+        span.tell(self._told(case, outcome, perf_counter() - began))
 
-    def _opened(self, delivery: Delivery) -> tuple[Case, dict[str, Any] | None, Rejected | None]:
-        message, now = delivery.message, self._clock()
+    def _opened(self, span: Span) -> tuple[Case, dict[str, Any] | None, Rejected | None]:
+        delivery, now = span.delivery, self._clock()
+        message, prefix, kind = delivery.message, self._rules.prefix, self._work.kind
         past = past_of(message, now, self._rules.window_s)
         try:
             document = read(message)
         except Rejected as why:
-            sender = sender_of(message, {}, self._rules.prefix, self._work.kind)
+            sender = sender_of(message, {}, prefix, kind, span.trace)
             return Case(delivery=delivery, past=past, sender=sender), None, why
-        sender = sender_of(message, document, self._rules.prefix, self._work.kind)
+        sender = sender_of(message, document, prefix, kind, span.trace)
         case = Case(
             delivery=delivery,
             past=past,
             sender=sender,
-            reference=f"{self._rules.prefix}:{sender.request_id}",
+            reference=f"{prefix}:{sender.request_id}",
             expires_at=expires_at_of(document),
         )
         return case, document, None
@@ -145,38 +174,25 @@ class Consumer:
             return why
         raise TypeError("a document without a requestId keeps to the schema")
 
-    def _told(self, case: Case, outcome: Outcome, seconds: float) -> None:
-        """One line and one count for each request."""
+    def _told(self, case: Case, outcome: Outcome, seconds: float) -> dict[str, Any]:
+        """One line and one count for each request; returns the line's facts."""
         name, code = _words(outcome)
         self._telemetry.settled(name, code, seconds)
         if isinstance(outcome, Started) and outcome.surplus:
             self._telemetry.duplicates(len(outcome.surplus))
-        _log.info(
-            "request.settled",
-            kind=case.sender.kind,
-            request_id=case.sender.request_id,
-            outcome=name,
-            code=code or None,
-            jobs=len(outcome.jobs) if isinstance(outcome, Started | StopAsked) else None,
-            adopted=outcome.adopted if isinstance(outcome, Started) else None,
-            attempt=case.past.attempt,
-            ms=round(seconds * 1000, 1),
-        )
-
-
-def sender_of(message: Message, document: Mapping[str, Any], prefix: str, kind: Kind = Kind.START) -> Sender:
-    """Who sent *message* and where its answers go; what is not as it must be counts as absent."""
-    metadata = document.get("metadata")
-    traceparent = message.headers.get("traceparent")
-    reply_to = message.reply_to
-    return Sender(
-        request_id=request_id_of(document),
-        correlation_id=message.correlation_id,
-        reply_to=None if reply_to and reply_to.startswith(f"{prefix}.") else reply_to,
-        traceparent=traceparent if _is_trace_context(traceparent) else None,
-        metadata=metadata if isinstance(metadata, dict) and _all_text(metadata) else {},
-        kind=kind,
-    )
+        facts = {
+            "kind": case.sender.kind,
+            "request_id": case.sender.request_id,
+            "trace_id": case.sender.trace_id,
+            "outcome": name,
+            "code": code or None,
+            "jobs": len(outcome.jobs) if isinstance(outcome, Started | StopAsked) else None,
+            "adopted": outcome.adopted if isinstance(outcome, Started) else None,
+            "attempt": case.past.attempt,
+            "ms": round(seconds * 1000, 1),
+        }
+        _log.info("request.settled", **facts)
+        return facts
 
 
 def _is_the_same(message: Message, lost: Delivery) -> bool:
@@ -184,14 +200,6 @@ def _is_the_same(message: Message, lost: Delivery) -> bool:
     of = lost.message
     same = message.message_id == of.message_id and message.body == of.body
     return same and message.redelivered and not lost.is_open
-
-
-def _is_trace_context(value: Any) -> bool:
-    return isinstance(value, str) and _TRACE_CONTEXT.fullmatch(value) is not None
-
-
-def _all_text(metadata: dict[Any, Any]) -> bool:
-    return all(isinstance(value, str) for value in metadata.values())
 
 
 def _words(outcome: Outcome) -> tuple[str, str]:

@@ -13,12 +13,13 @@ from worker.domain.events import Event, Sender
 from worker.domain.failures import Answer, Candidate, Code, Later, Rejected, Violation
 from worker.domain.flight.events import job_state, tracking_expired
 from worker.domain.jobs import Job
+from worker.domain.trace import Trace
 
 NOW = 1_795_000_000.0
 SOURCE = "urn:jobrelay:prod"
 GUID = "0b1c9e9a-5d8b-4a51-9d6e-0a4f5f2f0101"
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-FULL = Sender("inc-1", "c-1", "replies", TRACE, {"team": "support"})
+FULL = Sender("inc-1", "c-1", "replies", Trace(TRACE, "vendor=1"), {"team": "support"})
 BARE = Sender("inc-1")
 NOBODY = Sender(None)
 JOB = Job(9001, GUID, GUID, "Running", "jobrelay:inc-1", "2026-11-21T10:00:00.1234567Z", "Triage_Demo")
@@ -174,10 +175,10 @@ def test_a_deployment_has_ids_of_its_own() -> None:
 def test_an_event_carries_who_asked_and_the_trace() -> None:
     """The correlation id, the metadata and the trace of the request; never where its replies go."""
     document = _state().document()
-    assert document["traceparent"] == TRACE
+    assert (document["traceparent"], document["tracestate"]) == (TRACE, "vendor=1")
     assert (document["data"]["correlationId"], document["data"]["metadata"]) == ("c-1", {"team": "support"})
     assert "replies" not in str(document)
-    assert "traceparent" not in _created(BARE).document()
+    assert not {"traceparent", "tracestate"} & _created(BARE).document().keys()
     assert events.sender_of(_tracking()) == FULL
 
 

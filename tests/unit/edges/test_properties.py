@@ -17,6 +17,7 @@ from pamqp.header import ContentHeader
 from worker.broker.properties import LEFT_OUT, message_of, properties_of, properties_of_event
 from worker.domain.events import Event, Sender
 from worker.domain.messages import ATTEMPT, Message
+from worker.domain.trace import Trace
 
 _BAD = b"\xff\xfe"
 _AS_TEXT = "\xff\xfe"
@@ -159,11 +160,11 @@ def test_what_cannot_be_written_goes_as_text() -> None:
 def test_an_event_never_exceeds_a_frame() -> None:
     """What a server or a sender may have written into its headers is cut to what a short string holds."""
     long = "ü\ud800" * 100_000
-    sender = Sender("r-1", correlation_id=long, traceparent=long)
+    sender = Sender("r-1", correlation_id=long, trace=Trace("p" * 55, "s" * 512))
     event = Event("job-created.v1", "job.created", long, long, long, long, {}, sender)
     message = _read(properties_of_event(event).marshal())
     assert message.correlation_id == ("ü?" * 85)
-    assert {len(str(value).encode()) for value in message.headers.values()} <= {3, 23, 255}
+    assert {len(str(value).encode()) for value in message.headers.values()} <= {3, 23, 55, 255, 512}
 
 
 def test_what_the_broker_routes_by_is_told_and_not_obeyed() -> None:

@@ -11,6 +11,7 @@ from worker.contracts import violations
 from worker.domain.messages import Message
 from worker.domain.requests import FolderRef
 from worker.ledger.memory import MemoryLedger
+from worker.otel import Off, Tracing
 from worker.pipeline.attempt import Attempts
 from worker.pipeline.consume import Consumer
 from worker.pipeline.holding.gate import Gate
@@ -44,6 +45,7 @@ class Shop:
         folder: str | None = None,
         beside: "Shop | None" = None,
         ledger: MemoryLedger | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self.journal: list[str] = []
         self.outbox = Outbox(self.journal)
@@ -63,10 +65,12 @@ class Shop:
         once = Once(claims, gate, slack, clock, self.stopping)
         starts = Starts(Resolver(self.tenant), Starter(self.tenant, once))
         attempts = Attempts(starts, claims, outage, rules, clock)
-        settler = Settler(self.outbox, self.ledger, Teller(SOURCE, "host-1"), rules, clock, self.telemetry)
+        tracing = tracing or Off()
+        told = tracing.outbox(self.outbox)
+        settler = Settler(told, self.ledger, Teller(SOURCE, "host-1"), rules, clock, self.telemetry)
         stops = Stops(self.tenant, self.ledger, outage, self.stopping, rules, clock)
-        self.consumer = Consumer(attempts, settler, rules, self.telemetry, clock)
-        self.stops = Consumer(stops, settler, rules, self.telemetry, clock)
+        self.consumer = Consumer(attempts, settler, rules, self.telemetry, clock, tracing)
+        self.stops = Consumer(stops, settler, rules, self.telemetry, clock, tracing)
 
     def delivery(
         self, body: dict[str, Any] | bytes | None = None, headers: Any = None, **more: Any

@@ -15,6 +15,7 @@ from worker.domain.events import Sender, tracking_documents
 from worker.domain.flight.steps import Patience
 from worker.domain.jobs import Job
 from worker.domain.messages import Message
+from worker.otel import Off, Tracing
 from worker.pipeline.holding.pauses import Stopping
 from worker.tracking.role import Tracking
 from worker.tracking.scan import FROM
@@ -35,7 +36,8 @@ SHARED = {
 class Post:
     """A tracker with one job, which it follows until its tracking messages end."""
 
-    def __init__(self) -> None:
+    def __init__(self, tracing: Tracing | None = None) -> None:
+        self.tracing = tracing or Off()
         self.journal: list[str] = []
         self.outbox = Outbox(self.journal)
         self.tenant = Orchestrator()
@@ -67,7 +69,7 @@ class Post:
         """A tracker."""
         return Tracking(
             orchestrator=self.tenant,
-            outbox=self.outbox,
+            outbox=self.tracing.outbox(self.outbox),
             hints=self.hints,
             leases=self.leases,
             telemetry=self.telemetry,

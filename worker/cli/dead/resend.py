@@ -25,7 +25,7 @@ from worker.cli.output import Failed, Output, complain, note
 from worker.domain.events import Event, request_replayed
 from worker.domain.failures import Code, Rejected
 from worker.domain.messages import REPLAYS, replayed
-from worker.pipeline.consume import sender_of
+from worker.pipeline.case import sender_of
 from worker.pipeline.validate import read
 from worker.settings import Settings
 

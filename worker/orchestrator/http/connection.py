@@ -18,7 +18,7 @@ from worker.domain.failures import Later, OutcomeUnknown, Unavailable
 from worker.orchestrator import refusals
 from worker.orchestrator.http.budget import OPEN, Gate
 from worker.orchestrator.http.content import Unreadable, content_of
-from worker.orchestrator.http.reports import SILENT, Reports
+from worker.orchestrator.http.reports import SILENT, OnExchange, Reports
 from worker.orchestrator.http.secrets import Secrets
 from worker.orchestrator.kinds import LOST, NOT_SENT
 from worker.orchestrator.wire import Call, Reply
@@ -45,7 +45,9 @@ _HEADERS = {
 class Connection:
     """The session and its timeouts. Knows nothing of tokens."""
 
-    def __init__(self, settings: Settings, reports: Reports = SILENT) -> None:
+    def __init__(
+        self, settings: Settings, reports: Reports = SILENT, on_exchange: OnExchange | None = None
+    ) -> None:
         total = settings.http_timeout_s
         connect = min(CONNECT_TIMEOUT_S, total / 2)
         self._total = total
@@ -56,6 +58,7 @@ class Connection:
         self._renewal_interval = max(60.0, 2 * total)
         self._renewed_at = -math.inf
         self._reports = reports
+        self._on_exchange = on_exchange
         self.secrets = Secrets(settings)
         self._tls = tls.of_orchestrator(settings)
         self._retired: aiohttp.ClientSession | None = None
@@ -141,9 +144,11 @@ class Connection:
         self, call: Call, headers: Mapping[str, str], body: bytes | None, limits: aiohttp.ClientTimeout
     ) -> Reply:
         started, outcome = time.perf_counter(), "lost"
+        exchange = self._on_exchange(call) if self._on_exchange is not None else None
+        sent = {**headers, **exchange.headers} if exchange is not None else headers
         try:
             async with self._session.request(
-                call.method, call.url, headers=headers, data=body, timeout=limits, allow_redirects=False
+                call.method, call.url, headers=sent, data=body, timeout=limits, allow_redirects=False
             ) as response:
                 content = await content_of(response)
             reply = Reply(response.status, response.headers, content, self.secrets.masked)
@@ -154,6 +159,8 @@ class Connection:
         except LOST as error:
             raise _lost(call, error, time.perf_counter() - started) from error
         finally:
+            if exchange is not None:
+                exchange.ended(outcome)
             self._reports.call(call.operation, outcome, time.perf_counter() - started)
         return reply
 

@@ -1,7 +1,9 @@
 """Who hears what the client does: for metrics, and never in the way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
+
+from worker.orchestrator.wire import Call
 
 
 class Reports(Protocol):
@@ -27,6 +29,21 @@ class Reports(Protocol):
 
     def unknown_word(self, kind: str) -> None:
         """A job had a word of that enumerated type that we do not know."""
+
+
+class Exchange(Protocol):
+    """One exchange under way, as a trace shows it."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What carries the trace on to the server."""
+
+    def ended(self, outcome: str) -> None:
+        """What came of it, in the words of `Reports.call`."""
+
+
+OnExchange = Callable[[Call], Exchange | None]
+"""Hears of an exchange as it begins; None where nobody wants to hear of its end."""
 
 
 class Silent:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from worker.domain.requests import FolderRef
 from worker.pipeline.attempt import Attempts
-from worker.pipeline.consume import Consumer
+from worker.pipeline.consume import Consumer, Tracer
 from worker.pipeline.holding.gate import Gate, Report
 from worker.pipeline.holding.outage import Outage
 from worker.pipeline.holding.pauses import Stopping
@@ -42,6 +42,7 @@ class Starting:
     ledger: Ledger
     outage: Outage
     telemetry: Telemetry
+    tracer: Tracer
     limited: Report
     stopping: Stopping
     clock: Clock
@@ -66,6 +67,6 @@ class Starting:
         settler = Settler(self.outbox, self.ledger, self.teller, rules, clock, self.telemetry)
         stops = Stops(orchestrator, self.ledger, self.outage, self.stopping, rules, clock)
         return (
-            Consumer(attempts, settler, rules, self.telemetry, clock),
-            Consumer(stops, settler, rules, self.telemetry, clock),
+            Consumer(attempts, settler, rules, self.telemetry, clock, self.tracer),
+            Consumer(stops, settler, rules, self.telemetry, clock, self.tracer),
         )

@@ -1,0 +1,47 @@
+"""Tracing that is on: spans of a request's messages and calls, and where they are sent."""
+
+from contextlib import AbstractContextManager
+from typing import Self
+from urllib.parse import urlsplit
+
+from worker.broker.topology import Topology
+from worker.domain.requests import Kind
+from worker.orchestrator.wire import Call
+from worker.otel.calls import Exchange, exchange
+from worker.otel.export import Sending
+from worker.otel.messages import Messages, Processing, Publishing
+from worker.pipeline.ports import Delivery, Outbox
+from worker.settings import Settings
+
+_PORTS = {"amqp": 5672, "amqps": 5671}
+
+
+class Traces:
+    """Makes spans. What nobody's request has asked for (an unchanged job's look, a probe) has none."""
+
+    def __init__(self, sending: Sending, settings: Settings, topology: Topology) -> None:
+        self._sending = sending
+        url = urlsplit(settings.amqp_url.get_secret_value())
+        broker = {"server.address": url.hostname, "server.port": url.port or _PORTS[url.scheme]}
+        self._messages = Messages(sending.tracer, topology, broker)
+        self._topology = topology
+
+    def on_exchange(self, call: Call) -> Exchange | None:
+        """A span of the exchange that *call* begins."""
+        return exchange(self._sending.tracer, call)
+
+    def processing(self, delivery: Delivery, kind: Kind) -> AbstractContextManager[Processing]:
+        """A span as long as *delivery* is in hand."""
+        return self._messages.processing(delivery, kind)
+
+    def outbox(self, outbox: Outbox) -> Publishing:
+        """*outbox*, whose publishes are spans."""
+        return Publishing(outbox, self._messages, self._topology)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Sends what is left; nothing where the end is not an orderly one."""
+        if kind is None:
+            await self._sending.close()
