@@ -29,8 +29,9 @@ _SECRET_TEXT = re.compile(
     r"|(?P<pair>\b\w*(?:password|secret|access_token|refresh_token|user_?key)\b[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;}]+",
     re.IGNORECASE,
 )
-# What the AMQP library says at each lost connection, with a traceback; our own line says it better.
-_OF_A_LOST_CONNECTION = (
+# What the AMQP library says of each lost connection or consumer, some with a traceback; our own line says it
+# better, and once.
+_SAID_BETTER = (
     "Callback <OneShotCallback",
     "Cancelling cause reader exited abnormally",
     "Unexpected connection close from remote",
@@ -38,7 +39,10 @@ _OF_A_LOST_CONNECTION = (
     "Closing channel",
     "Channel not opened",
     "Transport is not ready",
+    "Server connection <",
+    "Consumer 'jobrelay' cancelled by the broker",
 )
+_ALARM = re.compile(r"Connection <.*> was (?P<what>blocked|unblocked)( by: '?(?P<reason>.*?)'?)?")
 
 
 def configure(level: Level = "info", form: Format | None = None, *, to: TextIO | None = None) -> None:
@@ -121,7 +125,11 @@ class _Libraries(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
-        known = message.startswith(_OF_A_LOST_CONNECTION)
+        alarm = _ALARM.fullmatch(message)
+        if alarm is not None:
+            structlog.get_logger().warning("broker.alarm", state=alarm["what"], reason=alarm["reason"])
+            return
+        known = message.startswith(_SAID_BETTER)
         structlog.get_logger().log(
             logging.DEBUG if known else min(record.levelno // 10 * 10, logging.CRITICAL),
             "library.log",

@@ -175,6 +175,9 @@ async def test_a_node_that_stands_still_is_noticed(scene: Scene, here: Station) 
         scene.node.resume()
     await scene.worker.ready()
     assert scene.starts(name) <= 1
+    said = [line["reason"] for line in scene.worker.said("broker.connection_lost")]
+    assert "channel closed: nothing was heard of the broker for three heartbeats" in said
+    assert scene.worker.said("library.log") == []
 
 
 async def test_a_delivery_that_is_held_too_long_is_not_started_twice(scene: Scene, here: Station) -> None:

@@ -154,9 +154,38 @@ def test_the_libraries_write_the_same_form(output: Output) -> None:
     assert "ValueError: x" in line["exception"]
 
 
-def test_a_lost_connection_does_not_fill_the_log_with_tracebacks(output: Output) -> None:
-    """The AMQP library's tracebacks at every reconnect are kept for debugging only."""
+@pytest.mark.parametrize(
+    ("said", "by"),
+    [
+        ("Cancelling cause reader exited abnormally", "aiormq.connection"),
+        ('Server connection <Connection: "amqp://u:p@h"> was stuck. No frames were …', "aiormq.connection"),
+        ("Consumer 'jobrelay' cancelled by the broker on <Channel: \"9\" at 0x7f>", "aiormq.channel"),
+        ("Callback <OneShotCallback: cb=<Task pending>> error", "aio_pika.tools"),
+    ],
+)
+def test_what_we_say_better_does_not_fill_the_log(output: Output, said: str, by: str) -> None:
+    """The AMQP library's lines and tracebacks at every reconnect are kept for debugging only."""
     logs.configure("info", "json", to=output)
-    log = logging.getLogger("aiormq.connection")
-    log.warning("Cancelling cause reader exited abnormally", exc_info=ConnectionError("gone"))
+    logging.getLogger(by).warning(said, exc_info=ConnectionError("gone"))
     assert output.text == ""
+    logs.configure("debug", "json", to=output)
+    logging.getLogger(by).warning(said)
+    assert [line["level"] for line in output.lines] == ["debug"]
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("was blocked by: 'low on memory'", {"state": "blocked", "reason": "low on memory"}),
+        ("was unblocked", {"state": "unblocked", "reason": None}),
+    ],
+)
+def test_an_alarm_of_the_broker_is_said_in_our_words(output: Output, said: str, line: dict[str, Any]) -> None:
+    """Without the connection's address in memory, and whatever else the library shows of it."""
+    logs.configure("info", "json", to=output)
+    connection = '<Connection: "amqp://jobrelay:secret@127.0.0.1:26620/?heartbeat=1" at 0x7f2a>'
+    logging.getLogger("aiormq.connection").warning("Connection %s %s", connection, said)
+    (written,) = output.lines
+    assert {name: written[name] for name in ("state", "reason")} == line
+    assert written["event"] == "broker.alarm"
+    assert "26620" not in output.text

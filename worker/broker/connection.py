@@ -238,5 +238,8 @@ def _reason(error: BaseException) -> str:
         return "let in nowhere: is the virtual host of JOBRELAY_AMQP_URL there, and may the user enter it?"
     if (trouble := tls_trouble(error)) is not None:
         return trouble
+    if isinstance(error, asyncio.CancelledError):
+        # The library cancels its own reading of the connection.
+        return "nothing was heard of the broker for three heartbeats"
     silent = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
     return str(error) or silent
