@@ -27,7 +27,7 @@ from worker.broker.topology import Topology, remove
 # Which tests run in one process, and which begin first; a wrong name here costs time and nothing else.
 _AT_THE_RELAY = (
     "test_faults", "test_start_path", "test_property", "test_refusals", "test_seed_traps",
-    "test_last_attempts", "test_node", "test_stop_requests",
+    "test_last_attempts", "test_clients", "test_stop_requests",
 )  # fmt: skip
 _LONGEST = (
     "test_chaos",

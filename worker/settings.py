@@ -20,7 +20,7 @@ _PREFIX = "JOBRELAY_"
 # Read by the program itself or by its scripts, not settings of the worker.
 _BESIDE = frozenset({"SECRETS_DIR", "REQUIRE", "FACTS_DIR"})
 
-_NEEDED_BY = {
+NEEDED_BY = {
     "client_credentials": ("client_id", "client_secret"),
     "access_token": ("access_token",),
     "user_key": ("client_id", "user_key"),
@@ -95,7 +95,7 @@ class Settings(BaseSettings):
         None, description="the secret before that one: its signatures are good too, while secrets change"
     )
     http_timeout_s: Positive = Field(30, description="total time for one call to Orchestrator")
-    grace_s: Positive = Field(45, description="time to finish what is in hand at a stop")
+    grace_s: Positive = Field(45, description="time to finish what is in hand at a stop, at least HTTP_TIMEOUT_S + 10")
     heartbeat_s: int = Field(5, ge=1, le=60, description="AMQP heartbeat")
     commit_slack_s: Positive = Field(40, description="how long a lost StartJobs may still commit")
     max_attempts: int = Field(10, ge=1, le=1000, description="deferrals before a request is rejected")
@@ -160,7 +160,7 @@ class Settings(BaseSettings):
 
     def missing_credentials(self) -> list[str]:
         """The settings that AUTH needs and that are absent, by their full names."""
-        names = ("orchestrator_url", *_NEEDED_BY[self.auth])
+        names = ("orchestrator_url", *NEEDED_BY[self.auth])
         return [_full(name) for name in names if not getattr(self, name)]
 
     def require_credentials(self) -> None:

@@ -2,31 +2,18 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import orjson
 import pytest
+from announced import announced, tracked
 from jsonschema_rs import Draft202012Validator, meta
 
 from worker.contracts import names, schema, violations
 from worker.contracts.schemas import root
-from worker.domain.events import (
-    Sender,
-    job_created,
-    job_stop_requested,
-    request_cancelled,
-    request_deferred,
-    request_duplicate,
-    request_rejected,
-    tracking_documents,
-)
-from worker.domain.failures import Answer, Code, Later, Rejected, Violation
-from worker.domain.flight.events import job_state, tracking_expired
-from worker.domain.jobs import Job
-from worker.domain.requests import Kind
+from worker.domain.failures import Code, Later
 
 EVENTS = [name for name in names() if "specversion" in schema(name)["properties"]]
 EXAMPLES = root() / "examples"
@@ -163,35 +150,6 @@ def test_an_examples_id_is_derived_from_its_fact() -> None:
 
 def test_what_the_code_announces_keeps_to_its_schema() -> None:
     """An event is what its schema says, and so is the message that tracks its job."""
-    sender, now = Sender("inc-1", "c-1"), 1795281661.5
-    stopper = Sender("stop-1", kind=Kind.STOP)
-    job = Job(9001, str(uuid5(NAMESPACE_URL, "job")), str(uuid5(NAMESPACE_URL, "batch")), "Pending")
-    shared = _data_of_example("job-created.v1/modern-folder.json")
-    kept = ("process", "folder", "requested", "adopted", "reference", "strategy", "attempt")
-    told = {name: shared[name] for name in kept} | {"doubted": False}
-    (tracked,) = tracking_documents(sender, told, [job], now)
-    burial = {"fact": "inc-1|0", "attempts": [], "deadLetterId": str(uuid5(NAMESPACE_URL, "dead"))}
-    why = Rejected(Code.EXPIRED, "it expired", answer=Answer(409), violations=(Violation("/a", "b"),))
-    deferral = _data_of_example("request-deferred.v1/throttled.json")
-    announced = [
-        job_created("jobrelay", sender, tracked, job, now),
-        job_state("jobrelay", tracked, replace(job, state="Running"), now),
-        tracking_expired("jobrelay", {**tracked, "missingSince": now}, now),
-        request_rejected("jobrelay", Sender(None), why, burial, now),
-        request_deferred("jobrelay", sender, deferral, now),
-        request_duplicate(
-            "jobrelay", sender, "m-1", _data_of_example("request-duplicate.v1/same-body.json"), now
-        ),
-        request_cancelled("jobrelay", sender, _data_of_example("request-cancelled.v1/met.json"), now),
-        job_stop_requested(
-            "jobrelay", stopper, _data_of_example("job-stop-requested.v1/running.json"), job, now
-        ),
-    ]
-    assert violations("tracking.v1", tracked) == []
-    for event in announced:
+    assert violations("tracking.v1", tracked()) == []
+    for event in announced():
         assert violations(event.schema, orjson.loads(orjson.dumps(event.document()))) == []
-
-
-def _data_of_example(path: str) -> dict[str, Any]:
-    data: dict[str, Any] = _read(EXAMPLES / path)["data"]
-    return data

@@ -1,0 +1,48 @@
+"""AsyncAPI's own parser reads schemas/asyncapi.yaml. It brings 55 MB, so that it is asked for by name."""
+
+import asyncio
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from npm import node_modules, required
+
+from worker.contracts import names, schema
+from worker.contracts.schemas import root
+
+_PARSE = Path(__file__).parent / "asyncapi" / "parse.js"
+_WORSE_THAN_A_HINT = (0, 1)  # an error, a warning
+_WITHIN_S = 60
+
+
+@pytest.mark.requires("node")
+async def test_the_official_parser_takes_the_document() -> None:
+    """Without an error or a warning, with every message and the schema that it refers to."""
+    if not required("asyncapi"):
+        pytest.skip("JOBRELAY_REQUIRE does not name asyncapi, for which npm fetches @asyncapi/parser")
+    said = await _parsed(root() / "asyncapi.yaml")
+    assert [one for one in said["diagnostics"] if one["severity"] in _WORSE_THAN_A_HINT] == []
+    payloads = {one["name"]: one["payload"] for one in said["messages"] if one["name"] in names()}
+    assert {*payloads} == {*names()} - {"tracking.v1"}
+    for name, payload in payloads.items():
+        assert payload["schema"]["properties"].keys() == schema(name)["properties"].keys()
+    assert dict(said["operations"]).keys() >= {"receiveStartJob", "sendJobState"}
+
+
+async def _parsed(file: Path) -> Any:
+    environment = {**os.environ, "NODE_PATH": str(node_modules("asyncapi"))}
+    process = await asyncio.create_subprocess_exec(
+        "node", str(_PARSE), str(file), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    )
+    try:
+        async with asyncio.timeout(_WITHIN_S):
+            printed, complaints = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, complaints.decode()
+    return json.loads(printed)

@@ -1,0 +1,167 @@
+"""The examples of docs/clients, as others run them: each starts a job once, though a confirm is lost."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lost_confirm import LostConfirm
+from npm import node_modules
+from relay import Relay
+from station import Station, new_id
+from tenant import MODERN
+from yarl import URL
+
+from worker.contracts import violations
+
+CLIENTS = Path(__file__).parents[2] / "docs" / "clients"
+_JARS = ("amqp-client.jar", "slf4j-api.jar")
+_JAVA = Path(os.environ.get("JOBRELAY_JARS", "/usr/share/java"))
+_TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+_RUN_WITHIN_S = 60
+
+Said = list[tuple[str, dict[str, Any]]]
+
+
+@dataclass
+class Desk:
+    """Where a client of another team sits: its request in a file, its own queue."""
+
+    relay: Relay
+    folder: Path
+    queue: str
+    name: str = field(default_factory=new_id)
+
+    def write(self, **more: Any) -> Path:
+        """The request, written down before anything is sent."""
+        request = {
+            "requestId": self.name,
+            "process": {"name": "SupportTriage", "environment": "QuickstartDemo"},
+            "folder": {"path": MODERN},
+            "inputArguments": {"IncidentId": "Störung №1 😀"},
+            "metadata": {"from": "Größe"},
+            **more,
+        }
+        file = self.folder / "request.json"
+        file.write_text(json.dumps(request, ensure_ascii=False), "utf-8")
+        return file
+
+    async def run(self, *command: str | Path, url: str = "") -> tuple[int, Said, str]:
+        """A client's exit code, the events that it printed by their routing keys, and its complaints."""
+        ours = {
+            "JOBRELAY_AMQP_URL": (url or self.relay.amqp_url).rstrip("/"),  # for Java, / names another vhost
+            "JOBRELAY_PREFIX": self.relay.prefix,
+            "JOBRELAY_QUEUE": self.queue,
+            "TRACEPARENT": _TRACE,
+        }
+        process = await asyncio.create_subprocess_exec(
+            *map(str, command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **ours}
+        )
+        try:
+            async with asyncio.timeout(_RUN_WITHIN_S):
+                printed, complaints = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        lines = [line.partition(" {") for line in printed.decode().splitlines()]
+        said = [(head.split()[-1], json.loads("{" + body)) for head, _, body in lines]
+        return process.returncode or 0, said, complaints.decode()
+
+
+@pytest.fixture
+async def desk(relay: Relay, here: Station, tmp_path: Path) -> AsyncIterator[Desk]:
+    """A desk whose queue is gone after the test."""
+    desk = Desk(relay, tmp_path, f"{relay.prefix}.{new_id()}")
+    yield desk
+    await here.channel.queue_delete(desk.queue)
+
+
+async def _asks_again_after_a_lost_confirm(desk: Desk, here: Station, *command: str | Path) -> Said:
+    """The client's job ended well, was started once, and the request came to the broker twice."""
+    async with LostConfirm(desk.relay.amqp_url, b'"inputArguments"') as way:
+        code, said, complaints = await desk.run(*command, desk.write(), url=way.url)
+    assert (code, way.lost) == (0, True), complaints
+    assert "the same request is sent again" in complaints
+    _assert_told_to_the_end(desk, said)
+    await here.hear(desk.name, "request.duplicate")
+    return said
+
+
+def _assert_told_to_the_end(desk: Desk, said: Said) -> None:
+    keys = [key for key, _ in said]
+    assert keys[0] == "job.created"
+    assert keys[-1] == "job.state.successful"
+    for _, event in said:
+        assert violations(event["type"].removeprefix("jobrelay."), event) == []
+        assert event["data"]["metadata"] == {"from": "Größe"}
+    assert said[-1][1]["data"]["output"] == {"IncidentId": "Störung №1 😀"}
+    (start,) = desk.relay.starts(desk.name)
+    assert start["jobIds"] == [said[0][1]["data"]["job"]["id"]]
+
+
+async def test_a_python_client_starts_a_job_once(desk: Desk, here: Station) -> None:
+    """aio-pika: the confirm is lost, the same request is sent again, and one job runs."""
+    await _asks_again_after_a_lost_confirm(desk, here, sys.executable, CLIENTS / "start_job.py")
+
+
+async def test_a_python_client_sees_that_it_has_asked_before(desk: Desk, here: Station) -> None:
+    """A program that is run again with the same file starts nothing, and ends."""
+    command = (sys.executable, CLIENTS / "start_job.py", desk.write())
+    assert (await desk.run(*command))[0] == 0
+    code, said, _ = await desk.run(*command)
+    assert (code, [key for key, _ in said]) == (0, ["request.duplicate"])
+
+
+async def test_a_python_client_hears_what_is_wrong(desk: Desk, here: Station) -> None:
+    """A request that will not be started ends the program with 1, and the place is named."""
+    file = desk.write(process={})
+    code, said, _ = await desk.run(sys.executable, CLIENTS / "start_job.py", file)
+    assert (code, [key for key, _ in said]) == (1, ["request.rejected"])
+    assert said[0][1]["data"]["violations"][0]["pointer"].startswith("/process")
+
+
+@pytest.mark.requires("node")
+async def test_a_node_client_starts_a_job_once(desk: Desk, here: Station) -> None:
+    """amqplib: likewise; its headers are read, and the trace context comes back."""
+    (desk.folder / "node_modules").symlink_to(node_modules("amqplib"))
+    client = shutil.copy(CLIENTS / "start-job.mjs", desk.folder)
+    said = await _asks_again_after_a_lost_confirm(desk, here, "node", client)
+    assert {event["traceparent"] for _, event in said} == {_TRACE}
+
+
+@pytest.mark.requires("java")
+async def test_a_java_client_starts_a_job_once(desk: Desk, here: Station) -> None:
+    """RabbitMQ's own client: likewise, by headers and routing keys alone."""
+    jars = [_JAVA / name for name in _JARS]
+    if not all(jar.exists() for jar in jars):
+        pytest.skip(f"no {' and '.join(_JARS)} in {_JAVA}: apt-get install librabbitmq-client-java")
+    path = os.pathsep.join(map(str, jars))
+    quick = ("-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Dorg.slf4j.simpleLogger.defaultLogLevel=off")
+    client = ("java", *quick, "-cp", path, CLIENTS / "StartJob.java")
+    await _asks_again_after_a_lost_confirm(desk, here, *client)
+
+
+@pytest.mark.requires("rabbitmqadmin")
+async def test_a_shell_script_starts_a_job_once(desk: Desk, here: Station) -> None:
+    """By the management API the request is published, mandatory, and its events are read to the end."""
+    given = os.environ.get("JOBRELAY_MANAGEMENT_URL")
+    if not given:
+        pytest.skip("JOBRELAY_MANAGEMENT_URL names no management API of the broker in JOBRELAY_AMQP_URL")
+    at, user = URL(given), URL(desk.relay.amqp_url)
+    config = desk.folder / "rabbitmqadmin.conf"
+    config.write_text(
+        f"[default]\nhostname = {at.host}\nport = {at.port}\n"
+        f"username = {user.user}\npassword = {user.password}\ndeclare_vhost = /\nvhost = /\n"
+    )
+    command = ("bash", CLIENTS / "start-job.sh", desk.write(), "--config", config)
+    code, said, complaints = await desk.run(*command)
+    assert code == 0, complaints
+    _assert_told_to_the_end(desk, said)
