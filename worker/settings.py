@@ -95,7 +95,9 @@ class Settings(BaseSettings):
         None, description="the secret before that one: its signatures are good too, while secrets change"
     )
     http_timeout_s: Positive = Field(30, description="total time for one call to Orchestrator")
-    grace_s: Positive = Field(45, description="time to finish what is in hand at a stop, at least HTTP_TIMEOUT_S + 10")
+    grace_s: Positive = Field(
+        45, description="time to finish what is in hand at a stop, at least HTTP_TIMEOUT_S + 10"
+    )
     heartbeat_s: int = Field(5, ge=1, le=60, description="AMQP heartbeat")
     commit_slack_s: Positive = Field(40, description="how long a lost StartJobs may still commit")
     max_attempts: int = Field(10, ge=1, le=1000, description="deferrals before a request is rejected")

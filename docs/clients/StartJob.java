@@ -28,7 +28,7 @@ import java.util.regex.Pattern;
 
 public class StartJob {
     static final String PREFIX = System.getenv().getOrDefault("JOBRELAY_PREFIX", "jobrelay");
-    static final String QUEUE = System.getenv().getOrDefault("JOBRELAY_QUEUE", "my-service.jobrelay-events");
+    static final String QUEUE = System.getenv().getOrDefault("EVENTS_QUEUE", "my-service.jobrelay-events");
     static final Set<String> FINAL =
             Set.of("job.state.successful", "job.state.faulted", "job.state.stopped", "job.tracking-expired");
     static final Set<String> REFUSED = Set.of("request.rejected", "request.cancelled");

@@ -11,7 +11,7 @@ import amqp from "amqplib";
 const BROKER = process.env.JOBRELAY_AMQP_URL ?? "amqp://guest:guest@localhost/";
 const PREFIX = process.env.JOBRELAY_PREFIX ?? "jobrelay";
 const USER = decodeURIComponent(new URL(BROKER).username);
-const QUEUE = process.env.JOBRELAY_QUEUE ?? "my-service.jobrelay-events";
+const QUEUE = process.env.EVENTS_QUEUE ?? "my-service.jobrelay-events";
 const CONFIRM_WITHIN_MS = 10_000;
 const TRIES = 30;
 

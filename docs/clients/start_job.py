@@ -18,7 +18,7 @@ from aio_pika.exceptions import AMQPError, PublishError
 URL = os.environ.get("JOBRELAY_AMQP_URL", "amqp://guest:guest@localhost/")
 PREFIX = os.environ.get("JOBRELAY_PREFIX", "jobrelay")
 USER = unquote(urlsplit(URL).username or "")
-QUEUE = os.environ.get("JOBRELAY_QUEUE", "my-service.jobrelay-events")
+QUEUE = os.environ.get("EVENTS_QUEUE", "my-service.jobrelay-events")
 CONFIRM_WITHIN_S, TRIES = 10, 30
 
 

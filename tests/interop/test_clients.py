@@ -58,7 +58,7 @@ class Desk:
         ours = {
             "JOBRELAY_AMQP_URL": (url or self.relay.amqp_url).rstrip("/"),  # for Java, / names another vhost
             "JOBRELAY_PREFIX": self.relay.prefix,
-            "JOBRELAY_QUEUE": self.queue,
+            "EVENTS_QUEUE": self.queue,
             "TRACEPARENT": _TRACE,
         }
         process = await asyncio.create_subprocess_exec(

@@ -11,7 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [path for folder in ("worker", "simulator") for path in sorted((ROOT / folder).rglob("*.py"))]
-OTHERS = [path for folder in ("tests", "bench", "reference") for path in sorted((ROOT / folder).rglob("*.py"))]
+OTHERS = [
+    path for folder in ("tests", "bench", "reference") for path in sorted((ROOT / folder).rglob("*.py"))
+]
 FUNCTION, FILE, PARAMETERS, MODULES = 40, 250, 6, 8
 
 EXCEPTIONS = {
