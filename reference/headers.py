@@ -7,6 +7,7 @@ _TRACE = {
     "description": "W3C trace context. A request's is carried into its events.",
     "examples": ["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"],
 }
+_STATE = {"type": "string", "description": "What tracing systems add to traceparent (W3C)."}
 
 
 def _texts(**described: str) -> dict[str, Any]:
@@ -29,6 +30,7 @@ REQUEST: dict[str, Any] = {
     "description": "None is needed. A CloudEvent in binary form has the cloudEvents_ ones, a structured one none.",
     "properties": {
         "traceparent": _TRACE,
+        "tracestate": _STATE,
         **_attributes(
             "Marks a CloudEvent in binary form; the prefixes cloudEvents: and ce- are read too.",
             "the CloudEvent; not looked at",
@@ -38,14 +40,15 @@ REQUEST: dict[str, Any] = {
 
 EVENT: dict[str, Any] = {
     "type": "object",
-    "description": "What the body says too, for readers who choose by headers; each cut to 255 bytes.",
+    "description": "What the body says too, for readers who choose by headers; each attribute cut to 255 bytes.",
     "required": [
         "cloudEvents_specversion", "cloudEvents_id", "cloudEvents_type", "cloudEvents_source",
         "cloudEvents_time",
     ],
     "properties": {
         **_attributes("The version of CloudEvents.", "the event"),
-        "traceparent": _TRACE | {"description": "The trace context of the request, where it had one."},
+        "traceparent": _TRACE | {"description": "As the event has it: in the trace of the request."},
+        "tracestate": _STATE,
     },
 }  # fmt: skip
 

@@ -21,6 +21,10 @@ that `{PREFIX}SECRETS_DIR` names, by its whole name in lower case; the environme
 environment is seen by whoever may look at the process. A setting that is wrong or missing stops the start with a line
 that names it; a variable with the prefix that is no setting is warned of. No secret is ever printed.
 """
+_BESIDE = f"""\
+Read beside the settings: `{PREFIX}SECRETS_DIR`, the folder of the files; and OpenTelemetry's own variables, of which
+`OTEL_EXPORTER_OTLP_ENDPOINT` turns tracing on ([tracing](tracing.md)).
+"""
 _BY_AUTH = "Beside `ORCHESTRATOR_URL`, what the way of signing in takes must be there:\n"
 
 
@@ -30,7 +34,7 @@ def page() -> str:
         (f"`{auth}`", ", ".join(f"`{name.upper()}`" for name in names)) for auth, names in NEEDED_BY.items()
     )
     settings = table(("setting", "default", "form", "meaning", "secret: its file"), _rows())
-    return "\n".join([_TOP, settings, _BY_AUTH, table(("`AUTH`", "needs"), needs)])
+    return "\n".join([_TOP, settings, _BY_AUTH, table(("`AUTH`", "needs"), needs), _BESIDE])
 
 
 def _rows() -> Iterator[tuple[str, ...]]:

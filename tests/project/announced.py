@@ -24,8 +24,10 @@ from worker.domain.failures import Answer, Code, Rejected, Violation
 from worker.domain.flight.events import job_state, tracking_expired
 from worker.domain.jobs import Job
 from worker.domain.requests import Kind
+from worker.domain.trace import Trace
 
-_SENDER, _NOW, _SOURCE = Sender("inc-1", "c-1"), 1795281661.5, "jobrelay"
+_TRACE = Trace("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "vendor=1")
+_SENDER, _NOW, _SOURCE = Sender("inc-1", "c-1", trace=_TRACE), 1795281661.5, "jobrelay"
 _JOB = Job(9001, str(uuid5(NAMESPACE_URL, "job")), str(uuid5(NAMESPACE_URL, "batch")), "Pending")
 _KEPT = ("process", "folder", "requested", "adopted", "reference", "strategy", "attempt")
 

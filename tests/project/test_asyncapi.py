@@ -101,7 +101,7 @@ def test_the_headers_of_events_and_dead_letters_are_described() -> None:
     """Each header that is sent is there, and none that is not."""
     sent = [properties_of_event(event).headers or {} for event in announced()]
     described = _headers("eventHeaders")
-    assert {name for headers in sent for name in headers} | {"traceparent"} == described
+    assert {name for headers in sent for name in headers} == described
     message = Message(body=b"", exchange="e", routing_key="k")
     told = letter(message, past_of(message, 0.0, 0.0), ("code", "detail"), "host", 0.0, [Violation("", "x")])
     assert {*told, HISTORY, USER_ID} == _headers("deadLetterHeaders")
