@@ -25,7 +25,7 @@ def health() -> Health:
 @pytest.fixture
 async def port(health: Health) -> AsyncIterator[int]:
     """Where a worker serves it."""
-    async with serve(0, health, Metrics().registry, Webhook((), print, print)) as port:
+    async with serve(0, health, Metrics(), Webhook((), print, print)) as port:
         yield port
 
 
