@@ -19,11 +19,12 @@ from manifests import (
 
 from worker.app import ROLES
 from worker.broker import connection, inbox
+from worker.otel import export
 from worker.web.server import _PATHS
 
 COMPONENTS = ("starter", "tracker", "web")
-ENDING_S = 2 * inbox._TIMEOUT_S + connection._CLOSE_TIMEOUT_S
-"""At most: a consumer's end before the grace (a last get and a cancel), the connections' end after it."""
+ENDING_S = 2 * inbox._TIMEOUT_S + connection._CLOSE_TIMEOUT_S + export._FLUSH_S
+"""At most: a consumer's end before the grace (a last get and a cancel), connections and traces after it."""
 
 
 def setting(called: str) -> Any:

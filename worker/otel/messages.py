@@ -5,7 +5,7 @@ sent goes to `exchange:routing key`, and what is consumed comes from `exchange:r
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -62,13 +62,16 @@ class Settled:
 
     def ack(self) -> None:
         """Settles it for good."""
-        with self._settling("ack"):
+        with self._settled("ack"):
             self._delivery.ack()
 
     def give_back(self) -> None:
         """Returns it to its queue."""
-        with self._settling("nack"):
+        with self._settled("nack"):
             self._delivery.give_back()
+
+    def _settled(self, name: str) -> AbstractContextManager[object]:
+        return self._settling(name) if self.is_open else nullcontext()
 
 
 class Messages:

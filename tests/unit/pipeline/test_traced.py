@@ -117,6 +117,29 @@ async def test_a_trace_that_is_not_sampled_is_carried_on_and_not_recorded() -> N
     assert (told[:36], told[-3:]) == (f"00-{TRACE_ID}-", "-00")
 
 
+async def test_the_sampler_is_the_one_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the traces that begin here; one that is not sampled is carried on too."""
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_always_off")
+    tracing = Recorded()
+    shop = Shop(tracing=tracing)
+    await shop.handle(shop.delivery())
+    assert tracing.spans == []
+    assert int(shop.outbox.events[0].document()["traceparent"][-2:], 16) & 1 == 0
+    await shop.handle(shop.delivery(REQUEST | {"requestId": "inc-2"}, {"traceparent": TRACEPARENT}))
+    assert trace_of(tracing.only("process")) == TRACE_ID
+
+
+async def test_what_somebody_else_has_by_now_is_not_settled_here() -> None:
+    """A lost delivery's end is no settlement, and no span of one."""
+    tracing = Recorded()
+    shop = Shop(tracing=tracing)
+    delivery = shop.delivery()
+    delivery.lose()
+    await shop.handle(delivery)
+    assert [span.name for span in tracing.spans if span.name.startswith(("ack", "nack"))] == []
+    assert tracing.only("process")
+
+
 async def test_a_defect_is_shown_by_its_type_alone() -> None:
     """The text of an error may tell what nobody is to know."""
     tracing = Recorded()
