@@ -155,6 +155,8 @@ async def test_a_request_is_told_from_its_start_to_its_end(relay: Relay, here: S
     everything = here.heard("c-1")
     assert_valid(everything)
     _assert_signed(relay, name, everything)
+    (line,) = [line for line in relay.worker.said("request.settled") if line["request_id"] == name]
+    assert line["trace_id"] == _TRACE.split("-")[1]
     await until(lambda: len(copies) == 6, lambda: f"six copies; there are {len(copies)}")
     assert [copy.message.body for copy in copies] == [event.message.body for event in everything]
 

@@ -19,8 +19,6 @@ from worker.domain.trace import Trace, trace_of
 from worker.otel.spans import failed, ongoing, place_of, span, within
 from worker.pipeline.ports import Delivery, Outbox, Receipt
 
-_NOT_SHOWN = frozenset({"trace_id", "ms"})  # a span has its own
-
 
 class Processing:
     """A delivery in hand."""
@@ -32,8 +30,8 @@ class Processing:
 
     def tell(self, facts: Mapping[str, Any]) -> None:
         """What became of it; it has failed where there is a code that says why."""
-        shown = {f"jobrelay.{name}": value for name, value in facts.items() if name not in _NOT_SHOWN}
-        self._span.set_attributes({name: value for name, value in shown.items() if value is not None})
+        known = {name: value for name, value in facts.items() if value is not None and name != "ms"}
+        self._span.set_attributes({f"jobrelay.{name}": value for name, value in known.items()})
         if facts.get("code"):
             failed(self._span, str(facts["code"]))
 

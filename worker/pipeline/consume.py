@@ -183,7 +183,6 @@ class Consumer:
         facts = {
             "kind": case.sender.kind,
             "request_id": case.sender.request_id,
-            "trace_id": case.sender.trace_id,
             "outcome": name,
             "code": code or None,
             "jobs": len(outcome.jobs) if isinstance(outcome, Started | StopAsked) else None,

@@ -165,6 +165,7 @@ def test_an_event_never_exceeds_a_frame() -> None:
     message = _read(properties_of_event(event).marshal())
     assert message.correlation_id == ("ü?" * 85)
     assert {len(str(value).encode()) for value in message.headers.values()} <= {3, 23, 55, 255, 512}
+    assert message.headers["tracestate"] == "s" * 512
 
 
 def test_what_the_broker_routes_by_is_told_and_not_obeyed() -> None:
