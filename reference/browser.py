@@ -1,6 +1,6 @@
 """`docs/api.html`: the AsyncAPI document for people, one page that needs nothing else.
 
-AsyncAPI's own generator makes a page of megabytes that is empty without scripts; this one is text.
+AsyncAPI's own generator needs React, a browser and npm to write it; this takes the standard library.
 """
 
 import html

@@ -50,7 +50,8 @@ class LostConfirm:
             while data := await there.read(65_536):
                 if self._owing is writer:
                     self.lost = True
-                    break
+                    writer.transport.abort()
+                    return
                 writer.write(data)
                 await writer.drain()
-        writer.transport.abort() if self.lost else writer.close()
+        writer.close()
