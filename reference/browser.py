@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from reference.catalogue import HEAD, Entry, Row, envelope, events, requests, rows
+from reference.catalogue import ASKED, TOLD, Entry, Row, envelope, events, head_of, requests, rows
 from reference.contract import document
 from reference.events import key_in_words
 
@@ -43,7 +43,7 @@ def _body(api: Mapping[str, Any]) -> Iterator[str]:
     yield _section("broker", "Broker", _servers(api))
     yield _section("overview", "Overview", _overview())
     yield _section("requests", "Requests", *map(_entry, requests()), _headers(schemas["requestHeaders"]))
-    attributes = ["<h3>Attributes of every event</h3>", _table(HEAD, envelope())]
+    attributes = ["<h3>Attributes of every event</h3>", _table(TOLD, envelope())]
     told = [*attributes, _headers(schemas["eventHeaders"]), *map(_entry, events())]
     yield _section("events", "Events", *told)
     yield _section("queues", "Queues", *_queues(api["channels"]), _headers(schemas["deadLetterHeaders"]))
@@ -79,7 +79,7 @@ def _queues(channels: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _headers(schema: Mapping[str, Any]) -> str:
-    return f"<h3>Headers</h3>\n<p>{_text(schema['description'])}</p>\n{_table(HEAD, rows(schema))}"
+    return f"<h3>Headers</h3>\n<p>{_text(schema['description'])}</p>\n{_table(ASKED, rows(schema))}"
 
 
 def _entry(one: Entry) -> str:
@@ -93,7 +93,7 @@ def _entry(one: Entry) -> str:
             f'<h3 id="{one.name}">{_text(one.title)}</h3>',
             f"<p>{_inline(one.says)}</p>",
             f'<p class="where">{_inline(where)}</p>',
-            _table(HEAD, one.rows),
+            _table(head_of(one.rows), one.rows),
             *examples,
         ]
     )
@@ -104,7 +104,7 @@ def _section(name: str, title: str, *parts: str) -> str:
 
 
 def _table(head: Row, lines: Iterable[Row]) -> str:
-    kind = ' class="fields"' if head is HEAD else ""
+    kind = ' class="fields"' if head in (ASKED, TOLD) else ""
     cells = "".join(f"<th>{_text(cell)}</th>" for cell in head)
     body = ("".join(f"<td>{_inline(cell)}</td>" for cell in row) for row in lines)
     marked = (f"<tr>{row}</tr>" for row in body)

@@ -1,6 +1,6 @@
 """Each kind of message as a reader wants it: when, where, its fields in a table, examples."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,8 @@ from reference.contract import TOPOLOGY, examples, routing_key, schemas, told
 from worker.contracts import schema
 
 Row = tuple[str, ...]
-HEAD: Row = ("field", "type", "", "meaning")
+ASKED: Row = ("field", "type", "", "meaning")
+TOLD: Row = ("field", "type", "meaning")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,17 @@ def envelope() -> tuple[Row, ...]:
         "description": "The job's key; for an event of a request its requestId.",
     }
     its["properties"]["data"] = {"type": "object", "description": its["properties"]["data"]["description"]}
-    return tuple(rows(its))
+    return always(rows(its))
+
+
+def always(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """The rows without whether a property must be there: an event has all of them."""
+    return tuple((name, kind, meaning) for name, kind, _, meaning in rows)
+
+
+def head_of(rows: Sequence[Row]) -> Row:
+    """The head of a table of fields."""
+    return TOLD if len(rows[0]) == len(TOLD) else ASKED
 
 
 def rows(node: Mapping[str, Any], within: str = "") -> Iterator[Row]:
@@ -101,6 +112,5 @@ def _entry(name: str, exchange: str, of: Mapping[str, Any]) -> Entry:
     says = told(name)
     if "oneOf" in schema(name):
         says = _meaning({**schema(name), "description": says})
-    return Entry(
-        name, schema(name)["title"], says, exchange, routing_key(name), tuple(rows(of)), examples(name)
-    )
+    fields = always(rows(of)) if exchange == TOPOLOGY.events else tuple(rows(of))
+    return Entry(name, schema(name)["title"], says, exchange, routing_key(name), fields, examples(name))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from reference.catalogue import HEAD, Entry, Row, envelope, events, requests
+from reference.catalogue import TOLD, Entry, Row, envelope, events, head_of, requests
 from reference.contract import states_in_keys
 
 _TOP = """\
@@ -39,7 +39,7 @@ def page() -> str:
         _REQUESTS,
         *(_section(one, "requests") for one in asked),
         _EVENTS,
-        table(HEAD, envelope()),
+        table(TOLD, envelope()),
         *(_section(one, "events") for one in told),
     ]
     return "\n".join(parts)
@@ -76,7 +76,9 @@ def _section(one: Entry, folder: str) -> str:
         f"<details><summary>Example: {name.replace('-', ' ')}</summary>\n\n```json\n{text.strip()}\n```\n</details>\n"
         for name, text in one.examples.items()
     )
-    return "\n".join([f"### {one.title}\n", f"{one.says}\n", f"{where}\n", table(HEAD, one.rows), *examples])
+    return "\n".join(
+        [f"### {one.title}\n", f"{one.says}\n", f"{where}\n", table(head_of(one.rows), one.rows), *examples]
+    )
 
 
 def _anchor(one: Entry) -> str:
