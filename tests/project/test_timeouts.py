@@ -59,7 +59,7 @@ NEEDS_NONE = {
     "orchestrator/auth.py::_renew: flight.result()": "our own task, shared",
     "orchestrator/cache.py::_shared: flight.result()": "our own task, shared",
     "orchestrator/cache.py::result: self._lock": "our own lock, around our own task",
-    "orchestrator/lookup/gather.py::find: flight.result()": "our own task, shared",
+    "orchestrator/lookup/gather.py::_find: flight.result()": "our own task, shared",
     # What is awaited is made elsewhere, and is looked at there.
     "broker/topology.py::_declare_on: declared": "made in `_declarations`",
     "broker/visits/visit.py::_unless_there: ask(channel, name)": "made in `absent`",

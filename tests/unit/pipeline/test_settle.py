@@ -176,7 +176,7 @@ async def test_a_deferral_gives_a_moment_of_expiry_or_none(expires: Any) -> None
 async def test_a_start_is_counted_with_its_age() -> None:
     """From the publisher's timestamp to the job, where there is one; the broker's tells milliseconds too."""
     shop = Shop()
-    sent = {"timestamp": datetime.fromtimestamp(NOW - 7, UTC)}
+    sent: dict[str, Any] = {"timestamp": datetime.fromtimestamp(NOW - 7, UTC)}
     stamped = {"timestamp_in_ms": int(NOW * 1000) - 6250}
     await shop.handle(shop.delivery(b"{", **sent), shop.delivery(**sent))
     await shop.handle(shop.delivery(REQUEST | {"requestId": "inc-2"}, stamped, **sent))
