@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from worker.web.metrics import Metrics
@@ -17,8 +18,9 @@ _WORD = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 _TOKEN = re.compile(
     rf'"(?:\\.|[^"\\])*"|\d[\dsmhdwy]*(?:\.\d+)?(?![\w.])|{_WORD}|!=|=~|!~|==|>=|<=|\S', re.DOTALL
 )
+_GROUPED = ("by", "without", "on", "ignoring", "group_left", "group_right")
 _OPEN = ("(", "by", "without")  # what stands before them is a function
-_KEYWORDS = frozenset("and or unless by without on ignoring group_left group_right offset bool".split())
+_KEYWORDS = frozenset(("and", "or", "unless", "group_left", "group_right", "offset", "bool"))
 
 
 def series() -> dict[str, set[str]]:
@@ -47,14 +49,14 @@ def used_in(query: str) -> Iterator[tuple[str, set[str]]]:
     while at < len(tokens):
         token, after = tokens[at], tokens[at + 1] if at + 1 < len(tokens) else ""
         at += 1
-        if token in ("by", "without", "on", "ignoring", "group_left", "group_right") and after == "(":
+        if token in _GROUPED and after == "(":
             end = tokens.index(")", at)
             yield "", {word for word in tokens[at + 1 : end] if word != ","}
             at = end + 1
         elif re.fullmatch(_WORD, token) and token not in _KEYWORDS and after not in _OPEN:
             end = tokens.index("}", at) if after == "{" else at
             selected = tokens[at + 1 : end]
-            yield token, {word for word, sign in zip(selected, selected[1:], strict=False) if sign[0] in "=!"}
+            yield token, {word for word, sign in pairwise(selected) if sign[0] in "=!"}
             at = end + 1 if after == "{" else at
 
 

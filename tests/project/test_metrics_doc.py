@@ -1,4 +1,4 @@
-"""docs/metrics.md tells of every metric, in the words of the code; what queries ask for is checked with it."""
+"""docs/metrics.md tells of every metric, in the words of the code; queries are checked against the same."""
 
 import pytest
 from catalogue import ROOT, unknown_in

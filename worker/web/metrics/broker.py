@@ -4,7 +4,8 @@ from worker.web.metrics.families import Counts, Levels, Times
 
 _CONFIRM = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _LINK = {"link": "broker-consume, broker-publish, broker-lease"}
-_QUEUE = {"queue": "start, stop, tracking, dead-letters: without their prefix"}
+_CONSUMED = ("start", "stop", "tracking")
+_QUEUE = {"queue": f"{', '.join(_CONSUMED)}, dead-letters: without their prefix"}
 _PLACES = ("events", "tracking", "delay", "dead")
 _FAILURES = ("lost", "returned", "refused")
 
@@ -23,7 +24,10 @@ class BrokerMetrics:
             "jobrelay_broker_blocked", "1 while the broker takes nothing from publishers: an alarm", _LINK
         )
         self._renewed = Counts(
-            "jobrelay_consumers_renewed", "Consumers that the watchdog found gone, and began anew", _QUEUE
+            "jobrelay_consumers_renewed",
+            "Consumers that the watchdog found gone, and began anew",
+            {"queue": ", ".join(_CONSUMED)},
+            known=[(queue,) for queue in _CONSUMED],
         )
         self._messages = Levels(
             "jobrelay_queue_messages", "Messages of a queue that are in nobody's hands", _QUEUE
