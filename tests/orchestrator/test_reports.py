@@ -58,7 +58,12 @@ class Heard(Silent):
         self.reads.append((cache, result))
 
     def budget(self, a_minute: int, slowness: Callable[[], float], wait_s: Callable[[], float]) -> None:
-        self.now = lambda: (a_minute, slowness(), wait_s())
+        self._pace = a_minute, slowness, wait_s
+
+    def now(self) -> tuple[int, float, float]:
+        """How lists are read."""
+        a_minute, slowness, wait_s = self._pace
+        return a_minute, slowness(), wait_s()
 
 
 async def test_a_look_up_is_told_by_what_it_shows(connect: Connect, server: Server, folder: Folder) -> None:

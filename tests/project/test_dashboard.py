@@ -50,7 +50,7 @@ def test_a_legend_names_labels_that_the_query_keeps() -> None:
 
 def test_panels_lie_beside_each_other_and_say_what_they_show() -> None:
     """No two in one place; each with a title of its own and a sentence."""
-    taken = set()
+    taken = set[tuple[int, int]]()
     for panel in panels():
         at = panel["gridPos"]
         cells = {(at["x"] + x, at["y"] + y) for x in range(at["w"]) for y in range(at["h"])}

@@ -1,5 +1,7 @@
 """docs/metrics.md tells of every metric, in the words of the code; queries are checked against the same."""
 
+from collections.abc import Mapping
+
 import pytest
 from catalogue import ROOT, unknown_in
 
@@ -24,7 +26,7 @@ def table() -> list[str]:
     ]
 
 
-def _labels(labels: dict[str, str]) -> str:
+def _labels(labels: Mapping[str, str]) -> str:
     return "<br>".join(f"`{name}`: {values}" for name, values in labels.items())
 
 

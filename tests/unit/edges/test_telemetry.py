@@ -64,10 +64,10 @@ def test_the_oldest_request_in_hand_is_told() -> None:
     """Since it was taken, not since another one was; 0 where there is none."""
     metrics, now = Metrics(), [0.0]
     metrics.requests._clock = lambda: now[0]
-    ages = []
-    for step in (lambda: metrics.requests.taken("a"), lambda: metrics.requests.taken("b"),
-                 lambda: metrics.requests.let_go("a"), lambda: metrics.requests.let_go("b")):  # fmt: skip
-        step()
+    ages = list[float]()
+    told = metrics.requests
+    for step, owner in ((told.taken, "a"), (told.taken, "b"), (told.let_go, "a"), (told.let_go, "b")):
+        step(owner)
         now[0] += 5
         ages += [sample.value for sample in _samples(metrics, "jobrelay_oldest_request_seconds")]
     assert ages == [5, 10, 10, 0]

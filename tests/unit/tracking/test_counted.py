@@ -24,9 +24,7 @@ async def test_states_are_counted_and_an_end_with_its_lag() -> None:
     await post.follow_to_the_end()
     (running, successful) = post.telemetry.states
     assert running == ("Running", None)
-    assert successful[0] == "Successful"
-    assert successful[1] == pytest.approx(7, abs=30)
-    assert successful[1] >= 7
+    assert successful == ("Successful", pytest.approx(7 + 15, abs=15))
     assert all(late >= 0 for late in post.telemetry.late)
     assert len(post.telemetry.late) == len(post.tenant.asked("job"))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from worker.web.metrics import Metrics
 from worker.web.metrics.families import Family
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 OF_TARGETS = {"job", "instance", "namespace", "pod"}
 """Labels that Prometheus gives to whatever it scrapes."""
 _OF_THE_SCRAPE = {"up": set[str]()}
