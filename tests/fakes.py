@@ -141,6 +141,7 @@ class Telemetry:
     def __init__(self) -> None:
         self.outcomes: list[tuple[str, str]] = []
         self.ages: list[float | None] = []
+        self.times: list[float] = []
         self.in_hand: set[str] = set()
         self.most_in_hand = 0
         self.surplus_jobs = 0
@@ -167,6 +168,7 @@ class Telemetry:
     def settled(self, outcome: str, code: str, seconds_in_hand: float) -> None:
         """A request was settled."""
         self.outcomes.append((outcome, code))
+        self.times.append(seconds_in_hand)
 
     def duplicates(self, jobs: int) -> None:
         """A request has *jobs* more than it should."""

@@ -5,7 +5,7 @@ import asyncio
 from station import station
 from working import until
 
-from worker.broker.connection import connect
+from worker.broker.address import Address, connect
 from worker.broker.depths import Depths
 from worker.broker.topology import Topology
 
@@ -21,7 +21,7 @@ async def test_what_waits_is_told_and_a_queue_that_is_gone_ends_nothing(amqp_url
     )
     async with (
         station(amqp_url, prefix) as here,
-        await connect(amqp_url, "depths") as connection,
+        await connect(Address(amqp_url), "depths") as connection,
         asyncio.TaskGroup() as tasks,
     ):
         looking = tasks.create_task(depths.session(connection))

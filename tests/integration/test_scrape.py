@@ -42,7 +42,7 @@ _ASKED = (
 
 NOT_MET = {
     "jobrelay_duplicate_jobs": "two starts of one request: unit/pipeline/test_twins",
-    "jobrelay_request_defects": "an error of ours: unit/pipeline/test_counted",
+    "jobrelay_request_defects": "an error of ours: unit/pipeline/test_tallies",
     "jobrelay_job_defects": "an error of ours: unit/tracking/test_counted",
     "jobrelay_jobs_expired": "a job that is gone for minutes: unit/tracking/test_counted",
     "jobrelay_unknown_words": "a newer Orchestrator: orchestrator/test_job_rows",

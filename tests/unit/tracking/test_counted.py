@@ -24,7 +24,8 @@ async def test_states_are_counted_and_an_end_with_its_lag() -> None:
     await post.follow_to_the_end()
     (running, successful) = post.telemetry.states
     assert running == ("Running", None)
-    assert successful == ("Successful", pytest.approx(7 + 15, abs=15))
+    assert successful[0] == "Successful"
+    assert 7 <= (successful[1] or 0) <= 37
     assert all(late >= 0 for late in post.telemetry.late)
     assert len(post.telemetry.late) == len(post.tenant.asked("job"))
 
