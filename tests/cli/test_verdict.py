@@ -123,9 +123,23 @@ def test_a_request_is_open_until_each_of_its_copies_is_answered() -> None:
     assert (tally.jobs_open, tally.repeated) == (2, 2)
 
 
+def test_what_is_said_of_others_is_not_counted() -> None:
+    """Workers that run already do other work too: nobody waits for its end, nor is judged by it."""
+    tally = Tally([GOOD])
+    for event in (created("theirs", 9), state("Running", 9, "theirs"), rejected(name="theirs")):
+        assert not tally.take(event)
+    assert not tally.bury("theirs", "expired")
+    assert not tally.bury(None, "unknown_routing_key")
+    assert (tally.jobs_open, tally.events, tally.refused, tally.buried) == (0, {}, {}, {})
+    assert tally.take(created())
+
+
 def test_the_same_seed_makes_the_same_load() -> None:
-    """A finding can be looked at again."""
+    """A finding can be looked at again; in another run its requests have other ids."""
     assert mixed_load(100, 7) == mixed_load(100, 7) != mixed_load(100, 8)
+    again = mixed_load(100, 7, "b-")
+    assert [asked.id for asked in again] == [f"b-{asked.id}" for asked in mixed_load(100, 7)]
+    assert not {asked.body for asked in again} & {asked.body for asked in mixed_load(100, 7)}
 
 
 def test_a_load_has_good_requests_by_the_schema_and_every_kind_of_bad_one() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SCRIPTS = ["install", "test", "demo", "bench", "chaos", "track", "check", "docs", "lock"]
+SCRIPTS = ["install", "test", "demo", "bench", "chaos", "track", "image", "check", "docs", "lock"]
 _WITHIN_S = 60
 
 # A Python whose venvs are copies of it, and which only writes down what pip is asked to do.

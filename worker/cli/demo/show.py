@@ -60,7 +60,6 @@ class Show:
         # Where others ask too, what is ours is known by its name.
         self._run = "" if self._own else f"{name}-"
         self._tally = Tally(mixed_load(plan.requests, plan.seed, self._run))
-        self._names = {asked.id for asked in self._tally.load}
         self._waiting_before = 0
         self._screen = Screen(output)
         self._began = self._heard_at = time.monotonic()
@@ -138,15 +137,13 @@ class Show:
 
             async def hear() -> None:
                 async for event in documents(said):
-                    data = event["data"]
-                    if (data.get("requestId") or data.get("correlationId")) in self._names:
-                        self._tally.take(event)
+                    if self._tally.take(event):
                         self._heard_at = time.monotonic()
 
             async def mourn() -> None:
                 async for message in buried:
-                    if message.correlation_id in self._names:
-                        self._tally.bury(message.correlation_id, Letter.of(message, self._topology).code)
+                    code = Letter.of(message, self._topology).code
+                    if self._tally.bury(message.correlation_id, code):
                         self._heard_at = time.monotonic()
 
             self._hearing = asyncio.gather(hear(), mourn())

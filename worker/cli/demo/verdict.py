@@ -15,7 +15,10 @@ from worker.domain.jobs import TERMINAL
 
 @dataclass(slots=True)
 class Tally:
-    """What has been heard of a load so far. Events may repeat: each is counted once, by its id."""
+    """What has been heard of a load so far. Events may repeat: each is counted once, by its id.
+
+    What is heard of anything else is not counted.
+    """
 
     load: Sequence[Asked]
     events: Counter[str] = field(default_factory=Counter)
@@ -26,21 +29,25 @@ class Tally:
     buried: Counter[str] = field(default_factory=Counter)
     _heard: set[str] = field(default_factory=set)
     _open: dict[str, int] = field(init=False)
+    _names: frozenset[str] = field(init=False)
     _jobs_open: set[str] = field(default_factory=set)
     _indexes: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
 
     def __post_init__(self) -> None:
         self._open = {asked.id: asked.copies for asked in self.load}
+        self._names = frozenset(self._open)
 
-    def take(self, event: Mapping[str, Any]) -> None:
-        """Hears an event."""
+    def take(self, event: Mapping[str, Any]) -> bool:
+        """Hears an event. True when it is about the load."""
         data = event["data"]
         name, kind = data.get("requestId") or data.get("correlationId"), str(event["type"]).split(".")[1]
+        if name not in self._names:
+            return False
         if kind in ("request-rejected", "request-duplicate") or self._all_created(name, kind, data):
             self._settled(name)
         if event["id"] in self._heard:
             self.repeated += 1
-            return
+            return True
         self._heard.add(event["id"])
         self.events[kind] += 1
         if kind == "job-created":
@@ -51,13 +58,17 @@ class Tally:
             self._follow(data["job"]["key"])
         elif kind == "request-rejected":
             self.refused[name] = data["code"]
+        return True
 
-    def bury(self, name: str | None, code: str) -> None:
-        """Hears of a dead letter."""
-        self.buried[name or ""] += 1
-        if name is not None and code == Code.UNKNOWN_ROUTING_KEY:
+    def bury(self, name: str | None, code: str) -> bool:
+        """Hears of a dead letter. True when it is of the load."""
+        if name is None or name not in self._names:
+            return False
+        self.buried[name] += 1
+        if code == Code.UNKNOWN_ROUTING_KEY:
             self.refused[name] = code
             self._settled(name)
+        return True
 
     @property
     def requests_open(self) -> int:
