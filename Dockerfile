@@ -8,20 +8,19 @@ COPY requirements.lock requirements-build.lock ./
 RUN python -m venv --without-pip /opt/jobrelay \
     && pip --python /opt/jobrelay/bin/python install --no-cache-dir --no-deps --only-binary :all: --require-hashes \
         --requirement requirements.lock \
-    && pip install --no-cache-dir --no-deps --only-binary :all: --require-hashes --requirement requirements-build.lock
+    && pip install --no-cache-dir --no-deps --only-binary :all: --require-hashes --root-user-action ignore \
+        --requirement requirements-build.lock
 COPY . .
 RUN pip wheel --no-cache-dir --no-index --no-deps --no-build-isolation --wheel-dir /wheels . \
     && pip --python /opt/jobrelay/bin/python install --no-cache-dir --no-index --no-deps /wheels/*.whl
 
 FROM python:3.13-slim
+# The base image has its library uncompiled, and nobody can write that down when it runs.
+RUN pip uninstall --yes --quiet --root-user-action ignore pip \
+    && rm -rf /usr/local/lib/python3.*/ensurepip \
+    && python -m compileall -q -x '/(test|idlelib|tkinter|turtledemo|pydoc_data)/' /usr/local/lib/python3.*
 COPY --from=build /opt/jobrelay /opt/jobrelay
-ENV PATH=/opt/jobrelay/bin:$PATH
-# The base image has its library uncompiled, and nobody could write that down later: what the worker imports is
-# compiled by importing it once.
-RUN pip uninstall --yes --quiet pip \
-    && rm -rf /usr/local/lib/python3.13/ensurepip \
-    && python -c 'import worker.app, worker.cli.main, simulator.__main__'
-ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENV PATH=/opt/jobrelay/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 
 USER 10001:10001
 EXPOSE 8080
