@@ -94,6 +94,9 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(10_000, 50, 100)
 
 
+_PACKAGES = {"node": "nodejs", "promtool": "prometheus", "kubectl": "kubernetes-client"}
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """`@pytest.mark.requires("node")` skips where node is missing, and fails if JOBRELAY_REQUIRE names it."""
     for mark in item.iter_markers("requires"):
@@ -101,7 +104,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             found = installed_redis() if program == "redis-server" else shutil.which(program)
             if found is None:
                 required = program in os.environ.get("JOBRELAY_REQUIRE", "").split(",")
-                (pytest.fail if required else pytest.skip)(f"{program} is not installed")
+                missing = f"{program} is not installed: Debian's package is {_PACKAGES.get(program, program)}"
+                (pytest.fail if required else pytest.skip)(missing)
 
 
 @pytest.fixture(scope="session", autouse=True)
