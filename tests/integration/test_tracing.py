@@ -166,14 +166,22 @@ async def test_a_request_that_begins_a_trace_is_settled_whoever_takes_its_spans(
     assert traced.worker.said("library.log") == []
 
 
-async def test_a_receiver_that_is_not_there_holds_up_nothing(
-    amqp_url: str, prefix: str, simulator: Simulated, log: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("listens", [False, True], ids=["it refuses", "it never answers"])
+async def test_a_receiver_that_is_away_holds_up_nothing(
+    listens: bool,
+    amqp_url: str,
+    prefix: str,
+    simulator: Simulated,
+    log: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Requests are settled as ever, and the end of the worker comes soon."""
+    """Requests are settled as ever, and the worker ends in order, soon, with little said of it."""
     simulator.seed(SEED)
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    with socket.socket() as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        if listens:
+            receiver.listen()
+        url = f"http://127.0.0.1:{receiver.getsockname()[1]}"
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
         monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
         settings = {"AMQP_URL": amqp_url, "PREFIX": prefix, "ORCHESTRATOR_URL": simulator.onprem}
@@ -182,7 +190,8 @@ async def test_a_receiver_that_is_not_there_holds_up_nothing(
                 await worker.ready()
                 names = [await here.ask(request()) for _ in range(20)]
                 assert {events[0].key for events in (await here.outcomes(names)).values()} == {"job.created"}
+                await until(lambda: len(worker.said("request.settled")) == 20, "all are settled")
                 worker.terminate()
                 assert await worker.ended() == 0
-    assert len(worker.said("request.settled")) == 20
+    assert len(worker.said("tracing.not_flushed") + worker.said("tracing.away")) <= 2
     assert worker.said("library.log") == []

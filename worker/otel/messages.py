@@ -86,13 +86,14 @@ class Messages:
         message, queue = delivery.message, self._queues[kind]
         route = dict.fromkeys(filter(None, (message.exchange, message.routing_key, queue)))
         destination = ":".join(route)
-        about = self._about("process", "process", destination, message.routing_key, message.correlation_id)
+        about = self._about("process", "process", destination)
+        about |= _route(message.routing_key, message.correlation_id)
         about["messaging.message.body.size"] = len(message.body)
         if message.message_id:
             about["messaging.message.id"] = message.message_id
 
         def settling(name: str) -> AbstractContextManager[Span]:
-            about = self._about("settle", name, destination, message.routing_key, message.correlation_id)
+            about = self._about("settle", name, destination)
             return span(self._tracer, f"{name} {destination}", SpanKind.CLIENT, about)
 
         place = within(trace_of(message.headers))
@@ -104,21 +105,17 @@ class Messages:
     ) -> AbstractContextManager[Span]:
         """A span of a publish *to* an exchange with a routing key, under the current one or at *place*."""
         destination = ":".join(filter(None, to))
-        about = self._about("send", "publish", destination, to[1], conversation)
+        about = self._about("send", "publish", destination) | _route(to[1], conversation)
         parent = None if ongoing() else within(place)
         return span(self._tracer, f"publish {destination}", kind, about, parent)
 
-    def _about(
-        self, kind: str, name: str, destination: str, routing_key: str, conversation: str | None
-    ) -> dict[str, Any]:
-        about = {
+    def _about(self, kind: str, name: str, destination: str) -> dict[str, Any]:
+        return {
             **self._common,
             "messaging.operation.type": kind,
             "messaging.operation.name": name,
             "messaging.destination.name": destination,
-            "messaging.rabbitmq.destination.routing_key": routing_key,
         }
-        return about | ({"messaging.message.conversation_id": conversation} if conversation else {})
 
 
 class Publishing:
@@ -170,6 +167,11 @@ class Publishing:
         to = (self._topology.dead, message.routing_key)
         with self._messages.publishing(to, SpanKind.CLIENT, message.correlation_id):
             await self._outbox.bury(message, headers, wanted)
+
+
+def _route(routing_key: str, conversation: str | None) -> dict[str, str]:
+    about = {"messaging.rabbitmq.destination.routing_key": routing_key}
+    return about | ({"messaging.message.conversation_id": conversation} if conversation else {})
 
 
 def _headers_of(one: Span) -> dict[str, str]:

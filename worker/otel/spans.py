@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from worker.domain.trace import Trace, trace_of
+from worker.domain.trace import PARENT, STATE, Trace, trace_of
 
 _W3C = TraceContextTextMapPropagator()
 
@@ -19,14 +19,17 @@ def span(
     tracer: Tracer, name: str, kind: SpanKind, attributes: Mapping[str, Any], within: Context | None = None
 ) -> Iterator[Span]:
     """A span, by default within the current one. No text of an error is kept: it might tell too much."""
-    with tracer.start_as_current_span(
-        name, within, kind, attributes, record_exception=False, set_status_on_exception=False
-    ) as one:
-        try:
-            yield one
-        except BaseException as error:
-            failed(one, type(error).__name__)
-            raise
+    # By hand: the library's way is two more context managers for each span.
+    one = tracer.start_span(name, within, kind, attributes)
+    token = attach(trace.set_span_in_context(one))
+    try:
+        yield one
+    except BaseException as error:
+        failed(one, type(error).__name__)
+        raise
+    finally:
+        detach(token)
+        one.end()
 
 
 def failed(one: Span, kind: str) -> None:
@@ -47,6 +50,8 @@ def within(place: Trace | None) -> Context:
 
 def place_of(one: Span) -> Trace | None:
     """What carries *one* on."""
-    headers: dict[str, str] = {}
-    _W3C.inject(headers, trace.set_span_in_context(one, Context()))
-    return trace_of(headers)
+    at = one.get_span_context()
+    if not at.is_valid:
+        return None
+    parent = f"00-{at.trace_id:032x}-{at.span_id:016x}-{at.trace_flags:02x}"
+    return trace_of({PARENT: parent, STATE: at.trace_state.to_header()})
