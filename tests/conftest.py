@@ -94,7 +94,14 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(10_000, 50, 100)
 
 
-_PACKAGES = {"node": "nodejs", "promtool": "prometheus", "kubectl": "kubernetes-client"}
+# Debian's, where they have another name.
+_PACKAGES = {
+    "node": "nodejs",
+    "promtool": "prometheus",
+    "kubectl": "kubernetes-client",
+    "java": "default-jdk-headless",
+    "rabbitmqadmin": "rabbitmq-server, with its plugin rabbitmq_management",
+}
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -104,7 +111,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             found = installed_redis() if program == "redis-server" else shutil.which(program)
             if found is None:
                 required = program in os.environ.get("JOBRELAY_REQUIRE", "").split(",")
-                missing = f"{program} is not installed: Debian's package is {_PACKAGES.get(program, program)}"
+                missing = f"{program} is not installed: apt-get install {_PACKAGES.get(program, program)}"
                 (pytest.fail if required else pytest.skip)(missing)
 
 
