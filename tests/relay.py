@@ -33,6 +33,10 @@ class Relay:
         bodies = [call["body"] for call in self.simulator.requests() if mark in call["body"]]
         return [json.loads(body)["startInfo"] for body in bodies]
 
+    def items(self, reference: str) -> list[dict[str, Any]]:
+        """The queue items with exactly this Reference, answered or not."""
+        return [item for item in self.simulator.ledger()["items"] if item["reference"] == reference]
+
     def assert_started_once(self, request: str, created: list[Heard]) -> None:
         """One start was committed, and the events name exactly its jobs, each once."""
         (start,) = self.starts(request)
@@ -66,7 +70,7 @@ def relay(amqp_url: str, _prefixes: list[str], tmp_path_factory: pytest.TempPath
     with Simulated() as simulator:
         simulator.seed(SEED)
         settings = {"AMQP_URL": amqp_url, "PREFIX": prefix, "ORCHESTRATOR_URL": _by_name(simulator.onprem)}
-        settings["SCOPE"] = "OR.Jobs OR.Execution OR.Folders OR.Robots OR.Machines OR.Monitoring"
+        settings["SCOPE"] = "OR.Jobs OR.Execution OR.Folders OR.Robots OR.Machines OR.Monitoring OR.Queues"
         with Working(log, **settings) as worker:
             yield Relay(worker, simulator, amqp_url, prefix)
 

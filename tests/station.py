@@ -71,6 +71,13 @@ class Station:
         await self.send(json.dumps(document).encode(), **properties)
         return str(document["requestId"])
 
+    async def add(self, queue: str, /, **asked: Any) -> str:
+        """Asks for an item in *queue* of the modern folder, and returns the requestId."""
+        document = {"requestId": new_id(), "queue": queue, "folder": {"path": "Shared"}, **asked}
+        body, name = json.dumps(document).encode(), str(document["requestId"])
+        await self.send(body, "queue-item.add", correlation_id=name)
+        return name
+
     async def send(self, body: bytes, /, key: str = "job.start", **properties: Any) -> None:
         """Publishes *body*, confirmed; JSON unless *properties* say otherwise."""
         properties = {"content_type": "application/json", "delivery_mode": 2, **properties}

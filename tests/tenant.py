@@ -10,6 +10,7 @@ FOLDER_IDS = {MODERN: 601, UMLAUT: 602, QUOTE: 603, CLASSIC: 610}
 ROBOT_IDS = {"porter-1": 81, "porter-2": 82, "porter-3": 83, "clerk-1": 91, "clerk-2": 92}
 SESSION_IDS = {name: number + 8000 for name, number in ROBOT_IDS.items()}
 MACHINE_ID = 51
+QUEUE_IDS = {"Invoices": 71, "Unique": 72}
 
 _CORELIB = "System.Private.CoreLib"
 _INCIDENT = [
@@ -95,6 +96,10 @@ SEED: dict[str, Any] = {
             "folders": [MODERN, UMLAUT, QUOTE],
             "runtimes": {"Unattended": 8},
         }
+    ],
+    "queues": [
+        {"Id": QUEUE_IDS[name], "Name": name, "folder": MODERN, "EnforceUniqueReference": name == "Unique"}
+        for name in QUEUE_IDS
     ],
     "behaviour": {
         "apiVersion": 20,

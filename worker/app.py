@@ -30,7 +30,7 @@ from worker.pipeline.holding.outage import Outage
 from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.holding.reach import watch
 from worker.pipeline.settle import Teller
-from worker.pipeline.starting import Starting, rules_of
+from worker.pipeline.starting import ITEMS_MOST, Starting, rules_of
 from worker.settings import NOT_USED_YET, Settings
 from worker.tracking.role import Tracking
 from worker.web.health import Health
@@ -43,8 +43,7 @@ ROLES = frozenset({"start", "track", "web"})
 _TAKING = frozenset({"start", "track"})
 _NEEDED_TO_TAKE = ("broker-consume", "token", "orchestrator", "ledger")
 # A channel with more unacknowledged deliveries gets slow; and two trackers must do for 100,000 jobs.
-_TRACKING_PREFETCH, _TRACKING_CHANNELS = 5_000, 12
-_STOPS_PREFETCH = 16
+_STOPS_PREFETCH, _TRACKING_PREFETCH, _TRACKING_CHANNELS = 16, 5_000, 12
 
 _log = structlog.get_logger(__name__)
 
@@ -77,8 +76,7 @@ class Worker:
         self._outbox = Outbox(
             self._topology, self._publishing.up, self._replies.send, self._metrics.broker.published
         )
-        of = self._topology
-        waited_in = of.start, of.stop, of.tracking, of.dead_letters
+        waited_in = *(of := self._topology).of_requests().values(), of.tracking, of.dead_letters
         self._depths = Depths(waited_in, self._consuming.up, self._metrics.broker.waits)
         self._hints = Hints(self._topology.hints, self._consuming.up, self._publishing.up)
         # On a connection of its own: where a lease is somebody else's the broker closes a channel, and on a
@@ -151,10 +149,11 @@ class Worker:
 
     def _queues(self) -> list[tuple[str, str, int, int]]:
         """Role, queue, prefetch and number of consumers of each queue that is consumed."""
-        start = ("start", self._topology.start, self._settings.concurrency, 1)
-        stop = ("start", self._topology.stop, _STOPS_PREFETCH, 1)
+        most = (self._settings.concurrency, _STOPS_PREFETCH, ITEMS_MOST)
+        queues = zip(self._topology.of_requests().values(), most, strict=True)
+        requests = [("start", queue, prefetch, 1) for queue, prefetch in queues]
         track = ("track", self._topology.tracking, _TRACKING_PREFETCH, _TRACKING_CHANNELS)
-        return [one for one in (start, stop, track) if one[0] in self._roles]
+        return [one for one in (*requests, track) if one[0] in self._roles]
 
     def _inbox(self, role: str, queue: str, prefetch: int, *, watched: bool) -> Inbox:
         watchdog = self._watchdog if watched else None
@@ -186,6 +185,7 @@ class Worker:
     def _starter(self) -> Starting:
         return Starting(
             orchestrator=self._client,
+            queues=self._client.queues,
             outbox=self._tracing.outbox(self._outbox),
             ledger=self._ledger,
             outage=self._outage,

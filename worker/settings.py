@@ -70,7 +70,8 @@ class Settings(BaseSettings):
     client_secret: SecretStr | None = Field(None, description="external application's secret")
     scope: str = Field(
         "OR.Jobs OR.Execution.Read OR.Folders.Read OR.Robots.Read OR.Machines.Read",
-        description="OAuth scopes, separated by spaces; OR.Monitoring.Read beside them: Faulted jobs' logs",
+        description="OAuth scopes, separated by spaces; beside them OR.Monitoring.Read: Faulted jobs' logs; "
+        "OR.Queues: queue items",
     )
     token_url: Url | None = Field(None, description="token endpoint; derived from ORCHESTRATOR_URL")
     access_token: SecretStr | None = Field(None, description="personal access token")

@@ -148,7 +148,7 @@ def _end(world: World, _request: web.BaseRequest, given: Any) -> Any:
 
 
 _ACTS: dict[tuple[str, str], Act] = {
-    ("GET", "ledger"): lambda world, _request, _given: world.ledger.shown(),
+    ("GET", "ledger"): lambda world, _request, _given: {**world.ledger.shown(), "items": world.items_added()},
     ("GET", "requests"): _requests,
     ("DELETE", "requests"): _drop_requests,
     ("GET", "faults"): lambda world, _request, _given: world.faults.listed(),

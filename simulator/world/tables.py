@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from simulator.moments import new_guid, now_ms, now_us
+from simulator.moments import new_guid, now_ms, now_us, stored
 from simulator.world.clock import Announce, Clock
 from simulator.world.faults import LIMITED, Faults, Ledger
 from simulator.world.jobs import Batch, Job
@@ -70,6 +70,19 @@ class World:
         return next(
             (row for row in self.folders if row["FullyQualifiedName"].lower() == (path or "").lower()), None
         )
+
+    def items_added(self) -> list[Row]:
+        """Every item that was ever added, for the ledger."""
+        return [
+            {
+                "id": row["Id"],
+                "reference": row["Reference"],
+                "queue": row["_queue"]["Name"],
+                "folderId": row["OrganizationUnitId"],
+                "at": stored(row["CreationTime"]),
+            }
+            for row in self.items.values()
+        ]
 
     def keep_file(self, text: str) -> str:
         """A new attachment with that content; its id."""

@@ -4,7 +4,7 @@ import pytest
 
 from worker.domain.failures import Code, Failure, Later, OutcomeUnknown, Rejected, Unavailable
 from worker.orchestrator.kinds import TABLE, Kind, kind_of
-from worker.orchestrator.refusals import pause_after, why_not_read, why_not_started
+from worker.orchestrator.refusals import pause_after, why_not_done, why_not_read
 from worker.orchestrator.wire import Reply
 
 _CASES = [
@@ -40,7 +40,7 @@ def test_each_answer_is_of_its_kind_and_ends_so(status: int, code: int, kind: Ki
     """A status and an errorCode; what a start and a read make of it; a 401 comes here last."""
     assert kind_of(status, code) is kind
     reply = Reply(status, {}, b'{"message":"why","errorCode":%d}' % code)
-    started, read = why_not_started(reply), why_not_read("Folders", reply)
+    started, read = why_not_done("StartJobs", reply, "it may be"), why_not_read("Folders", reply)
     assert (type(started), type(read), pause_after(reply, 0) is not None) == _MEANING[kind]
     assert getattr(started, "code", None) == _WORD.get(kind, getattr(started, "code", None))
 

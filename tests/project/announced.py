@@ -13,6 +13,7 @@ from worker.domain.events import (
     job_created,
     job_duplicate,
     job_stop_requested,
+    queue_item_added,
     request_cancelled,
     request_deferred,
     request_duplicate,
@@ -23,6 +24,8 @@ from worker.domain.events import (
 from worker.domain.failures import Answer, Code, Rejected, Violation
 from worker.domain.flight.events import job_state, tracking_expired
 from worker.domain.jobs import Job
+from worker.domain.processes import Folder
+from worker.domain.queues import Added, Queue
 from worker.domain.requests import Kind
 from worker.domain.trace import Trace
 
@@ -30,6 +33,8 @@ _TRACE = Trace("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "vendo
 _SENDER, _NOW, _SOURCE = Sender("inc-1", "c-1", trace=_TRACE), 1795281661.5, "jobrelay"
 _JOB = Job(9001, str(uuid5(NAMESPACE_URL, "job")), str(uuid5(NAMESPACE_URL, "batch")), "Pending")
 _KEPT = ("process", "folder", "requested", "adopted", "reference", "strategy", "attempt")
+
+_ADDED = Added(Folder(101, None, "Shared", modern=True), Queue(31, "Invoices"), "r", None, adopted=True)
 
 
 def tracked() -> dict[str, Any]:
@@ -43,6 +48,7 @@ def tracked() -> dict[str, Any]:
 def announced() -> list[Event]:
     """An event by each function that makes one; of job-state one for a state that nobody knows, too."""
     document, stopper = tracked(), Sender("stop-1", kind=Kind.STOP)
+    adder = Sender("inv-1", kind=Kind.QUEUE_ITEM)
     burial = {"fact": "inc-1|0", "attempts": [], "deadLetterId": str(uuid5(NAMESPACE_URL, "dead"))}
     why = Rejected(Code.EXPIRED, "it expired", answer=Answer(409), violations=(Violation("/a", "b"),))
     return [
@@ -56,6 +62,7 @@ def announced() -> list[Event]:
         request_deferred(_SOURCE, _SENDER, _example("request-deferred.v1/throttled"), _NOW),
         request_duplicate(_SOURCE, _SENDER, "m-1", _example("request-duplicate.v1/same-body"), _NOW),
         request_cancelled(_SOURCE, _SENDER, _example("request-cancelled.v1/met"), _NOW),
+        queue_item_added(_SOURCE, adder, {**_ADDED.document(), "attempt": 1}, _NOW),
         request_replayed(_SOURCE, _SENDER, _example("request-replayed.v1/once"), _NOW),
     ]
 

@@ -67,6 +67,7 @@ NEEDS_NONE = {
     "orchestrator/cache.py::_read: read()": "a read of the catalogue",
     "orchestrator/cache.py::result: self._make()": "a request for a token, or a look-up",
     "orchestrator/catalog.py::_or_else: first": "a read of the catalogue",
+    "orchestrator/queues/__init__.py::queues: self._cache.get(folder.id, read, fresh=fresh)": "a read",
     "orchestrator/catalog.py::_or_else: second()": "a read of the catalogue",
     "orchestrator/client.py::__aenter__: self._stack.enter_async_context(self._connection)": "local",
     "orchestrator/client.py::__aexit__: self._stack.aclose()": "closes `Connection`",

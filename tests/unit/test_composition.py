@@ -19,8 +19,9 @@ def test_a_former_owner_is_waited_for_as_long_as_its_post_may_commit() -> None:
 def test_the_prefetch_is_the_concurrency() -> None:
     """Invariant 8: the setting is what the broker hands out at once, to requests alone."""
     worker = Worker(Settings(**_PLAIN, concurrency=17), {"start", "track"})
-    start, stop = worker._inboxes_of("start")
-    assert (start._prefetch, stop._prefetch != 17) == (17, True)
+    start, *others = worker._inboxes_of("start")
+    assert start._prefetch == 17
+    assert all(inbox._prefetch != 17 for inbox in others)
     assert worker._inboxes_of("track")[0]._prefetch != 17
 
 

@@ -119,7 +119,7 @@ class Topology:
 
     def of_requests(self) -> dict[Kind, str]:
         """The queue of each kind of request. The queue decides the kind, whatever key a message came with."""
-        return {Kind.START: self.start, Kind.STOP: self.stop}
+        return {Kind.START: self.start, Kind.STOP: self.stop, Kind.QUEUE_ITEM: f"{self.prefix}.queue-item"}
 
     def exchanges(self) -> list[Exchange]:
         """All exchanges, each after those it refers to."""

@@ -94,6 +94,8 @@ def describe(event: Mapping[str, Any]) -> tuple[str, str]:
             words = _duplicate(data)
         case "job-stop-requested":
             words = f"{data['strategy']} of job {data['job']['key']}" + ", over already" * data["terminal"]
+        case "queue-item-added":
+            words = f"{data['item']['reference']} in {data['queue']['name']}" + ", adopted" * data["adopted"]
         case "request-cancelled":
             words = f"will not be started, by the stop request {data['stopRequestId']}"
         case _:

@@ -120,6 +120,14 @@ def job_stop_requested(source: str, sender: Sender, stop: Mapping[str, Any], fou
     return Event(schema, "job.stop-requested", identity, source, key, rfc3339(now), data, sender)
 
 
+def queue_item_added(source: str, sender: Sender, added: Mapping[str, Any], now: float) -> Event:
+    """A request's queue item is there: `Added.document` and `attempt`."""
+    schema = "queue-item-added.v1"
+    identity = event_id(schema, source, str(sender.request_id))
+    data, time = {**_request(sender), **added}, added["createdAt"] or rfc3339(now)
+    return Event(schema, "queue-item.added", identity, source, sender.request_id, time, data, sender)
+
+
 def request_rejected(
     source: str, sender: Sender, why: Rejected, burial: Mapping[str, Any], now: float
 ) -> Event:

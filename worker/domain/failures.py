@@ -35,6 +35,7 @@ class Code(StrEnum):
     ARGUMENTS_TOO_LONG = "arguments_too_long"
     ORCHESTRATOR_REFUSED = "orchestrator_refused"
     JOB_UNKNOWN = "job_unknown"
+    QUEUE_UNKNOWN = "queue_unknown"
     EXPIRED = "expired"
     ATTEMPTS_EXHAUSTED = "attempts_exhausted"
     CANCELLED = "cancelled"

@@ -7,6 +7,7 @@ from worker.domain.events import rfc3339
 from worker.domain.failures import Answer, Code, Later, Rejected
 from worker.domain.jobs import Job
 from worker.domain.processes import Folder, Process
+from worker.domain.queues import Added
 from worker.domain.requests import Entry
 
 DELAYS = (5, 30, 120, 600, 1800)
@@ -112,7 +113,10 @@ class Returned:
 Told = Duplicate | Repeated | Cancelled
 """What a message is that starts nothing, because of another one."""
 
-Said = Started | StopAsked | Refused | Deferred | Unsettled | Told
+Done = Started | Added
+"""What an attempt ends in that did what was asked."""
+
+Said = Done | StopAsked | Refused | Deferred | Unsettled | Told
 """What is said before the message is acknowledged."""
 
 Outcome = Said | Returned
@@ -231,6 +235,6 @@ def expired(expires_at: float) -> Rejected:
     """The rejection of a request whose time has passed: *expires_at*, in epoch seconds."""
     return Rejected(
         Code.EXPIRED,
-        f"the request expired at {rfc3339(expires_at)} before its jobs could be started",
+        f"the request expired at {rfc3339(expires_at)} before it could be carried out",
         "send it again with a later expiresAt; the same requestId may be used",
     )

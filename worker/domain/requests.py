@@ -16,6 +16,7 @@ class Kind(StrEnum):
 
     START = "job.start"
     STOP = "job.stop"
+    QUEUE_ITEM = "queue-item.add"
 
 
 class Strategy(StrEnum):

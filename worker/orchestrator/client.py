@@ -25,7 +25,8 @@ from worker.orchestrator.http.connection import Connection
 from worker.orchestrator.http.reports import SILENT, OnExchange, Reports
 from worker.orchestrator.http.transport import Transport
 from worker.orchestrator.jobs import job_of
-from worker.orchestrator.lookup import Lookup
+from worker.orchestrator.lookup import JOBS, Lookup
+from worker.orchestrator.queues import Queues
 from worker.orchestrator.webhooks import Webhooks
 from worker.orchestrator.wire import Call
 from worker.settings import Settings
@@ -57,7 +58,8 @@ class Client:
         self._transport = Transport(self._connection, self._auth, settings.tenant)
         self._catalog = Catalog(self._transport, self._base, settings.cache_ttl_s, reports.read)
         self._budget = Budget(settings.poll_budget_per_min, reports)
-        self._lookup = Lookup(self._transport, self._base, self._budget, reports.lookup)
+        self._lookup = Lookup(self._transport, self._base, self._budget, reports.lookup, JOBS)
+        self.queues = Queues(self._transport, self._base, settings, reports)
         self._scan = Scan(self._transport, self._base, self._budget)
         self._reasons = Reasons(self._transport, self._base, self._budget)
         self.webhooks = Webhooks(self._transport, self._base)
@@ -76,6 +78,7 @@ class Client:
     def hurry(self) -> None:
         """From now on no look-up waits for its turn: it has one at once, or is `Unavailable`."""
         self._budget.close()
+        self.queues.hurry()
 
     @property
     def api_version(self) -> int | None:
@@ -135,7 +138,7 @@ class Client:
         jobs = _jobs_in(reply, start_info.get("Reference"))
         if jobs:
             return jobs
-        raise refusals.why_not_started(reply)
+        raise refusals.why_not_done("StartJobs", reply, "the job may have been started")
 
     async def find(
         self, folder: Folder, reference: str, release_name: str | None, *, since: float | None = None

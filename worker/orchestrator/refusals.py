@@ -40,7 +40,7 @@ _COOKIES = (
 )
 _BY_CODE = {
     1001: "choose another name",
-    1002: "check that the process (or attachment) is still in this folder",
+    1002: "check that the process (or queue, or attachment) is still in this folder",
     1009: "correct the value that the message names; some properties exclude each other",
     1100: "check that the folder exists and that the worker's account is assigned to it",
     1101: "name the folder in the request or in JOBRELAY_FOLDER",
@@ -64,31 +64,32 @@ _BY_CODE = {
 }
 _BY_STATUS = {
     403: "give the external application the scope, and its account the role in this folder, that the call "
-    "needs (StartJobs: OR.Jobs and Jobs.Create; processes: OR.Execution.Read; robots: OR.Robots.Read)",
+    "needs (StartJobs: OR.Jobs and Jobs.Create; processes: OR.Execution.Read; robots: OR.Robots.Read; "
+    "queues: OR.Queues with Transactions.Create)",
     404: "check the names; if everything is refused so, check JOBRELAY_ORCHESTRATOR_URL",
     405: "check JOBRELAY_ORCHESTRATOR_URL",
     413: "make the request smaller",
 }
 
 
-def why_not_started(reply: Reply) -> Failure:
-    """The failure behind an answer to StartJobs that names no jobs."""
+def why_not_done(operation: str, reply: Reply, perhaps: str) -> Failure:
+    """The failure behind an answer that does not say that it was done; *perhaps* it was all the same."""
     answer = answer_of(reply)
     kind = kind_of(reply.status, answer.error_code)
     if kind is Kind.THROTTLED:
-        return throttled("StartJobs", reply)
+        return throttled(operation, reply)
     if kind in (Kind.AMBIGUOUS, Kind.UNREADABLE):
-        hint = WRONG_BASE if reply.is_page and reply.ok else "the job may have been started"
-        return OutcomeUnknown(f"{said('StartJobs', answer)}: {hint}", answer=answer)
+        hint = WRONG_BASE if reply.is_page and reply.ok else perhaps
+        return OutcomeUnknown(f"{said(operation, answer)}: {hint}", answer=answer)
     if reply.is_page and reply.status in (404, 405):
-        return wrong_base("StartJobs", reply)
+        return wrong_base(operation, reply)
     if kind is Kind.TRANSIENT:
-        return Unavailable(Later.BUSY, said("StartJobs", answer), answer=answer)
+        return Unavailable(Later.BUSY, said(operation, answer), answer=answer)
     if is_empty_400(reply):
         return Rejected(
-            Code.ORCHESTRATOR_REFUSED, f"StartJobs: {_COOKIES}", "look at the proxy", answer=answer
+            Code.ORCHESTRATOR_REFUSED, f"{operation}: {_COOKIES}", "look at the proxy", answer=answer
         )
-    return refused("StartJobs", answer)
+    return refused(operation, answer)
 
 
 def why_not_read(operation: str, reply: Reply, problem: str = "") -> Failure:

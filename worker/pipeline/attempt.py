@@ -14,10 +14,10 @@ from worker.domain.failures import Code, Later, Rejected, Unavailable
 from worker.domain.messages import Past
 from worker.domain.outcomes import (
     Deferred,
+    Done,
     Outcome,
     Refused,
     Returned,
-    Started,
     Unsettled,
     delay_of,
     exhausted,
@@ -36,7 +36,13 @@ from worker.pipeline.ports import Clock
 from worker.pipeline.settle import Rules
 from worker.pipeline.validate import check_reply_to
 
-_UNKNOWN_NAMES = (Code.PROCESS_UNKNOWN, Code.FOLDER_UNKNOWN, Code.ROBOT_UNKNOWN, Code.MACHINE_UNKNOWN)
+_UNKNOWN_NAMES = (
+    Code.PROCESS_UNKNOWN,
+    Code.FOLDER_UNKNOWN,
+    Code.ROBOT_UNKNOWN,
+    Code.MACHINE_UNKNOWN,
+    Code.QUEUE_UNKNOWN,
+)
 # Orchestrator no longer knows the folder, the process or its key: what was cached of them is out of date.
 _STALE = (1002, 1100, 1674)
 _DEFECT = Unavailable(Later.INTERNAL_ERROR, "Jobrelay failed at this request; its log has the reason")
@@ -106,7 +112,7 @@ class Attempts(Generic[R, T]):
         except Exception:  # noqa: BLE001 - a defect must cost this request a delay, not the others
             _log.exception("request.failed", request_id=this.case.sender.request_id)
             return _deferred(this, _DEFECT)
-        if isinstance(outcome, Started) or (isinstance(outcome, Refused) and outcome.why.answer):
+        if isinstance(outcome, Done) or (isinstance(outcome, Refused) and outcome.why.answer):
             self._outage.worked()
         return outcome
 
@@ -202,7 +208,7 @@ def _deferred(this: Try[Any], why: Unavailable) -> Deferred:
 
 def _doubled(found: Outcome | None, told_in: int | None) -> bool:
     """True where a look-up showed a start beside the one in folder *told_in*, or not whether there is one."""
-    if isinstance(found, Started):
+    if isinstance(found, Done):
         return bool(found.surplus) or told_in not in (None, found.folder.id)
     return found is not None
 

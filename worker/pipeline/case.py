@@ -43,6 +43,12 @@ class Case:
         return sha256(self.message.body).hexdigest()
 
     @property
+    def key(self) -> str:
+        """Names the request in the ledger, where an item's may have the id of a start's."""
+        request_id = str(self.sender.request_id)
+        return f"~item:{request_id}" if self.sender.kind is Kind.QUEUE_ITEM else request_id
+
+    @property
     def life(self) -> str:
         """Names this copy of the message until it is sent round or replayed; no request has such an id."""
         named = f"{self.message.message_id}|{self.fingerprint}|{self.past.replays}|{self.past.attempt}"

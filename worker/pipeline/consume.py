@@ -12,7 +12,7 @@ from structlog.contextvars import bind_contextvars
 
 from worker.domain.failures import Overtaken, Rejected
 from worker.domain.messages import Message, past_of
-from worker.domain.outcomes import Deferred, Outcome, Refused, Repeated, Returned, Started, StopAsked
+from worker.domain.outcomes import Deferred, Done, Outcome, Refused, Repeated, Returned, Started, StopAsked
 from worker.domain.requests import Kind
 from worker.domain.trace import Trace
 from worker.pipeline.case import Case, sender_of
@@ -178,7 +178,7 @@ class Consumer:
         """One line and one count for each request; returns the line's facts."""
         name, code = _words(outcome)
         self._telemetry.settled(name, code, seconds)
-        if isinstance(outcome, Started) and outcome.surplus:
+        if isinstance(outcome, Done) and outcome.surplus:
             self._telemetry.duplicates(len(outcome.surplus))
         facts = {
             "kind": case.sender.kind,
@@ -186,7 +186,7 @@ class Consumer:
             "outcome": name,
             "code": code or None,
             "jobs": len(outcome.jobs) if isinstance(outcome, Started | StopAsked) else None,
-            "adopted": outcome.adopted if isinstance(outcome, Started) else None,
+            "adopted": outcome.adopted if isinstance(outcome, Done) else None,
             "attempt": case.past.attempt,
             "ms": round(seconds * 1000, 1),
         }

@@ -23,6 +23,7 @@ from worker.domain.outcomes import (
     StopAsked,
     Unsettled,
 )
+from worker.domain.queues import Added
 from worker.domain.requests import FolderRef, Kind
 from worker.pipeline.case import Case
 from worker.pipeline.ends import Ends
@@ -87,6 +88,8 @@ class Settler:
         match outcome:
             case Started():
                 await self._started(case, outcome)
+            case Added():
+                await self._added(case, outcome)
             case Refused(why):
                 await self._refused(case, why)
             case Deferred():
@@ -131,7 +134,12 @@ class Settler:
         followed = [*documents, *events.tracking_documents(case.sender, shared, started.surplus, now)]
         await _all(self._outbox.track(document) for document in followed)
         # Not before: a copy that reads it is acknowledged without a word.
-        await self._ledger.settle(str(case.sender.request_id), case.entry(started.folder.id))
+        await self._ledger.settle(case.key, case.entry(started.folder.id))
+
+    async def _added(self, case: Case, added: Added) -> None:
+        fact = {**added.document(), "attempt": case.past.attempt}
+        await self._outbox.announce(events.queue_item_added(self._source, case.sender, fact, self._clock()))
+        await self._ledger.settle(case.key, case.entry(added.folder.id))
 
     async def _refused(self, case: Case, why: Rejected) -> None:
         why = await self._ends.enter(case, why)

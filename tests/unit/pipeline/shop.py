@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 from fake_orchestrator import TRIAGE, Orchestrator
+from fake_queues import Queues
 from fakes import Delivery, Outbox, Telemetry, feed
 
 from worker.contracts import violations
@@ -17,6 +18,8 @@ from worker.pipeline.consume import Consumer
 from worker.pipeline.holding.gate import Gate
 from worker.pipeline.holding.outage import Outage
 from worker.pipeline.holding.pauses import Stopping
+from worker.pipeline.items.add import Adder
+from worker.pipeline.items.adds import Adds
 from worker.pipeline.once.claim import Claims
 from worker.pipeline.once.once import Once
 from worker.pipeline.once.start import Starter
@@ -71,6 +74,10 @@ class Shop:
         stops = Stops(self.tenant, self.ledger, outage, self.stopping, rules, clock)
         self.consumer = Consumer(attempts, settler, rules, self.telemetry, clock, tracing)
         self.stops = Consumer(stops, settler, rules, self.telemetry, clock, tracing)
+        self.queues: Queues = beside.queues if beside else Queues(self.tenant)
+        adds = Adds(self.tenant, self.queues, Adder(self.queues, once))
+        adding = Attempts(adds, claims, outage, rules, clock)
+        self.adds = Consumer(adding, settler, rules, self.telemetry, clock, tracing)
 
     def delivery(
         self, body: dict[str, Any] | bytes | None = None, headers: Any = None, **more: Any
@@ -86,22 +93,28 @@ class Shop:
         asked = {"requestId": "stop-1", "folder": {"path": "Shared"}, **document}
         return self.delivery(asked if "jobKey" in asked else {"targetRequestId": "inc-1", **asked}, headers)
 
-    async def handle(self, *deliveries: Delivery, stops: bool = False) -> None:
+    def item(self, headers: Any = None, **document: Any) -> Delivery:
+        """A message that asks for a queue item."""
+        asked = {"requestId": "inc-1", "queue": "Invoices", "folder": {"path": "Shared"}, **document}
+        return self.delivery(asked, headers, redelivered=asked.pop("redelivered", False))
+
+    async def handle(self, *deliveries: Delivery, stops: bool = False, adds: bool = False) -> None:
         """Runs a consumer until each is settled, and checks that what was said keeps to its schema."""
+        consumer = self.stops if stops else self.adds if adds else self.consumer
         async with asyncio.timeout(_MOST_S), asyncio.TaskGroup() as tasks:
             watch = tasks.create_task(self.outage.watch(self.tenant.probe))
-            await (self.stops if stops else self.consumer).run(feed(deliveries))
+            await consumer.run(feed(deliveries))
             watch.cancel()
         for event in self.outbox.events:
             assert violations(event.schema, event.document()) == []
         for document in self.outbox.tracked:
             assert violations("tracking.v1", document) == []
 
-    async def handle_all_rounds(self, delivery: Delivery) -> int:
+    async def handle_all_rounds(self, delivery: Delivery, *, adds: bool = False) -> int:
         """Handles a delivery, and what comes back of it after its delays; returns how often it came."""
         for rounds in range(1, 100):
             before = len(self.outbox.deferred)
-            await self.handle(delivery)
+            await self.handle(delivery, adds=adds)
             if len(self.outbox.deferred) == before:
                 return rounds
             self.clock.now += self.outbox.deferred[-1][1]

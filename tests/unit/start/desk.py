@@ -41,7 +41,7 @@ class Desk:
         clock = self.tenant.clock
         self.ledger = MemoryLedger()
         self.claim = Claim(
-            request_id="inc-1",
+            key="inc-1",
             reference=REFERENCE,
             mine=MINE,
             comes_again=False,

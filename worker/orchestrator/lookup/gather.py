@@ -9,19 +9,27 @@ import copy
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Generic
 
 from worker.domain.failures import Unavailable
-from worker.domain.jobs import Job
 from worker.orchestrator.cache import Flight
 from worker.orchestrator.http.budget import Budget, Turns
 from worker.orchestrator.http.transport import Transport
-from worker.orchestrator.lookup.proof import LOOK_BACK_S, TOO_LONG, Search, may_be_ones_fault, size_of
+from worker.orchestrator.lookup.proof import (
+    LOOK_BACK_S,
+    TOO_LONG,
+    Listing,
+    R,
+    Search,
+    may_be_ones_fault,
+    size_of,
+)
 
 MOMENT_S = 0.02
 """How long a look-up waits for others of its folder at least, in seconds."""
 MOST_REFERENCES = 50
 
-Found = dict[str, list[Job] | Unavailable]
+Found = dict[str, list[R] | Unavailable]
 
 
 class _Batch:
@@ -45,19 +53,26 @@ class _Batch:
         self.since = min(self.since, since or self.since)
 
 
-class Lookup:
+class Lookup(Generic[R]):
     """Gathered look-ups by Reference, at the pace of *budget*; *heard* is told what each has come to."""
 
-    def __init__(self, transport: Transport, base: str, budget: Budget, heard: Callable[[str], None]) -> None:
-        self._search = Search(transport, base)
+    def __init__(
+        self,
+        transport: Transport,
+        base: str,
+        budget: Budget,
+        heard: Callable[[str], None],
+        listing: Listing[R],
+    ) -> None:
+        self._search = Search(transport, base, listing)
         self._budget = budget
         self._heard = heard
-        self._open: dict[int, tuple[_Batch, Flight[Found]]] = {}
+        self._open: dict[int, tuple[_Batch, Flight[Found[R]]]] = {}
 
     async def find(
         self, folder_id: int, reference: str, release_name: str | None, since: float | None
-    ) -> Sequence[Job]:
-        """All jobs with exactly this Reference, oldest first, or `Unavailable`."""
+    ) -> Sequence[R]:
+        """All rows with exactly this Reference, oldest first, or `Unavailable`."""
         try:
             found = await self._find(folder_id, reference, release_name, since)
         except Unavailable:
@@ -68,7 +83,7 @@ class Lookup:
 
     async def _find(
         self, folder_id: int, reference: str, release_name: str | None, since: float | None
-    ) -> Sequence[Job]:
+    ) -> Sequence[R]:
         flight = self._join(folder_id, reference, release_name, since)
         await asyncio.sleep(MOMENT_S)
         found = (await flight.result())[reference]
@@ -78,7 +93,7 @@ class Lookup:
 
     def _join(
         self, folder_id: int, reference: str, release_name: str | None, since: float | None
-    ) -> Flight[Found]:
+    ) -> Flight[Found[R]]:
         batch, flight = self._open.get(folder_id, (None, None))
         if batch is None or flight is None or not batch.takes(reference):
             batch = _Batch(folder_id, self._search.room)
@@ -87,7 +102,7 @@ class Lookup:
         batch.add(reference, release_name, since)
         return flight
 
-    async def _answer(self, batch: _Batch) -> Found:
+    async def _answer(self, batch: _Batch) -> Found[R]:
         turns = Turns(self._budget, urgent=True)
         try:
             await turns.hold()
@@ -99,9 +114,9 @@ class Lookup:
         if self._open.get(batch.folder_id, (None, None))[0] is batch:
             del self._open[batch.folder_id]
 
-    async def _found(self, batch: _Batch, turns: Turns) -> Found:
+    async def _found(self, batch: _Batch, turns: Turns) -> Found[R]:
         try:
-            return {**await self._search.jobs(batch.folder_id, batch.wanted, batch.since, turns)}
+            return {**await self._search.rows(batch.folder_id, batch.wanted, batch.since, turns)}
         except Unavailable as why:
             if len(batch.wanted) == 1:
                 raise
@@ -109,9 +124,9 @@ class Lookup:
                 self._search.shorten(batch.wanted)
             return await self._apart(batch, turns, why)
 
-    async def _apart(self, batch: _Batch, turns: Turns, why: Unavailable) -> Found:
+    async def _apart(self, batch: _Batch, turns: Turns, why: Unavailable) -> Found[R]:
         """What failed together is asked in halves, a half that fails again so, while the other does not."""
-        found: Found = {}
+        found: Found[R] = {}
         suspects = list(batch.wanted)
         while len(suspects) > 1 and may_be_ones_fault(why):
             random.shuffle(suspects)
@@ -119,7 +134,7 @@ class Lookup:
             for half in (suspects[::2], suspects[1::2]):
                 try:
                     wanted: Mapping[str, str | None] = {one: batch.wanted[one] for one in half}
-                    found |= await self._search.jobs(batch.folder_id, wanted, batch.since, turns)
+                    found |= await self._search.rows(batch.folder_id, wanted, batch.since, turns)
                 except Unavailable as failure:
                     failed.append(half)
                     why = failure

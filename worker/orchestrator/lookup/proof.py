@@ -1,18 +1,18 @@
-"""Finds jobs by Reference, and every answer is a proof.
+"""Finds what has a Reference, in a list of Orchestrator's, and every answer is a proof.
 
-"No job" means that the server took the filter, in this folder, and that every page was read. Whatever
-else happens is `Unavailable`.
+"No job" (or item) means that the server took the filter, in this folder, and that every page was read.
+Whatever else happens is `Unavailable`.
 """
 
 import time
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from worker.domain.failures import Answer, Later, Rejected, Unavailable
-from worker.domain.jobs import Job
 from worker.orchestrator import wire
 from worker.orchestrator.http.budget import Gate
 from worker.orchestrator.http.transport import Transport
@@ -29,6 +29,38 @@ TOO_LONG = frozenset({413, 414, 431})
 _PERHAPS_SHORTER = TOO_LONG | {400}
 
 
+class Referenced(Protocol):
+    """A row that carries a Reference."""
+
+    @property
+    def id(self) -> int:
+        """Its number, by which a list is read on."""
+
+    @property
+    def key(self) -> str:
+        """Its GUID."""
+
+    @property
+    def reference(self) -> str:
+        """What it was made with."""
+
+
+R = TypeVar("R", bound=Referenced)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[R]):
+    """A list that is asked by Reference: of *most* rows a page. *parse* raises `ValueError`."""
+
+    operation: str
+    path: str
+    most: int
+    parse: Callable[[Mapping[str, Any]], R]
+
+
+JOBS = Listing("JobsList", "/odata/Jobs", wire.PAGE, job_of)
+
+
 class Means(IntEnum):
     """How a server can be asked, the best first. The first one it takes is kept, SCAN for a while."""
 
@@ -37,24 +69,25 @@ class Means(IntEnum):
     SCAN = 2
 
 
-class Search:
-    """Asks one Orchestrator for jobs by Reference, in the way that it takes."""
+class Search(Generic[R]):
+    """Asks one Orchestrator for rows of a list by Reference, in the way that it takes."""
 
-    def __init__(self, transport: Transport, base: str) -> None:
+    def __init__(self, transport: Transport, base: str, listing: Listing[R]) -> None:
         self._transport = transport
         self._base = base
+        self._listing = listing
         self.room = LONGEST_URL - len(str(self._url("() and Id gt 999999999999"))) - len("Reference%20in%20")
         """Bytes that the References of one call may take in its address."""
         self._means = Means.IN
         self._scans_until = 0.0
 
-    async def jobs(
+    async def rows(
         self, folder_id: int, wanted: Mapping[str, str | None], since: float, gate: Gate
-    ) -> dict[str, list[Job]]:
-        """The jobs of every Reference that is *wanted* (with its release's name), or `Unavailable`."""
-        found: dict[str, list[Job]] = {reference: [] for reference in wanted}
-        for job in await self._found(folder_id, wanted, since, gate):
-            found.setdefault(job.reference, []).append(job)
+    ) -> dict[str, list[R]]:
+        """The rows of every Reference that is *wanted* (with its release's name), or `Unavailable`."""
+        found: dict[str, list[R]] = {reference: [] for reference in wanted}
+        for row in await self._found(folder_id, wanted, since, gate):
+            found.setdefault(row.reference, []).append(row)
         return found
 
     def shorten(self, refused: Iterable[str]) -> None:
@@ -63,22 +96,22 @@ class Search:
 
     async def _found(
         self, folder_id: int, wanted: Mapping[str, str | None], since: float, gate: Gate
-    ) -> Iterable[Job]:
+    ) -> Iterable[R]:
         for means in self._worth_asking():
             try:
-                jobs = [
-                    job
+                rows = [
+                    row
                     for condition in conditions(means, wanted, since, self.room)
-                    for job in await self._rows(folder_id, condition, gate)
+                    for row in await self._pages(folder_id, condition, gate)
                 ]
             except Rejected as refusal:
                 if means is Means.SCAN or not refuses_filter(refusal.answer):
                     raise _not_sure(refusal.detail, refusal.answer) from refusal
                 continue
             if means is not Means.SCAN:
-                _check_filtered(jobs, wanted)
+                _check_filtered(rows, wanted)
             self._keep(means)
-            return _each_once(jobs)
+            return _each_once(rows)
         raise AssertionError("the last means returns or raises")
 
     def _worth_asking(self) -> Sequence[Means]:
@@ -90,26 +123,39 @@ class Search:
             self._scans_until = time.monotonic() + _SCANNING_S
         self._means = means
 
-    async def _rows(self, folder_id: int, condition: str, gate: Gate) -> list[Job]:
+    async def _pages(self, folder_id: int, condition: str, gate: Gate) -> list[R]:
         """Every page, by key: rows that vanish meanwhile cannot hide others."""
-        jobs: list[Job] = []
+        rows: list[R] = []
         last = -1
         while True:
             here = condition if last < 0 else f"({condition}) and Id gt {last}"
-            call = wire.Call("JobsList", "GET", self._url(here))
+            call = wire.Call(self._listing.operation, "GET", self._url(here))
             page = await self._transport.get(call, wire.page_of, folder_id, gate=gate)
-            more = _comparable(page.rows)
-            jobs += more
-            if len(more) >= page.count if page.count is not None else len(more) < wire.PAGE:
-                return jobs
-            newest = max((job.id for job in more), default=-1)
+            more = self._comparable(page.rows)
+            rows += more
+            if len(more) >= page.count if page.count is not None else len(more) < self._listing.most:
+                return rows
+            newest = max((row.id for row in more), default=-1)
             if newest <= last:
-                raise _not_sure(f"the list of jobs was cut after {len(jobs)} rows")
+                raise _not_sure(f"the list was cut after {len(rows)} rows")
             last = newest
+
+    def _comparable(self, rows: Sequence[dict[str, Any]]) -> tuple[R, ...]:
+        if not all("Reference" in row for row in rows):
+            raise _not_sure("this Orchestrator's rows carry no Reference (for jobs, API 11 brought it)")
+        try:
+            return wire.each(self._listing.parse, rows)
+        except ValueError as error:
+            raise _not_sure(str(error)) from error
 
     def _url(self, condition: str) -> Any:
         return wire.url(
-            self._base, "/odata/Jobs", filter=condition, orderby="Id", top=wire.PAGE, count="true"
+            self._base,
+            self._listing.path,
+            filter=condition,
+            orderby="Id",
+            top=self._listing.most,
+            count="true",
         )
 
 
@@ -163,20 +209,11 @@ def refuses_filter(answer: Answer | None) -> bool:
     return bool(answer and answer.status == 400 and answer.message and answer.error_code not in FOLDER_GONE)
 
 
-def _comparable(rows: Sequence[dict[str, Any]]) -> tuple[Job, ...]:
-    if not all("Reference" in row for row in rows):
-        raise _not_sure("this Orchestrator's jobs carry no Reference (API 11 brought it)")
-    try:
-        return wire.each(job_of, rows)
-    except ValueError as error:
-        raise _not_sure(str(error)) from error
-
-
-def _check_filtered(jobs: Iterable[Job], wanted: Iterable[str]) -> None:
+def _check_filtered(rows: Iterable[Referenced], wanted: Iterable[str]) -> None:
     """A row that nobody asked for: the server has no heed of the filter, so what is missing may be there."""
     asked = {_as_collated(reference) for reference in wanted}
-    if not all(_as_collated(job.reference) in asked for job in jobs):
-        raise _not_sure("the server gave jobs of other References than it was asked for")
+    if not all(_as_collated(row.reference) in asked for row in rows):
+        raise _not_sure("the server gave rows of other References than it was asked for")
 
 
 def _as_collated(reference: str) -> str:
@@ -184,13 +221,13 @@ def _as_collated(reference: str) -> str:
     return unicodedata.normalize("NFKC", reference).casefold().rstrip()
 
 
-def _each_once(jobs: Iterable[Job]) -> Iterable[Job]:
-    """The jobs without those that came twice, as rows do that move between pages."""
-    once: dict[int, Job] = {}
-    for job in jobs:
-        first = once.setdefault(job.id, job)
-        if (first.key, first.reference) != (job.key, job.reference):
-            raise _not_sure(f"the server gave two different jobs of Id {job.id}")
+def _each_once(rows: Iterable[R]) -> Iterable[R]:
+    """The rows without those that came twice, as rows do that move between pages."""
+    once: dict[int, R] = {}
+    for row in rows:
+        first = once.setdefault(row.id, row)
+        if (first.key, first.reference) != (row.key, row.reference):
+            raise _not_sure(f"the server gave two different jobs (or items) of Id {row.id}")
     return once.values()
 
 

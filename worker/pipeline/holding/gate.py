@@ -72,7 +72,7 @@ class Gate:
     def _too_long(self) -> Unavailable:
         now = self.clock()
         left = max(now, self.pace.not_before, self.pace.asked_until) - now
-        detail = f"Orchestrator limits StartJobs; the turn did not come within {HELD_MOST_S:.0f} s"
+        detail = f"Orchestrator limits these calls; the turn did not come within {HELD_MOST_S:.0f} s"
         return Unavailable(Later.THROTTLED, detail, retry_after=left)
 
     def tell(self, *, throttled: bool) -> None:

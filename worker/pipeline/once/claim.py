@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from worker.domain.outcomes import HOLD_S, Cancelled, Duplicate, Outcome, Repeated, Started, Told, told_before
+from worker.domain.outcomes import HOLD_S, Cancelled, Done, Duplicate, Outcome, Repeated, Told, told_before
 from worker.domain.requests import Entry
 from worker.pipeline.case import Case
 from worker.pipeline.holding.pauses import Stopping
@@ -22,18 +22,19 @@ _GLANCE_S = 0.1
 
 @dataclass(slots=True, kw_only=True)
 class Claim:
-    """One request's right to be started, in this worker's hands.
+    """One request's right to be carried out, in this worker's hands.
 
-    *since* is when it was first in hand, as far as known. *safe_at* is the moment from which no earlier POST
-    can commit any more, None when there was none. *look* is true while a look-up must come before any POST.
-    *told* is set where another message's jobs are started and told (in folder *told_in*), and this one's may
-    have been started too. *folder_id* is the folder in which the doubt can be looked up, where that is known.
-    *other* owns the ledger's entry that the doubt comes from, and *over* owned one that a look-up has
-    disproved; *doubted* stays true from then on. *cancelled* is true where a stop request
-    came for it. No POST leaves after *send_by*. *still_mine* tells whether the broker sees it so too.
+    *key* names it in the ledger. *since* is when it was first in hand, as far as known. *safe_at* is the
+    moment from which no earlier POST can commit any more, None when there was none. *look* is true while a
+    look-up must come before any POST. *told* is set where another message's jobs are started and told (in
+    folder *told_in*), and this one's may have been started too. *folder_id* is the folder in which the
+    doubt can be looked up, where that is known. *other* owns the ledger's entry that the doubt comes from,
+    and *over* owned one that a look-up has disproved; *doubted* stays true from then on. *cancelled* is
+    true where a stop request came for it. No POST leaves after *send_by*. *still_mine* tells whether the
+    broker sees it so too.
     """
 
-    request_id: str
+    key: str
     reference: str
     mine: Entry
     comes_again: bool
@@ -81,7 +82,7 @@ class Claims:
         # Whoever was about to tell a rejection had nothing under way any more.
         look = not message.fresh and case.refusal is None
         claim = Claim(
-            request_id=str(case.sender.request_id),
+            key=case.key,
             reference=case.reference,
             mine=case.entry(),
             comes_again=message.comes_again,
@@ -91,7 +92,7 @@ class Claims:
             folder_id=past.folder_id,
             look=look,
         )
-        stands = await self._ledger.known(claim.request_id)
+        stands = await self._ledger.known(claim.key)
         if stands is not None and message.fresh:
             stands = await self._once_told(claim, stands)
         before = self._heeded(claim, stands)
@@ -109,9 +110,9 @@ class Claims:
         now, timeout_s = self._clock(), self._rules.http_timeout_s
         safe_at = now + 2 * timeout_s + self._rules.commit_slack_s
         mine = replace(claim.mine, safe_at=safe_at, folder_id=folder_id)
-        stands = await self._ledger.claim(claim.request_id, mine, over=claim.over)
+        stands = await self._ledger.claim(claim.key, mine, over=claim.over)
         if stands is not None and stands.cancelled and self._heeded(claim, stands) is None:
-            stands = await self._ledger.claim(claim.request_id, mine, over=stands.owner)
+            stands = await self._ledger.claim(claim.key, mine, over=stands.owner)
         if stands is not None:
             return self._heeded(claim, await self._once_told(claim, stands))
         claim.mine, claim.entered, claim.send_by = mine, True, now + timeout_s
@@ -123,13 +124,13 @@ class Claims:
 
         A start is left to whoever settles it. *outcome* is None when the attempt was torn off.
         """
-        if isinstance(outcome, Started | Duplicate | Repeated):
+        if isinstance(outcome, Done | Duplicate | Repeated):
             return
         if claim.safe_at is not None:
             mine = replace(claim.mine, safe_at=claim.safe_at, folder_id=claim.folder_id)
-            await self._ledger.claim(claim.request_id, mine, over=None)
+            await self._ledger.claim(claim.key, mine, over=None)
         elif claim.entered:
-            await self._ledger.release(claim.request_id, claim.mine.owner)
+            await self._ledger.release(claim.key, claim.mine.owner)
 
     def _heeded(self, claim: Claim, stands: Entry | None) -> Told | None:
         """Notes the doubt of an entry that has one."""
@@ -150,5 +151,5 @@ class Claims:
         until = min(stands.safe_at, self._clock() + HOLD_S)
         while entry is not None and entry.in_doubt and self._clock() < until and not self._stopping:
             await self._stopping.pause(_GLANCE_S)
-            entry = await self._ledger.known(claim.request_id)
+            entry = await self._ledger.known(claim.key)
         return entry

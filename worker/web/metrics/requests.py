@@ -7,7 +7,7 @@ from worker.domain.failures import Code, Later
 from worker.web.metrics.families import Counts, Labels, Levels, Times
 
 _OUTCOMES = (
-    "started", "duplicate", "repeated", "returned", "unsettled", "stop-requested", "cancelled",
+    "started", "added", "duplicate", "repeated", "returned", "unsettled", "stop-requested", "cancelled",
 )  # fmt: skip
 _CODES = "of a rejection or a deferral: see the schemas of their events; else empty"
 _SETTLED = [
@@ -37,7 +37,8 @@ class RequestMetrics:
             "jobrelay_request_seconds", "From a request's delivery to its settlement", _IN_HAND
         )
         self._duplicates = Counts(
-            "jobrelay_duplicate_jobs", "Jobs found that a request has too many: of a second start"
+            "jobrelay_duplicate_jobs",
+            "Jobs (or queue items) found that a request has too many: of a second start",
         )
         self._defects = Counts(
             "jobrelay_request_defects", "Errors of Jobrelay's own, each of which gave a request back"

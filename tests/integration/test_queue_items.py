@@ -1,0 +1,128 @@
+"""Queue items through RabbitMQ and HTTP: each request's item is there once, whatever fails, and told once."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from relay import Relay, event_id
+from simulated import Simulated
+from station import Heard, Station, assert_valid, new_id, station
+from tenant import QUEUE_IDS, SEED
+from working import Working, until
+
+_SCOPE = "OR.Jobs OR.Execution OR.Folders OR.Robots OR.Machines OR.Queues"
+_FAULTS: Mapping[str, dict[str, Any]] = {
+    "503, nothing done": {"do": "status", "status": 503},
+    "429": {"do": "status", "status": 429, "retryAfter": 1},
+    "504 after it was added": {"do": "commit-then-status", "status": 504},
+    "no answer in time, added": {"do": "commit-then-hang"},
+    "connection cut after it was added": {"do": "commit-then-reset"},
+    "cut in the middle of the answer": {"do": "commit-then-cut"},
+    "cut, added a moment later": {"do": "reset-then-commit", "seconds": 0.2},
+    "no answer, nothing done": {"do": "hang"},
+    "a web page": {"do": "html"},
+    "half a JSON document": {"do": "garbage"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What one fault led to."""
+
+    name: str
+    added: list[Heard]
+    items: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def lab(relay: Relay) -> dict[str, Case]:
+    """All faults at one time, in both kinds of queue, each aimed at a request of its own."""
+    return asyncio.run(_struck(relay))
+
+
+async def _struck(relay: Relay) -> dict[str, Case]:
+    names = {f"{fault}, {queue}": new_id() for fault in _FAULTS for queue in QUEUE_IDS}
+    await relay.worker.ready()
+    async with station(relay.amqp_url, relay.prefix, new=False) as here:
+        relay.simulator.faults(
+            [
+                {**rule, "operation": "AddQueueItem", "times": 1, "reference": names[f"{fault}, {queue}"]}
+                for fault, rule in _FAULTS.items()
+                for queue in QUEUE_IDS
+            ]
+        )
+        for case, name in names.items():
+            await here.add(case.rpartition(", ")[2], requestId=name)
+        heard = {case: await here.hear(name, "queue-item.added") for case, name in names.items()}
+        relay.simulator.heal()
+        assert_valid(event for events in heard.values() for event in events)
+    return {
+        case: Case(name, heard[case], relay.items(f"{relay.prefix}:{name}")) for case, name in names.items()
+    }
+
+
+@pytest.mark.parametrize("queue", QUEUE_IDS)
+@pytest.mark.parametrize("fault", _FAULTS)
+def test_one_request_adds_its_item_once_whatever_fails(
+    relay: Relay, lab: dict[str, Case], fault: str, queue: str
+) -> None:
+    """Exactly one item is in the server's queue, and one event tells exactly it."""
+    case = lab[f"{fault}, {queue}"]
+    (event,), (item,) = case.added, case.items
+    assert event.data["queue"] == {"id": QUEUE_IDS[queue], "name": queue}
+    assert event.data["item"]["id"] in (item["id"], None)
+    assert event.id == event_id(relay.prefix, "queue-item-added.v1", case.name)
+    assert item["queue"] == queue
+
+
+async def test_what_is_wrong_is_told_and_duplicates_are(relay: Relay, here: Station) -> None:
+    """Refused with the place and a remedy; the same id again adds nothing."""
+    wrong = await here.add("Invoices", specificContent={"lines": [1]})
+    (rejected,) = await here.hear(wrong, "request.rejected")
+    assert (rejected.data["kind"], rejected.data["violations"][0]["pointer"]) == (
+        "queue-item.add", "/specificContent/lines",
+    )  # fmt: skip
+    assert (await here.letter(wrong)).message.routing_key == "queue-item.add"
+    name = await here.add("Invoices", specificContent={"n": 1})
+    await here.hear(name, "queue-item.added")
+    await here.add("Invoices", requestId=name, specificContent={"n": 2})
+    (duplicate,) = await here.hear(name, "request.duplicate")
+    assert (duplicate.data["kind"], duplicate.data["bodyDiffers"]) == ("queue-item.add", True)
+    assert len(relay.items(f"{relay.prefix}:{name}")) == 1
+
+
+async def test_a_deferred_item_comes_back_to_its_queue(relay: Relay, here: Station) -> None:
+    """An unknown queue is waited for in the delay queues, and found when it is there."""
+    name = await here.add("invoices?")
+    (deferred,) = await here.hear(name, "request.deferred")
+    assert (deferred.data["kind"], deferred.data["code"]) == ("queue-item.add", "not_yet_visible")
+    await here.hear(name, "request.deferred", 2)
+
+
+async def test_a_killed_worker_loses_nothing_and_doubles_nothing(
+    amqp_url: str, prefix: str, simulator: Simulated, log: Path, tmp_path: Path
+) -> None:
+    """SIGKILL with items in hand, some added, some not, and others waiting: each is added once."""
+    simulator.seed(SEED)
+    hangs = [{"operation": "AddQueueItem", "do": do, "times": 4} for do in ("commit-then-hang", "hang")]
+    simulator.faults(hangs)
+    settings = {"AMQP_URL": amqp_url, "PREFIX": prefix, "ORCHESTRATOR_URL": simulator.onprem, "SCOPE": _SCOPE}
+    async with station(amqp_url, prefix) as here:
+        with Working(log, HTTP_TIMEOUT_S=4, GRACE_S=14, COMMIT_SLACK_S=1, HEARTBEAT_S=2, **settings) as first:
+            await first.ready()
+            names = [await here.add("Invoices") for _ in range(30)]
+            await until(lambda: _calls(simulator) >= 8, "all that hang are sent")
+            first.kill()
+        simulator.heal()
+        with Working(tmp_path / "second.log", HTTP_TIMEOUT_S=4, GRACE_S=14, **settings):
+            for name in names:
+                await here.hear(name, "queue-item.added", within=60)
+    references = [item["reference"] for item in simulator.ledger()["items"]]
+    assert sorted(references) == sorted(f"{prefix}:{name}" for name in names)
+
+
+def _calls(simulator: Simulated) -> int:
+    return int(simulator.ledger()["calls"].get("AddQueueItem", 0))

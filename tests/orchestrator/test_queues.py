@@ -1,0 +1,114 @@
+"""Queues by name, items by POST and by Reference: what the client hears, and what the server has."""
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+from seeded import SEED, client_of, shared
+from simulated import Simulated
+
+from worker.domain.failures import Failure, OutcomeUnknown, Rejected, Unavailable
+from worker.domain.queues import Item, Queue
+from worker.orchestrator import Client
+
+_CLIENT = {**SEED["identity"]["clients"][0]}
+_CLIENT["scope"] += " OR.Queues"
+QUEUES = [
+    {"Id": 301, "Name": "Unique", "folder": "Shared", "EnforceUniqueReference": True},
+    {"Id": 302, "Name": "Plain", "folder": "Shared"},
+    {"Id": 303, "Name": "Elsewhere", "folder": "Default"},
+]
+WITH_QUEUES = {**SEED, "identity": {**SEED["identity"], "clients": [_CLIENT]}, "queues": QUEUES}
+PLAIN, UNIQUE = Queue(302, "Plain"), Queue(301, "Unique")
+FAULTS: dict[str, tuple[dict[str, Any], type[Failure] | None, int, int]] = {
+    "503, nothing done": ({"do": "status", "status": 503}, OutcomeUnknown, 1, 0),
+    "429": ({"do": "status", "status": 429, "retryAfter": 2}, Unavailable, 1, 0),
+    "504 after it was added": ({"do": "commit-then-status", "status": 504}, OutcomeUnknown, 1, 1),
+    "no answer, added": ({"do": "commit-then-hang"}, OutcomeUnknown, 1, 1),
+    "cut in the answer": ({"do": "commit-then-cut"}, OutcomeUnknown, 1, 1),
+    "cut before": ({"do": "reset"}, OutcomeUnknown, 1, 0),
+    "half a JSON document": ({"do": "garbage"}, OutcomeUnknown, 1, 0),
+    "web page": ({"do": "html"}, OutcomeUnknown, 1, 0),
+    "403": ({"do": "status", "status": 403}, Rejected, 1, 0),
+    "token expired": ({"do": "expire-token"}, None, 2, 1),
+    "empty 400 once": ({"do": "empty-400"}, None, 2, 1),
+}
+
+
+@pytest.fixture
+def seeded(simulator: Simulated) -> Simulated:
+    """The simulator with queues."""
+    simulator.seed(WITH_QUEUES)
+    return simulator
+
+
+def of_queues(simulator: Simulated, **more: Any) -> AbstractAsyncContextManager[Client]:
+    """A client that may add items."""
+    return client_of(simulator, scope=_CLIENT["scope"], **more)
+
+
+async def add(client: Client, reference: str, queue: Queue = PLAIN, **item: Any) -> Item | Failure | None:
+    """One item is added, or why not."""
+    whole = {"Reference": reference, "SpecificContent": {"n": 1}, **item}
+    try:
+        return await client.queues.add(await shared(client), queue, whole, may_send=lambda: True)
+    except Failure as failure:
+        return failure
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_every_fault_is_one_post_and_a_truthful_failure(seeded: Simulated, fault: str) -> None:
+    """As for starts: where the outcome is unknown, the look-up finds exactly what was added."""
+    what, kind, posts, items = FAULTS[fault]
+    async with of_queues(seeded, http_timeout_s=0.4) as client:
+        await shared(client)
+        seeded.faults([{"operation": "AddQueueItem", "times": 1} | what])
+        outcome = await add(client, "jobrelay:r")
+        ledger = seeded.ledger()
+        assert type(outcome) is (kind or Item)
+        assert (ledger["calls"]["AddQueueItem"], len(ledger["items"])) == (posts, items)
+        found = await client.queues.find(await shared(client), "jobrelay:r", since=0)
+        assert [item.id for item in found] == [item["id"] for item in ledger["items"]]
+
+
+async def test_an_item_comes_back_as_it_was_sent(seeded: Simulated) -> None:
+    """With its queue, its time and whose it is; on a server that keeps that."""
+    async with of_queues(seeded) as client:
+        sent = await add(client, "r", ParentOperationId="jobrelay:inc-1")
+        (found,) = await client.queues.find(await shared(client), "r", since=0)
+        assert isinstance(sent, Item)
+        assert (sent, sent.content, sent.parent) == (found, {"n": 1}, "jobrelay:inc-1")
+        assert (sent.queue_id, bool(sent.created_at), client.queues.marks) == (302, True, True)
+
+
+async def test_a_taken_reference_is_told_by_its_number(seeded: Simulated) -> None:
+    """1016: only where the queue wants them unique."""
+    async with of_queues(seeded) as client:
+        outcomes = [await add(client, "r", queue) for queue in (UNIQUE, UNIQUE, PLAIN, PLAIN)]
+        refused = outcomes[1]
+        assert isinstance(refused, Rejected)
+        assert refused.answer is not None
+        assert refused.answer.error_code == 1016
+        assert [type(each) for each in outcomes] == [Item, Rejected, Item, Item]
+        assert len(await client.queues.find(await shared(client), "r", since=0)) == 3
+
+
+async def test_a_folders_queues_are_read_once(seeded: Simulated) -> None:
+    """As a list, remembered until somebody doubts it."""
+    async with of_queues(seeded) as client:
+        folder = await shared(client)
+        several = await asyncio.gather(*(client.queues.queues(folder) for _ in range(5)))
+        assert {tuple(found) for found in several} == {(UNIQUE, PLAIN)}
+        assert seeded.ledger()["calls"]["QueueDefinitions"] == 1
+
+
+async def test_look_ups_share_calls_and_pages(seeded: Simulated) -> None:
+    """Fifty References a call, and one with more rows than a page is read to its end."""
+    async with of_queues(seeded) as client:
+        folder = await shared(client)
+        await asyncio.gather(*(add(client, "many") for _ in range(150)))
+        wanted = ["many", *(f"jobrelay:{n}" for n in range(49))]
+        found = await asyncio.gather(*(client.queues.find(folder, one, since=0) for one in wanted))
+        assert [len(items) for items in found] == [150] + [0] * 49
+        assert seeded.ledger()["calls"]["QueueItems"] < 10

@@ -1,0 +1,1 @@
+"""Requests to add queue items: one item each, added once."""
