@@ -105,6 +105,7 @@ def test_an_event_names_its_type_and_its_schema(name: str) -> None:
     """A reader finds the schema of an event from the event."""
     properties = schema(name)["properties"]
     assert properties["type"]["const"] == f"jobrelay.{name}"
+    assert {"traceparent", "tracestate"} <= properties.keys() - set(schema(name)["required"])
     assert properties["dataschema"]["const"] == f"urn:jobrelay:schema:{name}"
 
 
