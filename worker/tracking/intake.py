@@ -10,7 +10,7 @@ from worker.domain.failures import Code, Rejected
 from worker.domain.flight.shown import LATELY_S
 from worker.domain.messages import Message, letter, past_of
 from worker.pipeline.ports import Clock, Delivery, Outbox
-from worker.tracking.slots import Slot
+from worker.tracking.slots import Moulds, Slot
 
 # So much the clocks of two workers may differ.
 _CLOCKS_APART_S = 1.0
@@ -22,6 +22,7 @@ class Intake:
     def __init__(self, outbox: Outbox, clock: Clock) -> None:
         self._outbox = outbox
         self._clock = clock
+        self._moulds = Moulds()
 
     async def take(self, delivery: Delivery) -> Slot | None:
         """The job of *delivery*; None when it was no tracking message, and is a dead letter now."""
@@ -29,7 +30,8 @@ class Intake:
         if wrong:
             await self._bury(delivery, wrong)
             return None
-        slot = Slot(delivery.receipt, delivery.message.body, document)
+        body = delivery.message.body
+        slot = Slot(delivery.receipt, self._moulds.of(body, document), body, document)
         slot.read_at = self._moment(document.get("seenAt"))
         return slot
 

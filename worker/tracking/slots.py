@@ -1,10 +1,12 @@
 """The jobs in this tracker's hands: small, found by key, and due in order of time."""
 
+import math
 import random
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -14,45 +16,76 @@ from worker.domain.jobs import JobState
 from worker.pipeline.ports import Receipt
 
 TICK_S = 0.2
-# What most tracking documents say: packed against it one takes a third of its length.
-_COMMON = (
-    b'{"requestId":"","correlationId":null,"metadata":{},"replyTo":null,"traceparent":null,"state":"Pending",'
-    b'"previousState":null,"resumeVersion":0,"generation":0,"trackedSince":"2026-01-01T00:00:00.000Z",'
-    b'"count":1,"process":{"name":"","packageId":"","version":"1.0.0","releaseKey":"","environment":null},'
-    b'"folder":{"id":1,"key":"","path":"Shared"},"requested":1,"adopted":false,"reference":"jobrelay:",'
-    b'"strategy":"ModernJobsCount","attempt":1,"doubted":false,"job":{"id":1,"key":"",'
-    b'"batchExecutionKey":""},"robot":{"id":null,"name":null},"index":1,"createdAt":"2026-01-01T00:00:00Z"}'
-)
+_MOULDS_MOST = 1_000
+
+
+class Mould:
+    """A document of one process in one folder: packed against it another takes a seventh of its length."""
+
+    __slots__ = ("_sample", "folder_id")
+
+    def __init__(self, folder_id: int, sample: bytes) -> None:
+        self.folder_id = folder_id
+        self._sample = sample
+
+    def packed(self, body: bytes) -> bytes:
+        """The document, as short as what it does not share with the sample."""
+        packing = zlib.compressobj(1, zlib.DEFLATED, -15, zdict=self._sample)
+        return packing.compress(body) + packing.flush()
+
+    def unpacked(self, packed: bytes) -> bytes:
+        """The document as it came."""
+        return zlib.decompressobj(-15, zdict=self._sample).decompress(packed)
+
+
+class Moulds:
+    """The moulds of the processes of late; slots keep theirs."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, str, str], Mould] = {}
+
+    def of(self, body: bytes, document: Mapping[str, Any]) -> Mould:
+        """The mould of a document; it is the sample itself where it is the first of its process."""
+        process, folder = document["process"], document["folder"]["id"]
+        kind = folder, process["releaseKey"] or "", process["name"]
+        if (mould := self._known.get(kind)) is None:
+            if len(self._known) >= _MOULDS_MOST:
+                self._known.clear()
+            mould = self._known[kind] = Mould(folder, body)
+        return mould
 
 
 class Slot:
     """A job in hand: its message's receipt and document, and what is known of it."""
 
     __slots__ = (
-        "_packed", "again", "due", "folder_id", "generation", "job_id", "key", "known", "queued", "read_at",
+        "_mould", "_packed", "again", "due", "generation", "job_id", "key", "known", "queued", "read_at",
         "receipt", "renew_at",
     )  # fmt: skip
 
-    def __init__(self, receipt: Receipt, body: bytes, document: Mapping[str, Any]) -> None:
+    def __init__(self, receipt: Receipt, mould: Mould, body: bytes, document: Mapping[str, Any]) -> None:
         job = document["job"]
         self.receipt = receipt
         self.key: str = job["key"].lower()
         self.job_id: int = job["id"]
-        self.folder_id: int = document["folder"]["id"]
         self.generation: int = document["generation"]
         self.known = _known(document)
         self.due = -1
         self.read_at = float("-inf")
         self.renew_at = float("inf")
         self.queued = self.again = False
-        packing = zlib.compressobj(1, zlib.DEFLATED, -15, zdict=_COMMON)
-        self._packed = packing.compress(body) + packing.flush()
+        self._mould = mould
+        self._packed = mould.packed(body)
+
+    @property
+    def folder_id(self) -> int:
+        """The id of the job's folder."""
+        return self._mould.folder_id
 
     @property
     def document(self) -> dict[str, Any]:
         """The tracking document as it came."""
-        unpacking = zlib.decompressobj(-15, zdict=_COMMON)
-        return dict(orjson.loads(unpacking.decompress(self._packed)))
+        return dict(orjson.loads(self._mould.unpacked(self._packed)))
 
 
 class Slots:
@@ -126,9 +159,11 @@ class Slots:
 
 def _known(document: Mapping[str, Any]) -> Known:
     pending = document["state"] == JobState.PENDING and not document.get("explained")
-    return Known(
-        document["state"],
-        document["resumeVersion"],
-        datetime.fromisoformat(document["trackedSince"]).timestamp() if pending else None,
-        document.get("missingSince"),
-    )
+    since = math.ceil(datetime.fromisoformat(document["trackedSince"]).timestamp()) if pending else None
+    return _one(document["state"], document["resumeVersion"], since, document.get("missingSince"))
+
+
+@lru_cache(1024)
+def _one(state: str, resume_version: int, pending_since: int | None, missing_since: float | None) -> Known:
+    """One object for all of whom the same is known: nearly all, but for the seconds since which some wait."""
+    return Known(state, resume_version, pending_since, missing_since)

@@ -31,7 +31,7 @@ class Patience:
     consumer_timeout_s: float = 1800.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Known:
     """What has been announced of a job, and since when (epoch seconds) it is Pending or not to be seen."""
 
