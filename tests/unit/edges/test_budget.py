@@ -1,6 +1,7 @@
 """The list budget: a burst, then an even pace, slower while the server says that calls are short."""
 
 import asyncio
+import random
 from collections import deque
 from typing import Any
 
@@ -47,7 +48,7 @@ def test_when_the_next_call_may_be_made(pace: Pace, now: float, urgent: bool, wa
         pytest.param(reply(), 0, 1, id="a server without limits"),
         pytest.param(reply(X_RateLimit_Remaining=10), 0, 1, id="enough are left"),
         pytest.param(reply(X_RateLimit_Remaining="many"), 0, 1, id="not a number"),
-        pytest.param(reply(X_RateLimit_Remaining=0), 0, 2, id="fewer than ten are left"),
+        pytest.param(reply(X_RateLimit_Remaining=0), 20, 2, id="fewer than ten are left"),
         pytest.param(reply(429, Retry_After=3), 3, 2, id="throttled"),
         pytest.param(reply(429), 5, 2, id="throttled without a word"),
         pytest.param(reply(429, Retry_After=9999), 120, 2, id="throttled for hours"),
@@ -98,10 +99,10 @@ def test_no_minute_has_more_calls_than_the_share(most: int) -> None:
     assert len(calls) >= most * 0.8
 
 
-@pytest.mark.parametrize(("replicas", "refused"), [(1, 0), (2, 5), (3, 10), (10, 90)])
+@pytest.mark.parametrize(("replicas", "refused"), [(1, 0), (2, 0), (3, 0), (5, 0), (10, 90)])
 def test_replicas_share_a_tenant_by_what_it_says(replicas: int, refused: int) -> None:
-    """Each wants all of its 60 a minute for ten minutes: few are refused, and the shares are fair."""
-    paces, calls = [Pace(60)] * replicas, deque[float]()
+    """Each wants all of its 60 a minute for ten minutes: none is refused, unless they are very many."""
+    paces, calls, chance = [Pace(60)] * replicas, deque[float](), random.Random(1).random  # noqa: S311
     made, throttled = [0] * replicas, 0
     for now in (tick / 10 for tick in range(6000)):
         while calls and calls[0] <= now - 60:
@@ -117,10 +118,10 @@ def test_replicas_share_a_tenant_by_what_it_says(replicas: int, refused: int) ->
             else:
                 throttled += 1
                 answer = reply(429, Retry_After=int(calls[0] + 61 - now))
-            paces[n] = heard(paces[n].spent(now), answer, now, n / replicas)
+            paces[n] = heard(paces[n].spent(now), answer, now, chance())
     assert throttled <= refused
     assert sum(made) >= min(50 * replicas, 65) * 10
-    assert min(made) >= 0.6 * max(made)
+    assert min(made) >= 0.4 * max(made)
 
 
 async def _turns(budget: Budget, number: int, *, urgent: bool = True) -> list[float]:
