@@ -190,9 +190,9 @@ class Sharing:
         self._coverage.heard(said["folder"], link, now, complete=said["done"])
         for key, state, resume_version in said["jobs"]:
             slot = self._slots.get(key.lower())
-            if slot is None:
+            if slot is None or slot.queued:  # its next message may come back here
                 self._lately.note(key.lower(), state, resume_version, now)
-            elif _of(slot) != (state, resume_version):
+            if slot is not None and _of(slot) != (state, resume_version):
                 look(slot)
         if not self._lately.forget(now):
             self._coverage = Coverage()

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import orjson
 import pytest
 from fake_orchestrator import MODERN
 from fakes import Delivery
 from post import INTERVAL, MANY, SOON, Fleet
 
+from worker.domain.messages import Message
 from worker.tracking.share import HELD_EVERY_S
 
 
@@ -115,3 +117,32 @@ async def test_what_another_tracker_has_just_read_is_not_read_again() -> None:
         fleet.stopping.begin()
         inbox.put_nowait(fleet.of(fleet.job))
         await running
+
+
+async def test_what_is_shown_while_a_state_is_told_is_looked_at_when_the_next_message_comes_back() -> None:
+    """The look that was under way knew nothing of it, and nobody else has the job."""
+    fleet = Fleet()
+    job, inbox = fleet.tenant.commit(MODERN, "brief")[0], asyncio.Queue[Delivery]()
+
+    async def coming() -> AsyncIterator[Delivery]:
+        for delivery in fleet.deliveries:
+            yield delivery
+        while not fleet.stopping:
+            yield await inbox.get()
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(fleet.role().run([coming()]))
+        await asyncio.sleep(3 * INTERVAL)
+        told = fleet.outbox.hold("announce")
+        fleet.tenant.becomes(job.id, state="Running")
+        inbox.put_nowait(fleet.of(job))
+        await asyncio.sleep(SOON)
+        fleet.tenant.becomes(job.id, state="Successful")
+        await asyncio.sleep(INTERVAL)
+        told.set()
+        await asyncio.sleep(1)
+        inbox.put_nowait(Delivery(Message(body=orjson.dumps(fleet.outbox.tracked[-1]))))
+        await asyncio.sleep(SOON)
+        assert fleet.outbox.keys() == ["job.state.running", "job.state.successful"]
+        fleet.stopping.begin()
+        inbox.put_nowait(fleet.of(fleet.job))

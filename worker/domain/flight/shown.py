@@ -76,7 +76,7 @@ def _believed_s(job_id: int) -> float:
 
 @dataclass(slots=True)
 class Lately:
-    """In which state scans have shown jobs that were not in hand, for `LATELY_S`."""
+    """In which state scans have shown jobs that were not in hand, or on their way out, for `LATELY_S`."""
 
     _jobs: OrderedDict[str, tuple[float, str, int]] = field(default_factory=OrderedDict)
 
