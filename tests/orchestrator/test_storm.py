@@ -80,5 +80,5 @@ async def test_all_are_answered_while_others_use_the_limit_up(
                 found.append(group.create_task(in_the_end((one, two)[n % 2], folder, f"jobrelay:{n % 50}")))
                 await asyncio.sleep(0.01)
     assert [task.result() for task in found] == [int(n % 50 == 0) for n in range(100)]
-    assert statuses["429"] > 0
+    assert statuses["429"] <= 5
     assert statuses.total() <= 40

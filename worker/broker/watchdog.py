@@ -16,7 +16,7 @@ from worker.broker.connection import SessionOver, unless_cancelled
 # Long beside the seconds by which a quorum queue's counts lag.
 _LOOK_EVERY_S = 10.0
 _DOUBTS = 2
-# A broker under load is slow to answer for a long queue; to begin anew would have it deliver all of that again.
+# A broker under load is slow to answer for a long queue, and to begin anew has it deliver all of that again.
 _TIMEOUT_S = 60.0
 _TICK_S = 1.0
 _PATIENCE_S = 300

@@ -24,9 +24,6 @@ SLOWEST = 16.0
 """How many times slower than its share a process becomes at most."""
 _LULL_S = 10.0  # what was sent before a warning brings the same one again
 _UNSAID_S = 5.0
-# The server says 0 to those who make the last ten calls of a minute. Who rests then leaves the others theirs,
-# so that they hear it too, until older calls are a minute old.
-_SCARCE_S = 20.0
 _LONGEST_SHUT_S = 120.0
 
 
@@ -92,7 +89,9 @@ def heard(pace: Pace, reply: Reply, now: float, chance: float) -> Pace:
         apart = chance * slower.interval * slower.slowness(now)
         return slower.shut(now, (_UNSAID_S if asked is None else asked) + apart)
     if reply.headers.get("X-RateLimit-Remaining", "").strip() == "0":
-        return pace.warn(now).shut(now, _SCARCE_S * (1 + chance))
+        # It says so to those who make the last ten calls of a minute. Who rests then leaves the others theirs,
+        # so that they hear it too, until older calls are a minute old.
+        return pace.warn(now).shut(now, MINUTE_S / 3 * (1 + chance))
     return pace
 
 
