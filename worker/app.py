@@ -6,11 +6,11 @@ import socket
 import time
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from signal import SIGINT, SIGTERM
 
 import structlog
 
-from worker import tls
 from worker.broker.address import Address
 from worker.broker.connection import Link, Reports
 from worker.broker.depths import Depths
@@ -22,6 +22,7 @@ from worker.broker.replies import Replies
 from worker.broker.topology import Topology
 from worker.broker.watchdog import Watchdog
 from worker.domain.flight.steps import Patience
+from worker.domain.policy.custody import Custody
 from worker.ledger.memory import MemoryLedger
 from worker.ledger.redis import RedisLedger
 from worker.orchestrator.client import Client
@@ -29,9 +30,11 @@ from worker.otel import tracing
 from worker.pipeline.holding.outage import Outage
 from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.holding.reach import watch
+from worker.pipeline.permission import Permission
+from worker.pipeline.permission.file import PolicyFile
 from worker.pipeline.settle import Teller
 from worker.pipeline.starting import ITEMS_MOST, Starting, rules_of
-from worker.settings import NOT_USED_YET, Settings
+from worker.settings import Settings
 from worker.tracking.role import Tracking
 from worker.web.health import Health
 from worker.web.metrics import Metrics
@@ -63,6 +66,9 @@ class Worker:
         self._health = Health(without=() if self._roles & _TAKING else _NEEDED_TO_TAKE)
         self._tracing = tracing(settings, self._topology)
         self._client = Client(settings, self._metrics.orchestrator, self._tracing.on_exchange)
+        file = settings.policy_file if "start" in self._roles else None
+        self._policy = PolicyFile(file, partial(self._health.set, "policy"))
+        self._custody = Custody(self._address.user, self._policy.vouchers)
         self._webhook = Webhook(settings.webhook_secrets, self._look, self._metrics.process.notice)
         self._shared = self._shared_ledger()
         self._ledger = self._shared or MemoryLedger()
@@ -73,10 +79,9 @@ class Worker:
         self._consuming = self._link("broker-consume", self._watchdog.excuse)
         self._publishing = self._link("broker-publish", lambda: None)
         self._replies = Replies(self._address, settings.heartbeat_s, self._metrics.broker.reply_lost)
-        self._outbox = Outbox(
-            self._topology, self._publishing.up, self._replies.send, self._metrics.broker.published
-        )
-        waited_in = *(of := self._topology).of_requests().values(), of.tracking, of.dead_letters
+        of, heard = self._topology, self._metrics.broker.published
+        self._outbox = Outbox(of, self._publishing.up, self._replies.send, heard, self._custody)
+        waited_in = *of.of_requests().values(), of.tracking, of.dead_letters
         self._depths = Depths(waited_in, self._consuming.up, self._metrics.broker.waits)
         self._hints = Hints(self._topology.hints, self._consuming.up, self._publishing.up)
         # On a connection of its own: where a lease is somebody else's the broker closes a channel, and on a
@@ -95,8 +100,7 @@ class Worker:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._tracing)
             if "web" in self._roles:
-                port = self._settings.http_port
-                web = serve(port, self._health, self._metrics, self._webhook)
+                web = serve(self._settings.http_port, self._health, self._metrics, self._webhook)
                 await stack.enter_async_context(web)
             await stack.enter_async_context(self._client)
             await self._work()
@@ -131,7 +135,7 @@ class Worker:
             sessions = [inbox.session for _, inbox in self._inboxes]
             edges.append(self._consuming.keep(*sessions, *hearing, self._depths.session))
             edges += [self._leasing.keep(self._leases.session)] if tracks else []
-            edges += [self._watchdog.run()]
+            edges += [self._watchdog.run(), self._policy.watch()]
             edges.append(watch(self._client, self._outage, self._health.set))
             edges.append(self._outage.watch(self._client.probe))
         if self._shared is not None:
@@ -195,7 +199,7 @@ class Worker:
             stopping=self._stopping,
             clock=time.time,
             teller=Teller(self._source, socket.gethostname()),
-            rules=rules_of(self._settings),
+            rules=rules_of(self._settings, Permission(self._policy.current, self._custody)),
             concurrency=self._settings.concurrency,
         )
 
@@ -235,10 +239,6 @@ class Worker:
 async def run(settings: Settings, roles: Collection[str] = ROLES) -> int:
     """Runs a worker to its end and returns its exit code. Raises `SettingsError` where it cannot begin."""
     settings.require_credentials()
-    for name in settings.model_fields_set & NOT_USED_YET:
-        _log.warning("settings.not_used_yet", name=f"JOBRELAY_{name.upper()}")
-    for name in tls.unencrypted(settings):
-        _log.warning("settings.not_encrypted", name=name, remedy="use TLS: secrets can be read on the way")
     # What is loaded now stays: not to be looked through at every collection.
     gc.collect()
     gc.freeze()

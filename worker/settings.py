@@ -28,7 +28,7 @@ NEEDED_BY = {
 }
 
 # Fixed already, so that deployments can be written; nothing reads them so far.
-NOT_USED_YET = frozenset({"audit_database_url", "policy_file"})
+NOT_USED_YET = frozenset({"audit_database_url"})
 
 
 class SettingsError(Exception):

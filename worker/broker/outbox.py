@@ -17,6 +17,7 @@ from worker.broker.confirms import Publisher, Suspected, publish_alone
 from worker.broker.connection import LOSSES, SessionOver, channel_on, gone, together
 from worker.broker.properties import (
     PERSISTENT,
+    USER_REFUSED,
     bare_properties_of,
     properties_of,
     properties_of_event,
@@ -26,6 +27,7 @@ from worker.broker.topology import Topology
 from worker.domain.events import Event
 from worker.domain.failures import Overtaken
 from worker.domain.messages import Message
+from worker.domain.policy.custody import Custody
 from worker.domain.requests import Kind
 
 # Long, because a blocked broker confirms late: giving up means a second copy of the message.
@@ -70,6 +72,7 @@ class Outbox:
     Its `session` is run by a link, which it tells that it is *up*. A copy for a `reply_to` is given to
     *reply*: the queue, the body and its event. *heard* is told of every publish: where to (`events`,
     `tracking`, `delay`, `dead`), why it was not confirmed (`lost`, `returned`, `refused`; None), and seconds.
+    Others' messages go on by *custody*.
     """
 
     def __init__(
@@ -78,7 +81,9 @@ class Outbox:
         up: Callable[[], None],
         reply: Callable[[str, bytes, Event], None],
         heard: Heard = lambda *_: None,
+        custody: Custody | None = None,
     ) -> None:
+        self._custody = custody
         self._heard = heard
         self._up = up
         self._topology = topology
@@ -112,8 +117,9 @@ class Outbox:
         self, message: Message, kind: Kind, seconds: int, headers: Mapping[str, Any], again: Mapping[str, Any]
     ) -> None:
         """Sends a request round the delay queue of *seconds*; it comes back to the queue of its *kind*."""
-        exchange, bare = self._topology.delay(seconds), partial(bare_properties_of, message, again)
-        properties = properties_of(message, headers)
+        exchange = self._topology.delay(seconds)
+        bare = partial(bare_properties_of, message, again, self._custody)
+        properties = properties_of(message, headers, self._custody)
         first = _Parcel(exchange, str(kind), message.body, properties, bare, to="delay")
         await self._opened.wait()
         try:
@@ -121,11 +127,12 @@ class Outbox:
                 return
         except DeliveryError as error:
             await self._refused(exchange, error, _REFUSED_LEAST_S)
-        await self._publish(replace(first, properties=properties_of(message, again)))
+        await self._publish(replace(first, properties=properties_of(message, again, self._custody)))
 
     async def bury(self, message: Message, headers: Mapping[str, Any], wanted: Wanted | None = None) -> None:
         """Keeps a message in the dead letters."""
-        properties, bare = properties_of(message, headers), partial(bare_properties_of, message, headers)
+        properties = properties_of(message, headers, self._custody)
+        bare = partial(bare_properties_of, message, headers, self._custody)
         exchange, key = self._topology.dead, message.routing_key
         parcel = _Parcel(exchange, key, message.body, properties, bare, to="dead")
         await self._publish(parcel, wanted)
@@ -192,6 +199,8 @@ class Outbox:
                 await publish_alone(connection, _CONFIRM_TIMEOUT_S, parcel.through)
         except Suspected as why:
             _log.error("broker.message_refused", message_id=parcel.properties.message_id, reason=str(why))
+            if USER_REFUSED in str(why):
+                self._custody = None
             if parcel.bare is None:
                 raise Unacceptable(str(why)) from why
             parcel.properties, parcel.bare = parcel.bare(str(why)), None

@@ -18,11 +18,12 @@ from pamqp.header import ContentHeader
 
 from worker.domain.events import Event
 from worker.domain.messages import Message
+from worker.domain.policy.custody import USER_ID, Custody
 
 PERSISTENT = 2
 LEFT_OUT = "jobrelay-headers-left-out"
-USER_ID = "jobrelay-user-id"
 REFUSED = "jobrelay-properties-refused"
+USER_REFUSED = "user_id property"  # in RabbitMQ's words, where it knows the connection by another name
 _OURS = "jobrelay-"
 _OF_THE_BROKER = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
 # A frame holds 131,072 bytes: the headers, the other properties and what surrounds them.
@@ -59,12 +60,20 @@ def message_of(delivered: DeliveredMessage) -> Message:
     )
 
 
-def properties_of(message: Message, headers: Mapping[str, Any]) -> Basic.Properties:
-    """What *message* is sent on with: its own properties, and *headers* over its own headers."""
+def properties_of(
+    message: Message, headers: Mapping[str, Any], custody: Custody | None = None
+) -> Basic.Properties:
+    """What *message* is sent on with: its own properties, and *headers* over its own headers.
+
+    By *custody* it goes under our user's name, which tells whose it is.
+    """
     theirs = message.headers.items()
     kept = {_OBEYED.get(name, name): value for name, value in theirs if not name.startswith(_OF_THE_BROKER)}
     # The broker refuses a user id that is not the connection's own.
     sent_by = {USER_ID: message.user_id} if message.user_id else {}
+    if custody:
+        kept.pop(USER_ID, None)  # whoever wrote that
+        sent_by = custody.headers(message)
     return Basic.Properties(
         content_type=short(message.content_type),
         content_encoding=short(message.content_encoding),
@@ -77,17 +86,21 @@ def properties_of(message: Message, headers: Mapping[str, Any]) -> Basic.Propert
         timestamp=message.timestamp,
         message_type=short(message.type),
         app_id=short(message.app_id),
+        user_id=custody.user if custody else None,
     )
 
 
-def bare_properties_of(message: Message, headers: Mapping[str, Any], why: str) -> Basic.Properties:
+def bare_properties_of(
+    message: Message, headers: Mapping[str, Any], custody: Custody | None, why: str
+) -> Basic.Properties:
     """What *message* is sent on with when the broker refuses its own properties, and *why* it did.
 
     What tells who it is and of earlier attempts stays: without it the request would pass for another one.
     """
     ours = {name: value for name, value in message.headers.items() if name.startswith(_OURS)}
     bare = replace(message, headers=ours, reply_to=None)
-    return properties_of(bare, {**headers, REFUSED: why[:_WHY_MOST]})
+    known = None if USER_REFUSED in why else custody
+    return properties_of(bare, {**headers, REFUSED: why[:_WHY_MOST]}, known)
 
 
 def properties_of_event(event: Event) -> Basic.Properties:

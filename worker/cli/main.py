@@ -18,12 +18,12 @@ import structlog
 import typer
 from typer.core import TyperGroup
 
-from worker import logs
+from worker import logs, tls
 from worker.broker.topology import TopologyMismatch
 from worker.broker.visits.visit import BrokerAway, NotTaken, NotThere
 from worker.cli import check, dead, demo, follow, interrupt, jobs, probe, start, topology, webhook
 from worker.cli.output import FAILED, INTERRUPTED, SETTINGS, UNREACHABLE, Failed, complain, examples, writing
-from worker.settings import SettingsError, read_settings, unknown_settings
+from worker.settings import NOT_USED_YET, Settings, SettingsError, read_settings, unknown_settings
 
 _new_loop: Callable[[], asyncio.AbstractEventLoop]
 try:
@@ -149,8 +149,7 @@ def run(
     settings = read_settings()
     settings.require_credentials()
     logs.configure(settings.log_level, settings.log_format, to=sys.stdout)
-    for stranger in unknown_settings():
-        _log.warning("settings.unknown", detail=stranger)
+    _warn_of(settings)
     try:
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             code = runner.run(worker_app.run(settings, roles))
@@ -192,6 +191,15 @@ def _roles(text: str, known: Collection[str]) -> frozenset[str]:
         there_are = ", ".join(sorted(known))
         raise typer.BadParameter(f"'{', '.join(strangers)}' is none of {there_are}", param_hint="--role")
     return roles
+
+
+def _warn_of(settings: Settings) -> None:
+    for stranger in unknown_settings():
+        _log.warning("settings.unknown", detail=stranger)
+    for name in settings.model_fields_set & NOT_USED_YET:
+        _log.warning("settings.not_used_yet", name=f"JOBRELAY_{name.upper()}")
+    for name in tls.unencrypted(settings):
+        _log.warning("settings.not_encrypted", name=name, remedy="use TLS: secrets can be read on the way")
 
 
 def _version() -> str:

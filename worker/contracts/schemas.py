@@ -16,7 +16,7 @@ from worker.contracts.words import say
 from worker.domain.failures import Violation
 
 _PACKAGE = Path(__file__).resolve().parent.parent
-_FOLDERS = ("requests", "events", "internal")
+_FOLDERS = (".", "requests", "events", "internal")
 _MOST = 100  # a body of 1 MiB may break its schema a hundred thousand times, and an event lists them all
 
 

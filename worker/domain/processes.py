@@ -104,6 +104,11 @@ class Target:
     arguments: str | None
     asked: int | None
 
+    @property
+    def name(self) -> str:
+        """What a policy knows it by."""
+        return self.process.name
+
 
 def choose_process(ref: ProcessRef, processes: Sequence[Process], folder: Folder) -> Process | None:
     """The one process that *ref* means, None when there is none; `Rejected` with all when there are several.

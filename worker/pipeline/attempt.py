@@ -134,18 +134,22 @@ class Attempts(Generic[R, T]):
             raise exhausted(
                 attempts, "it was never settled, not even by a failure: a worker may have died of it"
             )
-        return await self._done(this.claim, this.request, target)
+        return await self._done(this, this.request, target)
 
-    async def _done(self, claim: Claim, request: R, target: T) -> Outcome:
+    async def _done(self, this: Try[R], request: R, target: T) -> Outcome:
         """Does it; once more with fresh names when Orchestrator no longer knows the cached ones."""
-        claim.expires_at = request.expires_at
+        this.claim.expires_at = request.expires_at
         try:
-            return await self._doing.do(claim, target)
+            return await self._permitted(this, target)
         except Rejected as why:
             if why.answer is None or why.answer.error_code not in _STALE:
                 raise
-        target = await self._doing.resolve(request, fresh=True)
-        return await self._doing.do(claim, target)
+        return await self._permitted(this, await self._doing.resolve(request, fresh=True))
+
+    async def _permitted(self, this: Try[R], target: T) -> Outcome:
+        """Does it, if its sender may have that done to what its names mean now."""
+        self._rules.permission.to_do(this.case.message, self.kind, target.folder.path, target.name)
+        return await self._doing.do(this.claim, target)
 
     def _validated(self, case: Case, document: Mapping[str, Any]) -> R | Rejected:
         if case.refusal is not None:
@@ -153,6 +157,7 @@ class Attempts(Generic[R, T]):
         try:
             request = self._doing.read(document, self._rules.default_folder)
             check_reply_to(case.message, self._rules.prefix)
+            self._rules.permission.to_ask(case.message, self.kind)
         except Rejected as trouble:
             return trouble
         return request

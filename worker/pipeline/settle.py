@@ -27,6 +27,7 @@ from worker.domain.queues import Added
 from worker.domain.requests import FolderRef, Kind
 from worker.pipeline.case import Case
 from worker.pipeline.ends import Ends
+from worker.pipeline.permission import EVERYBODY, Permission
 from worker.pipeline.ports import Clock, Ledger, Outbox, Telemetry
 
 _HAND_OVER_S = 5.0
@@ -46,6 +47,7 @@ class Rules:
     http_timeout_s: float
     commit_slack_s: float
     window_s: float
+    permission: Permission = EVERYBODY
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,10 +62,13 @@ class Health:
         return self._stuck
 
     def set(self, name: str, ok: bool, reason: str | None) -> None:
-        """Tells how a condition stands; *reason* says what is wrong. Its `since` changes with *ok* only."""
+        """Tells how a condition stands; *reason* says what is wrong. Its `since` changes with *ok* only.
+
+        One that is named nowhere else is optional, and not shown before.
+        """
         if name in self._without:
             return
-        before = self._conditions[name]
+        before = self._conditions.get(name) or Condition(True, False, None, self._clock())
         was_ready = self.ready
         since = before.since if before.ok == ok else self._clock()
         self._conditions[name] = replace(before, ok=ok, reason=None if ok else reason, since=since)

@@ -23,6 +23,7 @@ from worker.pipeline.items.adds import Adds
 from worker.pipeline.once.claim import Claims
 from worker.pipeline.once.once import Once
 from worker.pipeline.once.start import Starter
+from worker.pipeline.permission import EVERYBODY, Permission
 from worker.pipeline.resolve import Resolver
 from worker.pipeline.settle import Rules, Settler, Teller
 from worker.pipeline.starting.starts import Starts
@@ -39,6 +40,8 @@ class Shop:
 
     One *beside* another is a second replica: it shares the tenant, and the ledger as with a common store.
     """
+
+    permission: Permission = EVERYBODY
 
     def __init__(
         self,
@@ -61,7 +64,7 @@ class Shop:
         self.limits: list[tuple[float, bool]] = []
         clock = self.clock = self.tenant.clock
         default = FolderRef.parse(folder) if folder else None
-        rules = Rules("jobrelay", default, max_attempts, 30.0, slack, WINDOW)
+        rules = Rules("jobrelay", default, max_attempts, 30.0, slack, WINDOW, self.permission)
         claims = Claims(self.ledger, rules, self.stopping, clock)
         outage = self.outage = Outage(self.stopping, self.outages.append, clock)
         gate = Gate(64, lambda limit, throttled: self.limits.append((limit, throttled)), outage.lost, clock)

@@ -26,6 +26,7 @@ from worker.broker.properties import properties_of, properties_of_event, short
 from worker.broker.topology import Topology
 from worker.domain.events import Event
 from worker.domain.messages import Message
+from worker.domain.policy.custody import Custody
 
 _TIMEOUT_S = 10.0
 # Whoever waited on a channel is gone, and over some of these names RabbitMQ 3.10 ends the connection.
@@ -74,16 +75,18 @@ async def visit(address: Address) -> AsyncIterator[AbstractConnection]:
 
 
 class Sender:
-    """Publishes, confirmed by the broker, one message at a time or many at once."""
+    """Publishes, confirmed by the broker, one message at a time or many at once; others' by *custody*."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, custody: Custody | None = None) -> None:
         self._channel = channel
+        self._custody = custody
         self._under_way: dict[str, asyncio.Future[None]] = {}
 
     async def send(self, exchange: str, key: str, message: Message) -> None:
         """Returns when the broker has *message*, or raises `NotTaken`."""
+        properties = properties_of(message, {}, self._custody)
         async with self._alone(message.message_id):
-            await self._publish(exchange, key, message.body, properties_of(message, {}), mandatory=True)
+            await self._publish(exchange, key, message.body, properties, mandatory=True)
 
     async def announce(self, exchange: str, event: Event) -> None:
         """Publishes *event*, which nobody need be there for, and to its `reply_to` as far as that works."""
@@ -126,10 +129,10 @@ class Sender:
 
 
 @asynccontextmanager
-async def sender(connection: AbstractConnection) -> AsyncIterator[Sender]:
+async def sender(connection: AbstractConnection, custody: Custody | None = None) -> AsyncIterator[Sender]:
     """A sender with a channel of its own."""
     async with channel_on(connection, confirms=True) as channel:
-        yield Sender(channel)
+        yield Sender(channel, custody)
 
 
 def broker_version(connection: AbstractConnection) -> str:

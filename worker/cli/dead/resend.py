@@ -25,7 +25,9 @@ from worker.cli.output import Failed, Output, complain, note
 from worker.domain.events import Event, request_replayed
 from worker.domain.failures import Code, Rejected
 from worker.domain.messages import REPLAYS, replayed
+from worker.domain.policy.custody import Custody
 from worker.pipeline.case import sender_of
+from worker.pipeline.permission.file import PolicyFile
 from worker.pipeline.validate import read
 from worker.settings import Settings
 
@@ -63,7 +65,7 @@ async def replay_letters(settings: Settings, output: Output, order: Order) -> No
             return
         async with (
             visit(Address.of(settings)) as connection,
-            sender(connection) as out,
+            sender(connection, _custody(settings)) as out,
             _summed(output, "replayed", tally),
         ):
             post = _Post(out, topology, order.routing_key, tally)
@@ -211,6 +213,12 @@ def _progress(
             progress.update(task, completed=far, description=f"{tally.done} {what}{about}")
 
         yield shown
+
+
+def _custody(settings: Settings) -> Custody:
+    """A letter goes on for whoever sent it, as far as whoever buried it is believed."""
+    policy = PolicyFile(settings.policy_file, lambda *_: None)
+    return Custody(Address.of(settings).user, policy.vouchers)
 
 
 def _named(letter: Letter) -> dict[str, Any]:

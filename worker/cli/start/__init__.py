@@ -20,6 +20,7 @@ from worker.cli.start.request import folder_fields, hold_to_schema, moment, pair
 from worker.cli.start.screen import shown, tell_results
 from worker.cli.start.story import Story
 from worker.domain.messages import Message
+from worker.domain.policy.custody import Custody
 from worker.settings import Settings, read_settings
 
 EXAMPLES = examples(
@@ -85,12 +86,13 @@ async def _start(
     settings: Settings, request: dict[str, Any], output: Output, wait: bool, limit: float
 ) -> int:
     topology, story = Topology(settings.prefix), Story(request["requestId"])
+    address = Address.of(settings)
     async with (
-        visit(Address.of(settings)) as connection,
+        visit(address) as connection,
         events(connection, topology) as messages,
-        sender(connection) as out,
+        sender(connection, Custody(address.user)) as out,
     ):
-        await out.send(topology.requests, START_KEY, _message(request))
+        await out.send(topology.requests, START_KEY, _message(request, address.user))
         with _left(story), shown(story, output) as show:
             in_time = await _until_ended(story, documents(messages), wait, limit, show)
     return _end(story, output, wait, in_time)
@@ -142,7 +144,7 @@ def _end(story: Story, output: Output, wait: bool, in_time: bool) -> int:
     return FAILED
 
 
-def _message(request: Mapping[str, Any]) -> Message:
+def _message(request: Mapping[str, Any], user: str) -> Message:
     return Message(
         body=orjson.dumps(request),
         content_type="application/json",
@@ -150,4 +152,5 @@ def _message(request: Mapping[str, Any]) -> Message:
         correlation_id=request["requestId"],
         timestamp=datetime.now(UTC),
         app_id="jobrelay-cli",
+        user_id=user,
     )

@@ -29,6 +29,10 @@ class Placed(Protocol):
     def folder(self) -> Folder:
         """Where it is done."""
 
+    @property
+    def name(self) -> str:
+        """What it is done to, by its name in Orchestrator: what a policy speaks of."""
+
 
 R = TypeVar("R", bound=Asked)
 T = TypeVar("T", bound=Placed)

@@ -16,6 +16,7 @@ from worker.pipeline.items.ports import Queues
 from worker.pipeline.once.claim import Claims
 from worker.pipeline.once.once import Once
 from worker.pipeline.once.start import Starter
+from worker.pipeline.permission import Permission
 from worker.pipeline.ports import Clock, Delivery, Ledger, Orchestrator, Outbox, Telemetry
 from worker.pipeline.resolve import Resolver
 from worker.pipeline.settle import Rules, Settler, Teller
@@ -27,8 +28,8 @@ ITEMS_MOST = 200
 """How many requests to add queue items are in hand at once: those that wait together share calls."""
 
 
-def rules_of(settings: Settings) -> Rules:
-    """What the settings decide for all requests."""
+def rules_of(settings: Settings, permission: Permission) -> Rules:
+    """What the settings decide for all requests, and who may ask."""
     return Rules(
         prefix=settings.prefix,
         default_folder=FolderRef.parse(settings.folder) if settings.folder else None,
@@ -36,6 +37,7 @@ def rules_of(settings: Settings) -> Rules:
         http_timeout_s=settings.http_timeout_s,
         commit_slack_s=settings.commit_slack_s,
         window_s=settings.http_timeout_s + 3 * (settings.heartbeat_s + 1) + settings.commit_slack_s,
+        permission=permission,
     )
 
 

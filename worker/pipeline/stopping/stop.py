@@ -93,12 +93,13 @@ class Stops:
     def _read(self, case: Case, document: Mapping[str, Any]) -> StopRequest:
         hold_to(self.schema, document, self._rules.default_folder)
         check_reply_to(case.message, self._rules.prefix)
+        self._rules.permission.to_ask(case.message, self.kind)
         return StopRequest.of(document, self._rules.default_folder)
 
     async def _attempted(self, case: Case, request: StopRequest, fared: Fared) -> Outcome | None:
         """One attempt; None when another is due: Orchestrator is away, or has hardly failed so far."""
         try:
-            return await self._carried_out(request)
+            return await self._carried_out(case, request)
         except Rejected as why:
             return Refused(why)
         except Unavailable as why:
@@ -112,7 +113,7 @@ class Stops:
         seconds = delay_of(failure.code, case.past.attempt, failure.retry_after)
         return Deferred(failure.code, failure.detail, seconds, answer=failure.answer)
 
-    async def _carried_out(self, request: StopRequest) -> Outcome:
+    async def _carried_out(self, case: Case, request: StopRequest) -> Outcome:
         """Looks again where what was seen has changed: a job has ended meanwhile, or a start has begun."""
         refused: Rejected | None = None
         for _ in range(_LOOKS):
@@ -120,7 +121,9 @@ class Stops:
             at = FolderRef(id=stands.folder_id) if stands and stands.folder_id else request.folder
             folder, looked_at = await self._orchestrator.folder(at), self._clock()
             found = await self._found(request, folder)
-            match self._step(request, found, stands, looked_at):
+            step = self._step(request, found, stands, looked_at)
+            self._permit(case, step, folder, found)
+            match step:
                 case Ask(jobs):
                     try:
                         return await self._asked(request, folder, found, jobs)
@@ -143,6 +146,15 @@ class Stops:
         if request.target is None:
             return decide.ask(found) if found else Nothing()
         return decide.next_step(found, stands, looked_at)
+
+    def _permit(
+        self, case: Case, step: Ask | Cancel | Wait | Nothing, folder: Folder, found: Sequence[Job]
+    ) -> None:
+        """Raises `Rejected` where the sender may not stop each of these, or cancel what is not known yet."""
+        for job in found:
+            self._rules.permission.to_do(case.message, self.kind, folder.path, job.release_name)
+        if isinstance(step, Cancel):
+            self._rules.permission.to_do(case.message, self.kind, None, None)
 
     async def _once_known(self, request: StopRequest) -> Entry | None:
         """What the ledger knows of the target, after a few seconds in which a POST may come to its end."""
