@@ -49,8 +49,8 @@ def test_a_replay_sends_the_letter_back_to_where_it_was_published(letters: Shell
     assert (said.code, said.lines) == (0, [{"replayed": 2}])
     first, second = sorted(broker.take("start"), key=lambda message: message.body)
     assert [json.loads(one.body)["requestId"] for one in (first, second)] == ["r-2", "r-3"]
-    assert (first.correlation_id, first.reply_to) == ("c-1", "answers")
-    kept = {name: value for name, value in first.headers.items() if not name.startswith("x-")}
+    assert (first.correlation_id, first.reply_to, first.headers["jobrelay-user-id"]) == ("c-1", "answers", "")
+    kept = {name: v for name, v in first.headers.items() if not name.startswith(("x-", "jobrelay-user-id"))}
     (death,) = json.loads(kept.pop("jobrelay-history"))
     assert kept == {
         "mine": IDS[1],
