@@ -67,10 +67,8 @@ class Settler:
         self._outbox = outbox
         self._ledger = ledger
         self._ends = Ends(ledger)
-        self._source = teller.source
-        self._host = teller.host
-        self._max_attempts = rules.max_attempts
-        self._window_s = rules.window_s
+        self._source, self._host = teller.source, teller.host
+        self._max_attempts, self._window_s = rules.max_attempts, rules.window_s
         self._clock = clock
         self._telemetry = telemetry
 

@@ -47,6 +47,9 @@ def may(user: str, kind: Kind, folder: str | None, name: str | None) -> bool:
         ("desk", Kind.STOP, "Shared", "Triage", True),
         ("erp-1", Kind.START, "Finance/EU/North", "Dunning", True),
         ("root", Kind.START, "Any/Where", "A/B", True),
+        ("erp-1", Kind.QUEUE_ITEM, "Finance/EU", "Invoices", True),
+        ("erp-1", Kind.QUEUE_ITEM, "Finance/EU", "Dunning", False),
+        ("root", Kind.QUEUE_ITEM, "Finance/EU", "Invoices", False),
         ("root", Kind.STOP, None, None, True),
         ("tidy", Kind.STOP, "Shared", None, True),
         # a rule's folders and names belong together: one rule's folder does not go with another's process

@@ -13,7 +13,7 @@ from typing import Any
 from worker.domain.failures import Code, Rejected
 from worker.domain.requests import Kind
 
-_VERBS = {Kind.START: "start", Kind.STOP: "stop"}
+_VERBS = {Kind.START: "start", Kind.STOP: "stop", Kind.QUEUE_ITEM: "add"}
 _OF_A_RULE = re.compile(r"\*\*|\*|[^*]+")
 _MEANS = {"*": "[^/]*", "**": ".*"}
 
@@ -49,7 +49,7 @@ class Policy:
             Rule(
                 rule["users"],
                 rule["folders"],
-                {verb: rule.get(verb, ()) for verb in ("start", "stop", "add")},
+                {verb: rule.get(verb, ()) for verb in _VERBS.values()},
             )
             for rule in document["rules"]
         ]

@@ -117,6 +117,11 @@ class Place:
     queue: Queue
     request: ItemRequest
 
+    @property
+    def name(self) -> str:
+        """What a policy knows it by."""
+        return self.queue.name
+
 
 def unknown_queue(name: str, queues: Sequence[Queue], folder: Folder) -> Rejected:
     """The rejection of a request for a queue that its folder does not show."""
