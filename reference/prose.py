@@ -17,7 +17,8 @@ is taken too: structured (`application/cloudevents+json`) or binary (headers `cl
 `traceparent` and `metadata` come back in every event. No confirm? Publish the same request with the same `requestId`
 again: a duplicate starts nothing (with several workers: where they share a ledger, see REDIS_URL).
 
-**To hear**, bind a queue of your own to `jobrelay.events`, with `job.#` and `request.#` for everything. Or name a queue
+**To hear**, bind a queue of your own to `jobrelay.events`: `#` is everything, `job.#` jobs, `queue-item.#` items of queues,
+`request.#` what becomes of requests themselves. Or name a queue
 in `reply_to`: a copy of each event of that request goes there, tried once. Events may come twice with the same `id`;
 drop the second. What has no value is null; ignore properties that you do not know.
 """
