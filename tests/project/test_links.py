@@ -1,0 +1,87 @@
+"""Texts for people: every link leads somewhere, what they tell one to type is there, and none is out of reach."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from worker.cli.main import app
+
+ROOT = Path(__file__).parents[2]
+TEXTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+README = (ROOT / "README.md").read_text("utf-8")
+_FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
+_PROGRAM = re.compile(r"(?<![\w./-])scripts/[a-z]+\b(?![./])")
+_COMMAND = re.compile(r"^(?:.*[;&|] |.*-- |# )?jobrelay ((?:[a-z]+ ?)+)", re.MULTILINE)
+
+named = pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them; the second one of a name ends with -1."""
+    found: list[str] = []
+    for heading in re.findall(r"^#+ +(.+)$", _FENCE.sub("", text), re.MULTILINE):
+        plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()
+        slug = re.sub(r"[^\w\- ]", "", plain).strip().replace(" ", "-")
+        again = sum(1 for earlier in found if re.fullmatch(rf"{re.escape(slug)}(-\d+)?", earlier))
+        found.append(f"{slug}-{again}" if again else slug)
+    return set(found)
+
+
+@named
+def test_every_link_leads_to_a_file_and_a_heading_that_are_there(path: Path) -> None:
+    """A reader who follows one finds the page, and the place on it."""
+    for target, anchor in _LINK.findall(_FENCE.sub("", path.read_text("utf-8"))):
+        file = path.parent / target if target else path
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file.read_text("utf-8")), f"{target}#{anchor}"
+
+
+@named
+def test_every_script_and_command_that_is_named_is_there(path: Path) -> None:
+    """Whoever types it does not read 'not found'."""
+    text = path.read_text("utf-8")
+    assert [name for name in _PROGRAM.findall(text) if not (ROOT / name).exists()] == []
+    blocks = "\n".join(_FENCE.findall(text)) + "\n" + "\n".join(re.findall(r"`(jobrelay [^`]+)`", text))
+    assert [words for words in _COMMAND.findall(blocks) if not _is_command(words.split())] == []
+
+
+def _is_command(words: list[str]) -> bool:
+    """Whether these are a command of the CLI; the words after one that has no further commands are its arguments."""
+    command = typer.main.get_command(app)
+    for word in words:
+        commands = getattr(command, "commands", None)
+        if commands is None:
+            return True
+        if word not in commands:
+            return False
+        command = commands[word]
+    return True
+
+
+def test_the_readme_can_be_read_in_five_minutes() -> None:
+    """At most 150 lines; what is longer is a page of docs/."""
+    assert len(README.splitlines()) <= 150
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    """A page that nobody is led to is not read."""
+    pages = [path for path in (*ROOT.glob("docs/*.md"), ROOT / "docs/clients/README.md")]
+    led_to = {target for target, _ in _LINK.findall(README)}
+    assert {page.relative_to(ROOT).as_posix() for page in pages} - led_to - {"docs/clients"} == set()
+
+
+@pytest.mark.parametrize(
+    ("heading", "anchor"),
+    [
+        ("## Try it", "try-it"),
+        ("### What `POST` costs, and why", "what-post-costs-and-why"),
+        ("## [Alerts](x.md): all", "alerts-all"),
+        ("## Who asks\n## Who asks", "who-asks-1"),
+    ],
+)
+def test_an_anchor_is_what_github_makes_of_a_heading(heading: str, anchor: str) -> None:
+    """Examples, as the rule is GitHub's."""
+    assert anchor in anchors(heading)
