@@ -89,7 +89,7 @@ class Worker:
         self._leasing = self._link("broker-lease", lambda: None, heeded=False)
         self._leases = Leases(settings.prefix, self._leasing.up)
         self._inboxes = [
-            (role, self._inbox(role, queue, prefetch, watched=number == 0))
+            (role, self._inbox(role, queue, prefetch, None if number else self._watchdog))
             for role, queue, prefetch, channels in queues
             for number in range(channels)
         ]
@@ -159,8 +159,7 @@ class Worker:
         track = ("track", self._topology.tracking, _TRACKING_PREFETCH, _TRACKING_CHANNELS)
         return [one for one in (*requests, track) if one[0] in self._roles]
 
-    def _inbox(self, role: str, queue: str, prefetch: int, *, watched: bool) -> Inbox:
-        watchdog = self._watchdog if watched else None
+    def _inbox(self, role: str, queue: str, prefetch: int, watchdog: Watchdog | None) -> Inbox:
         return Inbox(queue, prefetch, self._consuming.up, watchdog, at_random=role == "track")
 
     def _inboxes_of(self, role: str) -> list[Inbox]:
@@ -182,6 +181,7 @@ class Worker:
                 settings.pending_reasons_s,
                 settings.expire_after_s,
                 settings.consumer_timeout_s,
+                settings.http_timeout_s + settings.commit_slack_s,
             ),
             lists_a_minute=settings.poll_budget_per_min,
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -18,6 +19,8 @@ from worker.pipeline.once.start import call_off
 from worker.pipeline.ports import Clock, Orchestrator, Outbox
 from worker.tracking.ports import Telemetry
 from worker.tracking.slots import Slot
+
+_SEARCHED_MOST = 10_000
 
 _log = structlog.get_logger(__name__)
 
@@ -40,6 +43,7 @@ class Follower:
         self._source = source
         self._patience = patience
         self._clock = clock
+        self._searched: dict[tuple[str, str], None] = {}
 
     async def look(self, slot: Slot) -> bool:
         """Reads the job of *slot*. True where its message is settled: something was told, or is kept anew.
@@ -133,8 +137,13 @@ class Follower:
         return {**folder, "id": found.id, "path": found.path}
 
     async def _tell_surplus(self, known: Mapping[str, Any]) -> None:
-        """Announces the jobs of a second start, where an earlier one had been doubted and was only late."""
-        at = known["folder"]
+        """Announces the jobs of a second start, where an earlier one had been doubted and was only late.
+
+        A request may have thousands of jobs: once none can come any more, one look is enough for all of them.
+        """
+        at, now, start = known["folder"], self._clock(), (known["reference"], known["trackedSince"])
+        if start in self._searched:
+            return
         folder = Folder(at["id"], at["key"], at["path"], modern=True)
         try:
             jobs = await self._orchestrator.find(folder, known["reference"], known["process"]["name"])
@@ -148,3 +157,7 @@ class Follower:
             await self._outbox.announce(job_duplicate(self._source, kept, job, self._clock()))
         if surplus:
             self._telemetry.duplicates(len(surplus))
+        if now >= datetime.fromisoformat(known["trackedSince"]).timestamp() + self._patience.commit_s:
+            self._searched[start] = None
+            if len(self._searched) > _SEARCHED_MOST:
+                del self._searched[next(iter(self._searched))]

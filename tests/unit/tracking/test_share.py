@@ -152,3 +152,17 @@ async def test_what_a_scan_has_shown_of_nobodys_job_is_looked_at_first() -> None
         await asyncio.sleep(2 * SOON)
         fleet.stopping.begin()
     assert changed.id in fleet.tenant.asked("job")[:20]
+
+
+async def test_a_second_start_is_looked_for_once_it_cannot_come_any_more() -> None:
+    """And before that at the end of each job: a thousand jobs of one request cost no thousand look-ups."""
+    fleet, looked = Fleet(1), []
+    jobs = fleet.tenant.commit(MODERN, "jobrelay:r", 4)
+    async with fleet.at_work(*[fleet.of(job, doubted=True, reference="jobrelay:r") for job in jobs]):
+        for job, moment in zip(jobs, (20, 40, 100, 120), strict=True):
+            await asyncio.sleep(moment - asyncio.get_running_loop().time())
+            fleet.tenant.becomes(job.id, state="Successful")
+            await asyncio.sleep(1.3 * INTERVAL)
+            looked.append(fleet.tenant.count("find"))
+    assert looked == [1, 2, 3, 3]
+    assert fleet.outbox.keys() == ["job.state.successful"] * 4

@@ -29,6 +29,8 @@ class Patience:
     pending_reasons_s: float = 300.0
     expire_after_s: float = 600.0
     consumer_timeout_s: float = 1800.0
+    commit_s: float = 70.0
+    """How long after a request's jobs were there an earlier StartJobs of it may still make others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,8 +89,8 @@ def heard(pace: Pace, reply: Reply, now: float, chance: float) -> Pace:
         apart = chance * slower.interval * slower.slowness(now)
         return slower.shut(now, (_UNSAID_S if asked is None else asked) + apart)
     if reply.headers.get("X-RateLimit-Remaining", "").strip() == "0":
-        # It says so to those who make the last ten calls of a minute. Who rests then leaves the others theirs,
-        # so that they hear it too, until older calls are a minute old.
+        # It says so to those who make the last ten calls of a minute. Who rests then leaves the others theirs
+        # (so they hear it too) until older calls are a minute old.
         return pace.warn(now).shut(now, MINUTE_S / 3 * (1 + chance))
     return pace
 
