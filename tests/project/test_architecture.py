@@ -23,3 +23,14 @@ def test_it_can_be_read_in_one_go() -> None:
     """At most 100 lines, each invariant with its number."""
     assert len(TEXT.splitlines()) <= 100
     assert re.findall(r"^\| (\d+) \|", TEXT, re.MULTILINE) == [str(number) for number in range(1, 12)]
+
+
+@pytest.mark.parametrize(
+    "folder",
+    sorted(path.parent for path in (ROOT / "worker").glob("*/__init__.py")),
+    ids=lambda path: path.name,
+)
+def test_the_map_has_every_folder_of_the_worker(folder: Path) -> None:
+    """Each has its row, which names the folders in it."""
+    (row,) = [line for line in TEXT.splitlines() if line.startswith(f"| `worker/{folder.name}/` |")]
+    assert {path.parent.name for path in folder.glob("*/__init__.py")} <= set(re.findall(r"`([a-z]+)/`", row))
