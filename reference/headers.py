@@ -64,7 +64,7 @@ _LETTER = _texts(
         "jobrelay-dead-letter-id": "Names the dead letter: deadLetterId of its request-rejected.",
         "jobrelay-violations": "A JSON array of what breaks the schema: pointer and message. Left out where nothing does.",
         "jobrelay-history": "A JSON array of the attempts: at, code, detail. Left out where it was never deferred.",
-        "jobrelay-user-id": "The sender's user_id, which the broker had checked. Left out where there was none.",
+        "jobrelay-user-id": "The sender's user_id, which the broker had checked. Left out or empty where there was none.",
     }
 )
 

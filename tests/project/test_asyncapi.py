@@ -13,7 +13,7 @@ from announced import announced
 
 import worker.domain
 from reference.contract import OF_QUEUES, TOPOLOGY, routing_key, schemas
-from worker.broker.properties import USER_ID, properties_of_event
+from worker.broker.properties import properties_of_event
 from worker.broker.topology import Binding
 from worker.contracts import schema
 from worker.contracts.schemas import root
@@ -22,6 +22,7 @@ from worker.domain.failures import Violation
 from worker.domain.jobs import JobState
 from worker.domain.messages import HISTORY, Message, letter, past_of
 from worker.domain.outcomes import DELAYS
+from worker.domain.policy.custody import USER_ID
 from worker.domain.requests import Kind
 
 DOCUMENT = yaml.safe_load((root() / "asyncapi.yaml").read_text("utf-8"))
