@@ -1,12 +1,19 @@
 """A certificate authority of the tests' own, and what it signs, as the files that settings name."""
 
+import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+import orjson
 import trustme
+from aiohttp import web
+from tenant import SEED
+
+from simulator.front.server import Simulator
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -48,3 +55,19 @@ class Authority:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*self.hosts[shown])
         return context
+
+
+@asynccontextmanager
+async def orchestrator(authority: Authority, shown: str) -> AsyncIterator[tuple[str, Simulator]]:
+    """The simulator behind TLS, showing that certificate, and its URL."""
+    simulator = Simulator(orjson.loads(orjson.dumps(SEED)))
+    server = web.Server(simulator.handle, access_log=None, handler_cancellation=True)
+    runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=0.1)
+    async with asyncio.TaskGroup() as tasks:
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=authority.serving(shown)).start()
+        simulator.url = f"https://localhost:{runner.addresses[0][1]}"
+        simulator.begin(tasks)
+        yield simulator.url, simulator
+        await simulator.end()
+        await runner.cleanup()

@@ -1,25 +1,25 @@
 """TLS with real certificates: the worker works by it, and whoever is not the one that is meant is refused."""
 
-import asyncio
 import re
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aio_pika
 import orjson
 import pytest
-from aiohttp import web
-from authority import Authority
-from station import own_queue, station
-from tenant import SEED, request
+from aiormq.exceptions import ChannelPreconditionFailed
+from authority import Authority, orchestrator
+from simulated import Simulated
+from station import Station, own_queue, station
+from tenant import MODERN, SEED, key_of, request
 from warm import started
 from working import QUICK, Working, until
 
-from simulator.front.server import Simulator
 from simulator.rabbitmq import PrivateNode
 from simulator.rabbitmq.loopback import free_ports
 from simulator.rabbitmq.node import installed_server
@@ -29,6 +29,18 @@ from worker.settings import Settings
 
 pytestmark = pytest.mark.skipif(installed_server() is None, reason="RabbitMQ is not installed")
 _PREFIX = "t-tls"
+_RULED = "t-ruled"
+_OWN = r"^(t-ruled\\.|amq\\.gen)"
+_USERS = {
+    "worker": (
+        r"^(t-ruled\\.|amq\\.gen)",
+        r"^(t-ruled\\.|amq\\.gen|amq\\.default$)",
+        r"^(t-ruled\\.|amq\\.gen)",
+    ),
+    "desk": ("^$", r"^t-ruled\\.requests$", "^$"),
+}
+_LATER = {"Id": 99, "Key": key_of("later"), "Name": "SupportTriageLater", "ProcessKey": "L", "folder": MODERN}
+_POLICY = {"rules": [{"users": ["desk"], "folders": [MODERN], "start": ["SupportTriage*"]}]}
 _DEMANDING = "{verify,verify_peer},{fail_if_no_peer_cert,true}"
 _LISTEN = (
     'rabbit_networking:start_ssl_listener({{"127.0.0.1",{port}}},'
@@ -48,6 +60,10 @@ class Broker:
         """What a worker or command is told for one of the ports; *files* are its own."""
         url = re.sub(r"^amqp(.*):\d+$", rf"amqps\1:{self.ports[shown]}", self.node.url)
         return {"AMQP_URL": url, "PREFIX": _PREFIX, "AMQP_CA_FILE": self.authority.ca, **files}
+
+    def plain(self, user: str) -> str:
+        """The address of a user without TLS."""
+        return re.sub(r"//.*@", f"//{user}:pw@", self.node.url)
 
 
 @pytest.fixture(scope="module")
@@ -70,22 +86,6 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("stranger"))
 
 
-@asynccontextmanager
-async def orchestrator(authority: Authority, shown: str) -> AsyncIterator[tuple[str, Simulator]]:
-    """The simulator behind TLS, showing that certificate, and its URL."""
-    simulator = Simulator(orjson.loads(orjson.dumps(SEED)))
-    server = web.Server(simulator.handle, access_log=None, handler_cancellation=True)
-    runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=0.1)
-    async with asyncio.TaskGroup() as tasks:
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=authority.serving(shown)).start()
-        simulator.url = f"https://localhost:{runner.addresses[0][1]}"
-        simulator.begin(tasks)
-        yield simulator.url, simulator
-        await simulator.end()
-        await runner.cleanup()
-
-
 async def typed(settings: dict[str, str], *arguments: str) -> tuple[int, str]:
     """The exit code of `jobrelay ARGUMENTS`, and all that it wrote."""
     environment = {f"JOBRELAY_{name}": value for name, value in settings.items()}
@@ -94,6 +94,14 @@ async def typed(settings: dict[str, str], *arguments: str) -> tuple[int, str]:
         await until(lambda: process.poll() is not None, f"jobrelay {arguments} ends")
         said.seek(0)
         return process.wait(), said.read().decode()
+
+
+@asynccontextmanager
+async def _as(broker: Broker, user: str) -> AsyncIterator[Callable[..., Awaitable[str]]]:
+    """Sends requests as that user, with the rights of a publisher."""
+    async with await aio_pika.connect(broker.plain(user)) as connection, connection.channel() as channel:
+        exchange = await channel.get_exchange(f"{_RULED}.requests", ensure=False)
+        yield Station(_RULED, channel, exchange).ask
 
 
 async def test_all_is_done_by_tls_where_it_is_asked_for(broker: Broker, tmp_path: Path) -> None:
@@ -138,6 +146,41 @@ async def test_a_broker_that_is_not_the_one_meant_is_not_spoken_to(
     assert code == 4, text
     assert re.search(said, text), text
     assert len(text.splitlines()) == 1
+
+
+async def test_whoever_may_start_what_is_decided_by_the_user_that_the_broker_has_verified(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """Each with the rights of docs/security.md alone: also after a round through a delay queue."""
+    for user, rights in _USERS.items():
+        told = ", ".join(f'<<"{text}">>' for text in (user, "/", *rights, "tests"))
+        broker.node.tell(f'rabbit_auth_backend_internal:add_user(<<"{user}">>, <<"pw">>, <<"tests">>)')
+        broker.node.tell(f"rabbit_auth_backend_internal:set_permissions({told})")
+    (tmp_path / "policy.json").write_text(orjson.dumps(_POLICY).decode())
+    with Simulated() as simulator:
+        simulator.seed(SEED)
+        settings = {
+            "AMQP_URL": broker.plain("worker"),
+            "PREFIX": _RULED,
+            "ORCHESTRATOR_URL": simulator.onprem,
+        }
+        with Working(tmp_path / "log", POLICY_FILE=tmp_path / "policy.json", **settings) as worker:
+            await worker.ready()
+            async with station(broker.node.url, _RULED, new=False) as here, _as(broker, "desk") as desk:
+                for wrong in ({}, {"user_id": "desk", "headers": {"jobrelay-user-id": "worker"}}):
+                    (end,) = await here.outcome(await desk(request(), **wrong))
+                    assert end.data["code"] == "not_allowed"
+                typed = request(
+                    process={"releaseKey": key_of(f"{MODERN}/Typed")}, inputArguments={"Text": ""}
+                )
+                (end,) = await here.outcome(await desk(bad, user_id="desk"))
+                assert end.data["code"] == "not_allowed"
+                name = await desk(request(process={"name": _LATER["Name"]}), user_id="desk")
+                await here.hear(name, "request.deferred")
+                simulator.seed(SEED | {"releases": [*SEED["releases"], _LATER]})
+                await here.hear(name, "job.created")
+                with pytest.raises(ChannelPreconditionFailed, match="user_id"):
+                    await desk(request(), user_id="worker")
 
 
 async def test_a_worker_goes_on_trying_and_readyz_says_why(
