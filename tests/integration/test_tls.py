@@ -170,9 +170,7 @@ async def test_whoever_may_start_what_is_decided_by_the_user_that_the_broker_has
                 for wrong in ({}, {"user_id": "desk", "headers": {"jobrelay-user-id": "worker"}}):
                     (end,) = await here.outcome(await desk(request(), **wrong))
                     assert end.data["code"] == "not_allowed"
-                typed = request(
-                    process={"releaseKey": key_of(f"{MODERN}/Typed")}, inputArguments={"Text": ""}
-                )
+                bad = request(process={"releaseKey": key_of(f"{MODERN}/Typed")}, inputArguments={"Text": ""})
                 (end,) = await here.outcome(await desk(bad, user_id="desk"))
                 assert end.data["code"] == "not_allowed"
                 name = await desk(request(process={"name": _LATER["Name"]}), user_id="desk")
