@@ -10,7 +10,15 @@ FOLDER_IDS = {MODERN: 601, UMLAUT: 602, QUOTE: 603, CLASSIC: 610}
 ROBOT_IDS = {"porter-1": 81, "porter-2": 82, "porter-3": 83, "clerk-1": 91, "clerk-2": 92}
 SESSION_IDS = {name: number + 8000 for name, number in ROBOT_IDS.items()}
 MACHINE_ID = 51
-QUEUE_IDS = {"Invoices": 71, "Unique": 72}
+FAULTS_MOST = 12
+QUEUE_IDS = {
+    "Invoices": 71,
+    **{
+        f"{kind}-{n}": number + n
+        for kind, number in (("Plain", 100), ("Unique", 200))
+        for n in range(FAULTS_MOST)
+    },
+}
 
 _CORELIB = "System.Private.CoreLib"
 _INCIDENT = [
@@ -98,7 +106,7 @@ SEED: dict[str, Any] = {
         }
     ],
     "queues": [
-        {"Id": QUEUE_IDS[name], "Name": name, "folder": MODERN, "EnforceUniqueReference": name == "Unique"}
+        {"Id": QUEUE_IDS[name], "Name": name, "folder": MODERN, "EnforceUniqueReference": "Unique" in name}
         for name in QUEUE_IDS
     ],
     "behaviour": {

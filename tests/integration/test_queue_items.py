@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from relay import Relay, event_id
 from simulated import Simulated
-from station import Heard, Station, assert_valid, new_id, station
+from station import Heard, Station, assert_valid, station
 from tenant import QUEUE_IDS, SEED
 from working import Working, until
 
@@ -28,54 +28,63 @@ _FAULTS: Mapping[str, dict[str, Any]] = {
 }
 
 
+KINDS = ("Plain", "Unique")
+_ITEMS = 8  # to one queue: the first goes alone, and the others wait for it
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What one fault led to."""
+    """What one fault led to: each request's events, and what is in its queue."""
 
-    name: str
-    added: list[Heard]
-    items: list[dict[str, Any]]
+    queue: str
+    added: dict[str, list[Heard]]
+    references: list[str]
 
 
 @pytest.fixture(scope="module")
 def lab(relay: Relay) -> dict[str, Case]:
-    """All faults at one time, in both kinds of queue, each aimed at a request of its own."""
+    """All faults at one time, in both kinds of queue: each has one of its own, and strikes two calls."""
     return asyncio.run(_struck(relay))
 
 
 async def _struck(relay: Relay) -> dict[str, Case]:
-    names = {f"{fault}, {queue}": new_id() for fault in _FAULTS for queue in QUEUE_IDS}
+    queues = {f"{fault}, {kind}": f"{kind}-{n}" for n, fault in enumerate(_FAULTS) for kind in KINDS}
     await relay.worker.ready()
     async with station(relay.amqp_url, relay.prefix, new=False) as here:
-        relay.simulator.faults(
-            [
-                {**rule, "operation": "AddQueueItem", "times": 1, "reference": names[f"{fault}, {queue}"]}
-                for fault, rule in _FAULTS.items()
-                for queue in QUEUE_IDS
-            ]
-        )
-        for case, name in names.items():
-            await here.add(case.rpartition(", ")[2], requestId=name)
-        heard = {case: await here.hear(name, "queue-item.added") for case, name in names.items()}
+        operations = ("AddQueueItem", "BulkAddQueueItems")
+        aimed = [
+            {**_FAULTS[case.rpartition(", ")[0]], "operation": each, "times": 1, "reference": f'"{queue}"'}
+            for case, queue in queues.items()
+            for each in operations
+        ]
+        relay.simulator.faults(aimed)
+        names = {case: [await here.add(queue) for _ in range(_ITEMS)] for case, queue in queues.items()}
+        heard = {
+            case: {name: await here.hear(name, "queue-item.added", within=60) for name in names[case]}
+            for case in queues
+        }
+        struck = sum(rule["hits"] for rule in relay.simulator.tell("GET", "faults"))
+        assert struck > len(_FAULTS) * len(KINDS), "bulks were struck as well"
         relay.simulator.heal()
-        assert_valid(event for events in heard.values() for event in events)
+        assert_valid(event for case in heard.values() for events in case.values() for event in events)
+    items = relay.simulator.ledger()["items"]
     return {
-        case: Case(name, heard[case], relay.items(f"{relay.prefix}:{name}")) for case, name in names.items()
+        case: Case(queue, heard[case], [item["reference"] for item in items if item["queue"] == queue])
+        for case, queue in queues.items()
     }
 
 
-@pytest.mark.parametrize("queue", QUEUE_IDS)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("fault", _FAULTS)
 def test_one_request_adds_its_item_once_whatever_fails(
-    relay: Relay, lab: dict[str, Case], fault: str, queue: str
+    relay: Relay, lab: dict[str, Case], fault: str, kind: str
 ) -> None:
-    """Exactly one item is in the server's queue, and one event tells exactly it."""
-    case = lab[f"{fault}, {queue}"]
-    (event,), (item,) = case.added, case.items
-    assert event.data["queue"] == {"id": QUEUE_IDS[queue], "name": queue}
-    assert event.data["item"]["id"] in (item["id"], None)
-    assert event.id == event_id(relay.prefix, "queue-item-added.v1", case.name)
-    assert item["queue"] == queue
+    """Exactly one item of each request is in the server's queue, and one event tells it."""
+    case = lab[f"{fault}, {kind}"]
+    assert sorted(case.references) == sorted(f"{relay.prefix}:{name}" for name in case.added)
+    for name, (event,) in case.added.items():
+        assert event.data["queue"] == {"id": QUEUE_IDS[case.queue], "name": case.queue}
+        assert event.id == event_id(relay.prefix, "queue-item-added.v1", name)
 
 
 async def test_what_is_wrong_is_told_and_duplicates_are(relay: Relay, here: Station) -> None:
@@ -107,22 +116,19 @@ async def test_a_killed_worker_loses_nothing_and_doubles_nothing(
 ) -> None:
     """SIGKILL with items in hand, some added, some not, and others waiting: each is added once."""
     simulator.seed(SEED)
-    hangs = [{"operation": "AddQueueItem", "do": do, "times": 4} for do in ("commit-then-hang", "hang")]
-    simulator.faults(hangs)
+    hangs = {"AddQueueItem": "hang", "BulkAddQueueItems": "commit-then-hang"}
+    simulator.faults([{"operation": each, "do": do, "times": 1} for each, do in hangs.items()])
     settings = {"AMQP_URL": amqp_url, "PREFIX": prefix, "ORCHESTRATOR_URL": simulator.onprem, "SCOPE": _SCOPE}
     async with station(amqp_url, prefix) as here:
         with Working(log, HTTP_TIMEOUT_S=4, GRACE_S=14, COMMIT_SLACK_S=1, HEARTBEAT_S=2, **settings) as first:
             await first.ready()
             names = [await here.add("Invoices") for _ in range(30)]
-            await until(lambda: _calls(simulator) >= 8, "all that hang are sent")
+            await until(lambda: hangs.keys() <= simulator.ledger()["calls"].keys(), "both are sent")
             first.kill()
         simulator.heal()
         with Working(tmp_path / "second.log", HTTP_TIMEOUT_S=4, GRACE_S=14, **settings):
             for name in names:
-                await here.hear(name, "queue-item.added", within=60)
+                await until(lambda name=name: here.heard(name, "queue-item.added"), f"{name} is told", 60)  # type: ignore[misc]
+                assert len({event.id for event in here.heard(name, "queue-item.added")}) == 1
     references = [item["reference"] for item in simulator.ledger()["items"]]
     assert sorted(references) == sorted(f"{prefix}:{name}" for name in names)
-
-
-def _calls(simulator: Simulated) -> int:
-    return int(simulator.ledger()["calls"].get("AddQueueItem", 0))

@@ -61,7 +61,7 @@ async def add(client: Client, reference: str, queue: Queue = PLAIN, **item: Any)
 async def test_every_fault_is_one_post_and_a_truthful_failure(seeded: Simulated, fault: str) -> None:
     """As for starts: where the outcome is unknown, the look-up finds exactly what was added."""
     what, kind, posts, items = FAULTS[fault]
-    async with of_queues(seeded, http_timeout_s=0.4) as client:
+    async with of_queues(seeded, http_timeout_s=0.8) as client:
         await shared(client)
         seeded.faults([{"operation": "AddQueueItem", "times": 1} | what])
         outcome = await add(client, "jobrelay:r")
@@ -112,3 +112,101 @@ async def test_look_ups_share_calls_and_pages(seeded: Simulated) -> None:
         found = await asyncio.gather(*(client.queues.find(folder, one, since=0) for one in wanted))
         assert [len(items) for items in found] == [150] + [0] * 49
         assert seeded.ledger()["calls"]["QueueItems"] < 10
+
+
+BULK_FAULTS: dict[str, tuple[dict[str, Any], type[Failure] | None, int]] = {
+    "503, nothing done": ({"do": "status", "status": 503}, OutcomeUnknown, 0),
+    "503 after they were added": ({"do": "commit-then-status", "status": 503}, OutcomeUnknown, 9),
+    "cut after they were added": ({"do": "commit-then-reset"}, OutcomeUnknown, 9),
+    "half an answer": ({"do": "commit-then-cut"}, OutcomeUnknown, 9),
+    "an answer that contradicts itself": (
+        {"do": "status", "status": 200, "body": {"Success": False, "FailedItems": []}}, OutcomeUnknown, 0,
+    ),
+    "a failure of nobody's": (
+        {
+            "do": "status",
+            "status": 200,
+            "body": {"Success": False, "FailedItems": [{"Ordinal": 99, "ErrorCode": "InvalidRequest"}]},
+        },
+        OutcomeUnknown,
+        0,
+    ),
+    "429": ({"do": "status", "status": 429, "retryAfter": 2}, Unavailable, 0),
+    "403": ({"do": "status", "status": 403}, Rejected, 0),
+    "refused for all, with one to blame": ({"do": "status", "status": 400, "code": 1009}, None, 9),
+    "not offered": ({"do": "status", "status": 405}, None, 9),
+    "token expired": ({"do": "expire-token"}, None, 9),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", BULK_FAULTS)
+async def test_a_bulks_fault_is_heard_by_all_who_share_it(seeded: Simulated, fault: str) -> None:
+    """What waits while the first goes alone is one call; each hears what is known of its own item."""
+    what, kind, added = BULK_FAULTS[fault]
+    async with of_queues(seeded, http_timeout_s=2) as client:
+        await shared(client)
+        seeded.faults([{"operation": "BulkAddQueueItems", "times": 1} | what])
+        first, *others = await asyncio.gather(*(add(client, f"r:{n}") for n in range(10)))
+        ledger = seeded.ledger()
+        assert isinstance(first, Item)
+        assert {type(each) for each in others} in ({kind or type(None)}, {Item})
+        assert len(ledger["items"]) == 1 + added
+        if kind is OutcomeUnknown:
+            assert sum(not each.heard for each in others if isinstance(each, OutcomeUnknown)) == 1
+
+
+async def test_items_that_wait_together_share_calls(seeded: Simulated) -> None:
+    """The first goes alone, without waiting; the others by a hundred, each queue's apart."""
+    async with of_queues(seeded) as client:
+        added = await asyncio.gather(
+            *(add(client, f"p:{n}") for n in range(251)), *(add(client, f"u:{n}", UNIQUE) for n in range(11))
+        )
+        ledger = seeded.ledger()
+        assert sorted(item["reference"] for item in ledger["items"]) == sorted(
+            [*(f"p:{n}" for n in range(251)), *(f"u:{n}" for n in range(11))]
+        )
+        assert ledger["calls"]["AddQueueItem"] + ledger["calls"]["BulkAddQueueItems"] < 262 / 5
+        assert [type(each) for each in added[:2]] == [Item, type(None)]
+        alone = await add(client, "p:last")
+        assert isinstance(alone, Item)
+
+
+@pytest.mark.parametrize("version", [19, 20])
+async def test_what_failed_of_a_bulk_is_told_to_whom_it_concerns(simulator: Simulated, version: int) -> None:
+    """By its place in the call, whichever way the server spells the answer; the others are added."""
+    simulator.seed({**WITH_QUEUES, "behaviour": {**SEED["behaviour"], "apiVersion": version}})
+    async with of_queues(simulator) as client:
+        await shared(client)
+        references = ["a", "b", "c", "b", "d", "c"]
+        outcomes = await asyncio.gather(*(add(client, one, UNIQUE) for one in references))
+        codes = [each.answer and each.answer.error_code for each in outcomes if isinstance(each, Rejected)]
+        assert [isinstance(each, Rejected) for each in outcomes] == [False, False, False, True, False, True]
+        assert (codes, len(simulator.ledger()["items"])) == ([1016, 1016], 4)
+
+
+async def test_who_may_not_be_sent_any_more_leaves_the_call(seeded: Simulated) -> None:
+    """The others are added, in one call; nobody's loss of its message is the neighbours'."""
+    async with of_queues(seeded) as client:
+        folder = await shared(client)
+        item: dict[str, Any] = {"SpecificContent": {}}
+        sends = [
+            client.queues.add(folder, PLAIN, item | {"Reference": f"r:{n}"}, may_send=lambda n=n: n != 2)  # type: ignore[misc]
+            for n in range(5)
+        ]
+        outcomes = await asyncio.gather(*sends, return_exceptions=True)
+        assert [isinstance(each, Unavailable) for each in outcomes] == [False, False, True, False, False]
+        assert [each["reference"] for each in seeded.ledger()["items"]] == ["r:0", "r:1", "r:3", "r:4"]
+
+
+async def test_who_goes_away_does_not_take_the_others_along(seeded: Simulated) -> None:
+    """A caller that is cancelled while the call is under way: the call goes on, and is heard."""
+    seeded.faults([{"operation": "BulkAddQueueItems", "do": "delay", "seconds": 0.3}])
+    async with of_queues(seeded) as client:
+        await shared(client)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(add(client, f"r:{n}")) for n in range(5)]
+            await tasks[0]
+            tasks[1].cancel()
+        outcomes = [task.cancelled() or type(task.result()) for task in tasks]
+        assert outcomes == [Item, True, *[type(None)] * 3]
+        assert len(seeded.ledger()["items"]) == 5

@@ -60,7 +60,9 @@ NEEDS_NONE = {
     "orchestrator/cache.py::_shared: flight.result()": "our own task, shared",
     "orchestrator/cache.py::result: self._lock": "our own lock, around our own task",
     "orchestrator/lookup/gather.py::_find: flight.result()": "our own task, shared",
+    "orchestrator/queues/adding.py::add: waiting.outcome": "our own future, which `_sent` always resolves",
     # What is awaited is made elsewhere, and is looked at there.
+    "orchestrator/queues/adding.py::_all_failed: asyncio.gather(*alone)": "POSTs, each with its timeout",
     "broker/topology.py::_declare_on: declared": "made in `_declarations`",
     "broker/visits/visit.py::_unless_there: ask(channel, name)": "made in `absent`",
     "orchestrator/auth.py::_request: self._send(call, self._grant.headers, self._grant.body)": "`safely`",

@@ -189,7 +189,8 @@ class Unavailable(Failure):
 
 @dataclass(eq=False)
 class OutcomeUnknown(Failure):
-    """May or may not have happened: the answer was lost."""
+    """May or may not have happened: the answer was lost. *heard*: it is counted already, with another's."""
 
     detail: str
     answer: Answer | None = field(default=None, kw_only=True)
+    heard: bool = field(default=False, kw_only=True)

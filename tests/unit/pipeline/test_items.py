@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from fake_orchestrator import MODERN, Lost
-from fake_queues import PLAIN, STRICT, Queues
+from fake_queues import PLAIN, STRICT
 from fakes import NOW
 from shop import SOURCE, WINDOW, Shop
 
@@ -107,6 +107,7 @@ async def test_a_copy_waits_out_its_window() -> None:
 ROWS: dict[str, tuple[bool, dict[str, Any], bool]] = {
     "another request's": (True, {"ParentOperationId": "jobrelay:inc-2"}, False),
     "nobody's": (True, {}, False),
+    "nobody's, and alike": (True, {"SpecificContent": {"Id": 1}}, False),
     "its own": (True, {"ParentOperationId": MARK, "SpecificContent": {"Id": 2}}, True),
     "alike, on an old server": (False, {"SpecificContent": {"Id": 1}}, True),
     "alike but for what is null": (False, {"SpecificContent": {"Id": 1, "Note": None}}, True),
@@ -247,4 +248,3 @@ async def test_two_replicas_with_one_ledger_add_one_item() -> None:
     await shop.handle(shop.item(), adds=True)
     await other.handle(twin, adds=True)
     assert (len(shop.queues.items), other.outbox.keys()) == (1, ["request.duplicate"])
-    assert isinstance(shop.queues, Queues)

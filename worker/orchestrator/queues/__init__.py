@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import orjson
+
 from worker.domain.processes import Folder
 from worker.domain.queues import Item, Queue
 from worker.orchestrator import wire
@@ -16,6 +18,7 @@ from worker.orchestrator.http.reports import SILENT, Reports
 from worker.orchestrator.http.transport import Transport
 from worker.orchestrator.lookup import Listing, Lookup
 from worker.orchestrator.queues.adding import Adding
+from worker.orchestrator.queues.posts import Place, Wanted
 from worker.orchestrator.queues.rows import item_of, queue_of
 from worker.settings import Settings
 
@@ -48,8 +51,10 @@ class Queues:
     async def add(
         self, folder: Folder, queue: Queue, item: Mapping[str, Any], *, may_send: Callable[[], bool]
     ) -> Item | None:
-        """Adds an item, once; None where it was added and its id is not told."""
-        return await self._adding.add(folder.id, queue, item, may_send)
+        """Adds an item, once; None where it was added with others: their ids are not told."""
+        body = orjson.dumps({"Name": queue.name, **item})
+        wanted = Wanted(body, str(item["Reference"]), may_send)
+        return await self._adding.add(Place(folder.id, queue.name), wanted)
 
     async def find(self, folder: Folder, reference: str, *, since: float) -> Sequence[Item]:
         """All items of a folder whose Reference equals *reference* to the byte. Raises when not sure.

@@ -104,7 +104,8 @@ class Turn:
         try:
             answer = await post
         except OutcomeUnknown as why:
-            self._gate.lost(why)
+            if not why.heard:
+                self._gate.lost(why)
             raise
         except Rejected:
             self._succeeded(sent_at)
