@@ -16,7 +16,7 @@ from worker.domain.flight.steps import Patience
 from worker.orchestrator.follow.reasons import Reasons
 from worker.orchestrator.follow.scan import Scan
 from worker.orchestrator.http.budget import Budget, Gate
-from worker.orchestrator.lookup import Lookup
+from worker.orchestrator.lookup import JOBS, Lookup
 from worker.orchestrator.wire import Call, Reply
 from worker.pipeline.holding.pauses import Stopping
 from worker.tracking.scan import Scanner
@@ -65,7 +65,7 @@ class Verbs:
 
     def __init__(self, tenant: Any) -> None:
         budget = Budget(60)
-        self.lookup = Lookup(tenant, BASE, budget, lambda _: None)
+        self.lookup = Lookup(tenant, BASE, budget, lambda _: None, JOBS)
         self.reasons = Reasons(tenant, BASE, budget)
         scan = Scan(tenant, BASE, budget)
         self.changes, self.cursor = scan.changes, lambda _: None
