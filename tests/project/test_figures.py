@@ -1,0 +1,44 @@
+"""The figures that docs/operations.md reckons with are those of the code, and those that were measured."""
+
+from pathlib import Path
+
+import pytest
+
+from worker.app import _TRACKING_CHANNELS, _TRACKING_PREFETCH
+from worker.broker.topology import _AUDIT_MAX_AGE, _AUDIT_MAX_BYTES
+from worker.ledger.memory import _MOST
+from worker.ledger.step import _KEPT_MS
+from worker.orchestrator.wire import PAGE
+from worker.settings import Settings
+from worker.tracking.scan import FROM
+
+DOCS = Path(__file__).parents[2] / "docs"
+OPERATIONS = (DOCS / "operations.md").read_text("utf-8")
+DEFAULT = {name: field.default for name, field in Settings.model_fields.items()}
+WINDOW_S = DEFAULT["http_timeout_s"] + 3 * (DEFAULT["heartbeat_s"] + 1) + DEFAULT["commit_slack_s"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f" {_KEPT_MS // 1000:,} s =",
+        f"jobs in flight ÷ {_TRACKING_PREFETCH * _TRACKING_CHANNELS:,}",
+        f"`P.audit` keeps {_AUDIT_MAX_AGE[:-1]} days or {_AUDIT_MAX_BYTES // 10**9} GB",
+        f"one call brings up to {PAGE:,} changed jobs: {DEFAULT['poll_budget_per_min']} calls a minute",
+        f"Folders with fewer than {FROM} jobs",
+        f"knows its own last {_MOST:,} requests",
+        f"with the default of {DEFAULT['concurrency']}",
+        f"can take effect any more: {WINDOW_S:g} s later by default",
+        f"{DEFAULT['consumer_timeout_s'] / 60:g} minutes, in `CONSUMER_TIMEOUT_S`",
+    ],
+)
+def test_what_is_reckoned_with_is_what_the_code_does(said: str) -> None:
+    """A limit that changes changes the reckoning."""
+    assert said in OPERATIONS
+
+
+@pytest.mark.parametrize("figure", ["590 ends for each second", "1.7 KB a job held", " 59"])
+def test_what_was_measured_of_tracking_is_said_alike(figure: str) -> None:
+    """The page of the measurement, and the one that reckons with it."""
+    assert figure in OPERATIONS
+    assert figure in (DOCS / "tracking.md").read_text("utf-8")
