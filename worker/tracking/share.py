@@ -188,12 +188,14 @@ class Sharing:
         now = _now()
         link = said["chain"], said["n"], said.get("next")
         self._coverage.heard(said["folder"], link, now, complete=said["done"])
+        others = []
         for key, state, resume_version in said["jobs"]:
             slot = self._slots.get(key.lower())
             if slot is None or slot.queued:  # its next message may come back here
-                self._lately.note(key.lower(), state, resume_version, now)
+                others.append((key.lower(), state, resume_version))
             if slot is not None and _of(slot) != (state, resume_version):
                 look(slot)
+        self._lately.note(others, now)
         if not self._lately.forget(now):
             self._coverage = Coverage()
 

@@ -27,6 +27,7 @@ _AFTER_DEFECT_S = 5.0
 _MOVED_AT_ONCE = 20
 # Whoever is waited for by somebody goes first.
 _HINTED, _DUE = 0, 1
+_MOVED = float("-inf")
 
 _log = structlog.get_logger(__name__)
 
@@ -93,7 +94,7 @@ class Tracker:
                     self._slots.drop(slot)
                     continue
                 if moving > 0:
-                    slot.renew_at, moving = now, moving - 1
+                    slot.renew_at, moving = _MOVED, moving - 1
                 if now < slot.renew_at and self._sharing.covers(slot):
                     self._slots.later(slot, now + _about(interval_s))
                 else:
@@ -142,7 +143,9 @@ class Tracker:
         """Seconds to the next look; None where the slot is settled. A defect costs this job a delay."""
         try:
             if _now() >= slot.renew_at:
-                await self._follower.renew(slot, covered=self._sharing.covers(slot))
+                # Who is only renewed is read by whoever gets it: else scans would be believed for ever.
+                moved = slot.renew_at == _MOVED
+                await self._follower.renew(slot, covered=moved and self._sharing.covers(slot))
                 return None
             return None if await self._follower.look(slot) else _about(interval_s)
         except Overtaken:

@@ -119,3 +119,12 @@ async def test_who_gets_a_job_for_which_scans_speak_is_told_when_all_was_known_o
     moments = [doc["seenAt"] for doc in fleet.outbox.tracked]
     assert moments
     assert all((at is not None and now - SOON <= at <= now) is says for at in moments)
+
+
+async def test_who_gets_a_job_that_is_only_renewed_reads_it() -> None:
+    """Though scans speak for it: else they would be believed for ever."""
+    fleet = Fleet()
+    async with fleet.at_work():
+        await asyncio.sleep(800)
+    assert fleet.outbox.tracked
+    assert {doc["seenAt"] for doc in fleet.outbox.tracked} == {None}

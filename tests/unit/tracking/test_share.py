@@ -42,17 +42,18 @@ async def test_jobs_are_looked_at_one_by_one_again_when_scans_fail() -> None:
 
 
 async def test_scans_are_no_proof() -> None:
-    """A change that none has shown is seen after ten minutes all the same."""
+    """Changes that none has shown are seen from ten minutes on all the same, some sooner than others."""
     fleet = Fleet()
     nothing = Changes((), Known(frozenset()), more=False)
     fleet.tenant.meets("changes", *[nothing] * 1000)
     async with fleet.at_work():
         await asyncio.sleep(3 * INTERVAL)
-        fleet.tenant.becomes(fleet.all[7].id, state="Running")
+        for job in fleet.all:
+            fleet.tenant.becomes(job.id, state="Running")
         await asyncio.sleep(5 * INTERVAL)
         assert fleet.outbox.events == []
-        await asyncio.sleep(2 * SAFETY_S)
-    assert fleet.outbox.keys() == ["job.state.running"]
+        await asyncio.sleep(SAFETY_S + INTERVAL)
+    assert MANY / 20 <= len(fleet.outbox.events) <= MANY / 2
 
 
 async def test_the_last_jobs_of_a_folder_are_looked_at_one_by_one() -> None:

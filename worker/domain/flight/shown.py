@@ -3,9 +3,10 @@
 Moments are seconds of one clock, the hearer's.
 """
 
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 SAFETY_S = 600.0
 """Scans are believed for so long, or up to twice as long; then a job is read by id all the same."""
@@ -78,28 +79,35 @@ def _believed_s(job_id: int) -> float:
 class Lately:
     """In which state scans have shown jobs that were not in hand, or on their way out, for `LATELY_S`."""
 
-    _jobs: OrderedDict[str, tuple[float, str, int]] = field(default_factory=OrderedDict)
+    _pages: deque[tuple[float, dict[str, tuple[str, int]]]] = field(default_factory=deque)
+    _held: int = 0
 
-    def note(self, key: str, state: str, resume_version: int, now: float) -> None:
-        """A job was shown."""
-        self._jobs[key] = now, state, resume_version
-        self._jobs.move_to_end(key)
+    def note(self, jobs: Iterable[tuple[str, str, int]], now: float) -> None:
+        """A page showed these jobs: key, state and ResumeVersion of each."""
+        page = {key: _one(state, resume_version) for key, state, resume_version in jobs}
+        if page:
+            self._pages.append((now, page))
+            self._held += len(page)
 
     def shown(self, key: str) -> tuple[str, int] | None:
         """The state and the ResumeVersion of a job, if it was shown."""
-        found = self._jobs.get(key)
-        return None if found is None else found[1:]
+        return next((page[key] for _, page in reversed(self._pages) if key in page), None)
 
     def forget(self, now: float) -> bool:
         """Drops what is old. False where there was too much to remember, so that nothing is known."""
-        while self._jobs:
-            if now - next(iter(self._jobs.values()))[0] <= LATELY_S:
-                break
-            self._jobs.popitem(last=False)
-        if len(self._jobs) <= _LATELY_MOST:
+        while self._pages and now - self._pages[0][0] > LATELY_S:
+            self._held -= len(self._pages.popleft()[1])
+        if self._held <= _LATELY_MOST:
             return True
-        self._jobs.clear()
+        self._pages.clear()
+        self._held = 0
         return False
+
+
+@lru_cache(256)
+def _one(state: str, resume_version: int) -> tuple[str, int]:
+    """One object for the many that are shown alike."""
+    return state, resume_version
 
 
 def vouched(words: Iterable[tuple[float, float]], now: float, interval_s: float) -> float:
