@@ -14,6 +14,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
 _PROGRAM = re.compile(r"(?<![\w./-])scripts/[a-z]+\b(?![./])")
+_PLACE = re.compile(r"`((?:bench|compose|k8s|reference|schemas|simulator|tests|worker)/[\w./-]+)")
 _COMMAND = re.compile(r"^(?:.*[;&|] |.*-- |# )?jobrelay ((?:[a-z]+ ?)+)", re.MULTILINE)
 
 named = pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -37,6 +38,13 @@ def test_every_link_leads_to_a_file_and_a_heading_that_are_there(path: Path) -> 
         file = path.parent / target if target else path
         assert file.exists(), target
         assert not anchor or anchor in anchors(file.read_text("utf-8")), f"{target}#{anchor}"
+
+
+@named
+def test_every_file_of_the_repository_that_is_named_is_there(path: Path) -> None:
+    """Whoever looks into it finds it where the text says."""
+    places = _PLACE.findall(path.read_text("utf-8"))
+    assert [place for place in places if not (ROOT / place).exists()] == []
 
 
 @named
