@@ -37,7 +37,7 @@ def test_what_is_reckoned_with_is_what_the_code_does(said: str) -> None:
     assert said in OPERATIONS
 
 
-@pytest.mark.parametrize("figure", ["590 ends for each second", "1.7 KB a job held", "2.5 a job", " 59"])
+@pytest.mark.parametrize("figure", ["817", "590", "54 MiB", "33,300", "2.03", " 59"])
 def test_what_was_measured_of_tracking_is_said_alike(figure: str) -> None:
     """The page of the measurement, and the one that reckons with it."""
     assert figure in OPERATIONS
