@@ -112,7 +112,7 @@ def test_what_no_queue_took_needs_a_routing_key(letters: Shell, broker: Broker) 
     said = letters("dead", "replay", "--code", "unknown_routing_key")
     assert (said.code, said.lines) == (1, [{"replayed": 0}])
     assert "--routing-key" in said.err
-    assert "(job.start, job.stop)" in said.err
+    assert "(job.start, job.stop, queue-item.add)" in said.err
     said = letters("dead", "replay", "--code", "unknown_routing_key", "--routing-key", "job.start")
     assert said.lines == [{"replayed": 1}]
     assert [one.body for one in broker.take("start")] == [b"lost"]
