@@ -6,6 +6,7 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
+from worker.domain import arguments
 from worker.domain.failures import Code, Rejected, Violation
 from worker.domain.processes import Folder
 from worker.domain.requests import FolderRef
@@ -52,6 +53,28 @@ class Item:
     parent: str | None = None
     content: Mapping[str, Any] | None = None
 
+    def bears(self, mark: str) -> bool:
+        """True where it was added with *mark*, which one request alone has."""
+        return mark in (self.reference, self.parent)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What tells a request's item beside its mark: the Reference that its sender gave, and the content.
+
+    None is what it does not have, or has in a form that Orchestrator was never sent.
+    """
+
+    reference: str | None
+    content: Mapping[str, Any] | None
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "Given":
+        """Reads a document, however little else in it is right."""
+        reference, content = document.get("reference"), document.get("specificContent", {})
+        sent = isinstance(reference, str) and 0 < arguments.length(reference) <= LONGEST_REFERENCE
+        return cls(reference if sent else None, content if isinstance(content, Mapping) else None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemRequest:
@@ -64,6 +87,11 @@ class ItemRequest:
     details: Mapping[str, Any]
     reference: str | None
     expires_at: datetime | None
+
+    @property
+    def given(self) -> Given:
+        """What tells its item beside its mark."""
+        return Given(self.reference, self.content)
 
     @classmethod
     def of(cls, document: Mapping[str, Any], default_folder: FolderRef | None) -> "ItemRequest":
@@ -135,15 +163,15 @@ def unknown_queue(name: str, queues: Sequence[Queue], folder: Folder) -> Rejecte
 
 
 def own_and_surplus(
-    found: Sequence[Item], mark: str, request: ItemRequest | None, since: float, *, marked: bool
+    found: Sequence[Item], mark: str, given: Given, since: float, *, marked: bool
 ) -> tuple[Sequence[Item], Sequence[Item]]:
     """Parts the items of one Reference: the request's own, its latest try first, and one of each beside it.
 
-    The Reference is *mark*, which no other request has, unless the *request* gave one. Then its own is told
+    The Reference is *mark*, which no other request has, unless one was *given*. Then its own is told
     by its ParentOperationId where the server keeps one (*marked*); else it is what holds the same content
     and was made *since* (epoch seconds).
     """
-    mine = [item for item in found if _is_own(item, mark, request, since, marked=marked)]
+    mine = [item for item in found if _is_own(item, mark, given, since, marked=marked)]
     tries: dict[str, list[Item]] = {}
     for item in sorted(mine, key=lambda item: item.id):
         tries.setdefault(item.key, []).insert(0, item)
@@ -151,17 +179,18 @@ def own_and_surplus(
     return first, [other[0] for other in others]
 
 
-def _is_own(item: Item, mark: str, request: ItemRequest | None, since: float, *, marked: bool) -> bool:
-    if mark in (item.reference, item.parent):
+def _is_own(item: Item, mark: str, given: Given, since: float, *, marked: bool) -> bool:
+    if item.bears(mark):
         return True
-    if request is None or marked or item.reference != request.reference:
+    if marked or given.content is None or item.reference != given.reference:
         return False
-    return _bare(item.content) == _bare(request.content) and _at(item.created_at) >= since
+    return _bare(item.content) == _bare(given.content) and _at(item.created_at) >= since
 
 
 def _bare(content: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What of a content is kept by all servers: one that is null may be left out."""
-    return {name: value for name, value in (content or {}).items() if value is not None}
+    """What of a content is kept by all servers: one that is null may be left out. To Python true equals 1."""
+    bare = {name: value for name, value in (content or {}).items() if value is not None}
+    return {name: (isinstance(value, bool), value) for name, value in bare.items()}
 
 
 def _at(moment: str | None) -> float:

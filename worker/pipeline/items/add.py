@@ -6,7 +6,16 @@ from dataclasses import dataclass, replace
 from worker.domain.failures import Rejected, Unavailable
 from worker.domain.outcomes import Deferred, Returned, Told
 from worker.domain.processes import Folder
-from worker.domain.queues import DUPLICATE_REFERENCE, Added, Item, ItemRequest, Place, Queue, own_and_surplus
+from worker.domain.queues import (
+    DUPLICATE_REFERENCE,
+    Added,
+    Given,
+    Item,
+    ItemRequest,
+    Place,
+    Queue,
+    own_and_surplus,
+)
 from worker.pipeline.items.ports import Queues
 from worker.pipeline.once.claim import Claim
 from worker.pipeline.once.once import Found, Once
@@ -20,14 +29,15 @@ class Adder:
         self._once = once
 
     async def look_up(
-        self, claim: Claim, folder: Folder, queue: Queue | None, request: ItemRequest | None
+        self, claim: Claim, folder: Folder, queue: Queue | None, given: Given
     ) -> Added | Deferred | Returned | None:
         """Finds out what became of earlier POSTs. None: nothing did, and nothing can any more."""
-        return await self._once.look_up(claim, _Addition(self._queues, claim, folder, queue, request))
+        return await self._once.look_up(claim, _Addition(self._queues, claim, folder, queue, given))
 
     async def add(self, claim: Claim, place: Place) -> Added | Deferred | Returned | Told:
         """Sends the POST, and settles a lost answer by looking up."""
-        addition = _Addition(self._queues, claim, place.folder, place.queue, place.request)
+        request = place.request
+        addition = _Addition(self._queues, claim, place.folder, place.queue, request.given, request)
         return await self._once.do(claim, addition)
 
 
@@ -39,19 +49,20 @@ class _Addition:
     claim: Claim
     folder: Folder
     queue: Queue | None
-    request: ItemRequest | None
+    given: Given
+    request: ItemRequest | None = None
     operation: str = "AddQueueItem"
     asked: int = 1
 
     @property
     def reference(self) -> str:
-        given = self.request.reference if self.request else None
-        return given or self.claim.reference
+        return self.given.reference or self.claim.reference
 
     async def find(self) -> Found[Item]:
         mark, since = self.claim.reference, self.claim.since
-        found = await self._listed()
-        return Found(*own_and_surplus(found, mark, self.request, since, marked=self.queues.marks))
+        # Its mark is its own in any queue: it may have been asked for with another one before.
+        found = [item for item in await self._listed() if self._is_here(item) or item.bears(mark)]
+        return Found(*own_and_surplus(found, mark, self.given, since, marked=self.queues.marks))
 
     async def send(self, may_send: Callable[[], bool]) -> Added:
         if self.queue is None or self.request is None:
@@ -79,14 +90,18 @@ class _Addition:
 
     async def _there_already(self) -> Added:
         """Its Reference is taken: that is its item, whoever added it. It may have been deleted since."""
-        found = await self._listed()
+        found = [item for item in await self._listed() if self._is_here(item)]
         return self._added(sorted(found, key=lambda item: -item.id), adopted=True)
 
     async def _listed(self) -> Sequence[Item]:
-        found = await self.queues.find(self.folder, self.reference, since=self.claim.since)
-        return [item for item in found if self.queue is None or item.queue_id == self.queue.id]
+        return await self.queues.find(self.folder, self.reference, since=self.claim.since)
+
+    def _is_here(self, item: Item) -> bool:
+        return self.queue is None or item.queue_id == self.queue.id
 
     def _added(self, items: Sequence[Item], *, adopted: bool) -> Added:
         item = items[0] if items else None
-        queue = self.queue or Queue(item.queue_id if item else 0, "")
+        queue = self.queue
+        if queue is None or (item and not self._is_here(item)):
+            queue = Queue(item.queue_id if item else 0, "")
         return Added(self.folder, queue, self.reference, item, adopted)

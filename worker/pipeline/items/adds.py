@@ -9,7 +9,7 @@ from worker.domain import arguments
 from worker.domain.failures import Code, Rejected, Violation
 from worker.domain.outcomes import Outcome
 from worker.domain.processes import Folder, choose_named
-from worker.domain.queues import LONGEST_CONTENT, LONGEST_REFERENCE, ItemRequest, Place, unknown_queue
+from worker.domain.queues import LONGEST_CONTENT, LONGEST_REFERENCE, Given, ItemRequest, Place, unknown_queue
 from worker.domain.requests import FolderRef, Kind
 from worker.pipeline.items.add import Adder
 from worker.pipeline.items.ports import Queues
@@ -58,9 +58,9 @@ class Adds:
         return Place(folder, queue, request)
 
     async def look_up(self, this: Try[ItemRequest], folder: Folder, target: Place | None) -> Outcome | None:
-        """Finds the item that the request may have been given."""
-        request = None if isinstance(this.request, Rejected) else this.request
-        return await self._adder.look_up(this.claim, folder, target.queue if target else None, request)
+        """Finds the item that the request may have been given, also where it is refused by now."""
+        given = Given.of(this.document)
+        return await self._adder.look_up(this.claim, folder, target.queue if target else None, given)
 
     async def do(self, claim: Claim, target: Place) -> Outcome:
         """Adds its item."""
