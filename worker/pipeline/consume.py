@@ -95,7 +95,8 @@ class Consumer:
 
     async def handle(self, delivery: Delivery) -> None:
         """Sees one delivery to its settlement. A defect of ours costs this delivery a delay, nobody else."""
-        with self._tracer.processing(delivery, self._work.kind) as span:
+        believed = self._rules.permission.believed(delivery)
+        with self._tracer.processing(believed, self._work.kind) as span:
             try:
                 await self._handle(span)
             except Overtaken:

@@ -130,3 +130,41 @@ async def test_to_cancel_what_nobody_knows_yet_takes_all_rights(folders: Any, st
     asked.message.user_id = "bob"
     await shop.handle(asked, stops=True)
     assert shop.told()[0] == told
+
+
+PASTS: list[dict[str, Any]] = [
+    {"jobrelay-attempt": 1, "jobrelay-window-until": "2099-01-01", "jobrelay-window-folder": MODERN.id},
+    {"jobrelay-replays": 1, "jobrelay-first-at": "2020-01-01T00:00:00Z"},
+    {"x-death": [{"count": 1}]},
+    {"x-delivery-count": 3},
+    {"x-acquired-count": 3},
+]
+
+
+@pytest.mark.parametrize("user_id", [None, "mallory"], ids=str)
+@pytest.mark.parametrize("headers", PASTS, ids=str)
+async def test_nobody_makes_up_a_past_for_anothers_request(headers: Any, user_id: Any) -> None:
+    """It is refused where it stands, and neither holds up Alice's request of that id nor adopts its job."""
+    shop = Ruled(ALLOWED)
+    await shop.handle(shop.delivery(headers=headers, user_id=user_id, message_id="m-2"))
+    assert (shop.told(), shop.tenant.calls) == (REFUSED, [])
+    assert await shop.ledger.known("inc-1") is None
+    await shop.handle(shop.delivery(user_id="alice"))
+    assert (shop.posts, shop.outbox.deferred) == (1, [])
+    elsewhere = Ruled(ALLOWED)  # where no ledger knows it
+    elsewhere.tenant.jobs = shop.tenant.jobs
+    await elsewhere.handle(elsewhere.delivery(headers=headers, user_id=user_id, reply_to="mallorys"))
+    assert (elsewhere.told(), elsewhere.tenant.calls) == (REFUSED, [])
+
+
+@pytest.mark.parametrize("headers", PASTS[:2], ids=str)
+@pytest.mark.parametrize("user_id", [OURS, "operator"], ids=str)
+async def test_a_past_told_by_the_worker_or_a_voucher_counts(user_id: str, headers: Any) -> None:
+    """What they send on may have been sent: its job is looked up and adopted, not started again."""
+    shop = Ruled(ALLOWED)
+    await shop.handle(shop.delivery(user_id="alice"))
+    again = Ruled(ALLOWED)
+    again.permission._custody = Custody(OURS, lambda: {"operator"})
+    again.tenant.jobs = shop.tenant.jobs
+    await again.handle(again.delivery(headers={USER_ID: "alice", **headers}, user_id=user_id))
+    assert (again.told()[0], again.posts) == ("job-created.v1", 0)

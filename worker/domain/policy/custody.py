@@ -3,14 +3,26 @@
 RabbitMQ takes a `user_id` only from the user of that name. Whoever sends a message on can therefore not keep
 its sender's, and puts its own there, and the sender's into a header. Anybody can write that header; so it
 counts only under the `user_id` of somebody who is believed, and otherwise makes a message nobody's.
+So it is with all else that a message's headers say of its past.
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from worker.domain.messages import Message
+from worker.domain.messages import (
+    ATTEMPT,
+    FIRST_AT,
+    HISTORY,
+    REPLAYS,
+    WINDOW_FOLDER,
+    WINDOW_UNTIL,
+    Message,
+)
 
 USER_ID = "jobrelay-user-id"
+_OF_ITS_PAST = frozenset({ATTEMPT, FIRST_AT, HISTORY, REPLAYS, WINDOW_FOLDER, WINDOW_UNTIL, "x-death"})
+# Wherever RabbitMQ writes these, it sets the flag `redelivered` too (rabbit_fifo_client.erl).
+_OF_REDELIVERIES = frozenset({"x-delivery-count", "x-acquired-count"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +37,22 @@ class Custody:
         named = message.headers.get(USER_ID)
         if named is None:
             return message.user_id or None
-        believed = message.user_id == self.user or message.user_id in self.others()
-        return named or None if believed and isinstance(named, str) else None
+        return named or None if self._believed(message) and isinstance(named, str) else None
+
+    def as_believed(self, message: Message) -> Message:
+        """*message*, with its past only as far as somebody believed, or the broker itself, tells of one."""
+        if self._believed(message):
+            return message
+        untold = _OF_ITS_PAST if message.redelivered else _OF_ITS_PAST | _OF_REDELIVERIES
+        if untold.isdisjoint(message.headers):
+            return message
+        told = {name: value for name, value in message.headers.items() if name not in untold}
+        return replace(message, headers=told)
 
     def headers(self, message: Message) -> dict[str, str]:
         """What goes with our own `user_id` on *message*: nothing where we ourselves have asked for it."""
         asker = self.asked_by(message)
         return {} if asker == self.user else {USER_ID: asker or ""}
+
+    def _believed(self, message: Message) -> bool:
+        return message.user_id == self.user or message.user_id in self.others()

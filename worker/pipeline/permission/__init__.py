@@ -1,11 +1,39 @@
 """Whether whoever sent a request may have it done, by the policy of the moment; without one everybody may."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from worker.domain.messages import Message
 from worker.domain.policy import Policy, nobodys
 from worker.domain.policy.custody import USER_ID, Custody
 from worker.domain.requests import Kind
+from worker.pipeline.ports import Delivery, Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Believed:
+    """A delivery with *message* in place of its own: what is believed of that."""
+
+    of: Delivery
+    message: Message
+
+    @property
+    def is_open(self) -> bool:
+        """As the delivery's."""
+        return self.of.is_open
+
+    @property
+    def receipt(self) -> Receipt:
+        """As the delivery's."""
+        return self.of.receipt
+
+    def ack(self) -> None:
+        """As the delivery's."""
+        self.of.ack()
+
+    def give_back(self) -> None:
+        """As the delivery's."""
+        self.of.give_back()
 
 
 class Permission:
@@ -14,6 +42,13 @@ class Permission:
     def __init__(self, policy: Callable[[], Policy | None], custody: Custody) -> None:
         self._policy = policy
         self._custody = custody
+
+    def believed(self, delivery: Delivery) -> Delivery:
+        """*delivery* as it counts: under a policy only who may say whose it is may tell of its past."""
+        if self._policy() is None:
+            return delivery
+        message = self._custody.as_believed(delivery.message)
+        return delivery if message is delivery.message else Believed(delivery, message)
 
     def to_ask(self, message: Message, kind: Kind) -> None:
         """Raises `Rejected` where its sender is not known, or may ask for nothing of that *kind*."""
