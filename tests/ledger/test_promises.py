@@ -9,7 +9,7 @@ import pytest
 from replicas import MINE, OTHERS, new_prefix, replica, same
 
 from simulator.redis import PrivateRedis
-from worker.domain.requests import Entry
+from worker.domain.requests import LIFE, Entry
 from worker.ledger.memory import MemoryLedger
 from worker.pipeline.ports import Ledger
 
@@ -176,9 +176,17 @@ async def test_any_text_is_kept_as_it_is(pair: Pair) -> None:
 async def test_a_refusal_that_is_being_told_is_kept_until_it_is(pair: Pair) -> None:
     """Of two that are about to tell one, the second is given the first one's."""
     telling = replace(MINE, refusal='{"detail": "ü"}')
-    assert await pair.here.claim("~life", telling, over=None) is None
-    stands = await pair.there.claim("~life", replace(OTHERS, refusal="{}"), over=None)
+    assert await pair.here.claim(f"{LIFE}a", telling, over=None) is None
+    stands = await pair.there.claim(f"{LIFE}a", replace(OTHERS, refusal="{}"), over=None)
     assert stands is not None
     assert same(stands, telling)
-    await pair.there.settle("~life", OTHERS)
-    assert same(await pair.here.known("~life"), replace(OTHERS, settled=True))
+    await pair.there.settle(f"{LIFE}a", OTHERS)
+    assert same(await pair.here.known(f"{LIFE}a"), replace(OTHERS, settled=True))
+
+
+async def test_another_life_of_a_message_is_nobodys_memory(pair: Pair) -> None:
+    """Also not of the replica that told how the first one ended."""
+    await pair.here.settle(f"{LIFE}a", MINE)
+    assert await pair.there.known(f"{LIFE}a") is not None
+    await pair.there.forget(f"{LIFE}a")
+    assert (await pair.here.known(f"{LIFE}a"), await pair.there.known(f"{LIFE}a")) == (None, None)

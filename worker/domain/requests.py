@@ -147,6 +147,10 @@ def _strategy(name: str) -> Strategy:
     return Strategy.JOBS_COUNT if name == "RobotCount" else Strategy(name)
 
 
+LIFE = "~life:"
+"""Begins the name under which a ledger knows how one life of a message ended; no request has such an id."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """What a ledger knows of a request id: a POST may be under way, its jobs are told, or it is cancelled.
@@ -160,7 +164,7 @@ class Entry:
     anything was sent, and *safe_at* is when it is forgotten. Once it has met its request it has that
     message's *fingerprint* (empty before) and id, and is in the way of nothing but copies of that.
 
-    *refusal* is the reason, as JSON, of a rejection that is being told of one life of a message.
+    *refusal* is the reason, as JSON, of a rejection that is told, or being told, of one life of a message.
     """
 
     owner: str

@@ -1,4 +1,4 @@
--- One step of the ledger on one request's entry, undivided: `known`, `claim`, `cancel`, `settle` or `release`.
+-- One step of the ledger on one request's entry, undivided: `known`, `claim`, `cancel`, `settle`, `release` or `forget`.
 --
 -- KEYS[1]  the entry, a hash: owner, fingerprint, message_id, settled (0, 1, or 2: cancelled), safe_at (ms of this
 --          server's clock),
@@ -25,6 +25,11 @@ local function write(settled, safe_at)
     redis.call('HDEL', KEYS[1], 'message_id')
   end
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
+end
+
+if operation == 'forget' then
+  redis.call('DEL', KEYS[1])
+  return false
 end
 
 local kind = redis.call('TYPE', KEYS[1]).ok

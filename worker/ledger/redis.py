@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import structlog
 
-from worker.domain.requests import Entry
+from worker.domain.requests import LIFE, Entry
 from worker.ledger.memory import MemoryLedger
 from worker.ledger.step import Away, Entries, Foreign, Step
 
@@ -50,16 +50,17 @@ class RedisLedger:
         self._lost = asyncio.Event()
 
     async def known(self, request_id: str) -> Entry | None:
-        """What any replica has entered; or this one, where Redis has forgotten it."""
+        """What any replica has entered; or this one, where Redis has forgotten it (of a life: never)."""
         mine = await self._memory.known(request_id)
-        if mine is not None and mine.settled:
+        its_life = request_id.startswith(LIFE)
+        if mine is not None and mine.settled and not its_life:
             return mine
         try:
             entered = await self._take(Step("known", request_id))
         except _FromMemory:
             return mine
         # A tombstone of mine that Redis does not have is one that has given way.
-        left = mine if mine is not None and mine.in_doubt else None
+        left = mine if mine is not None and mine.in_doubt and not its_life else None
         return await self._remembered(request_id, entered) or left
 
     async def claim(self, request_id: str, mine: Entry, *, over: str | None) -> Entry | None:
@@ -104,6 +105,11 @@ class RedisLedger:
         """Forgets an unsettled entry of *owner*, at the latest when Redis is back."""
         await self._memory.release(request_id, owner)
         await self._written(Step("release", request_id, owner))
+
+    async def forget(self, life: str) -> None:
+        """Forgets how an earlier life of a message ended, at the latest when Redis is back."""
+        await self._memory.forget(life)
+        await self._written(Step("forget", life))
 
     async def keep(self) -> None:
         """Looks whether Redis takes entries, finds it back when it was away, until cancelled; then closes."""

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Literal, Protocol
 
-from worker.domain.requests import Entry
+from worker.domain.requests import LIFE, Entry
 
 AS_IT_IS = "surrogatepass"
 """How text is encoded: a sender's need not be valid Unicode, and must not be what a store is given up for."""
 
 # Longer than any copy of a request is under way.
 _KEPT_MS = 7 * 24 * 3600 * 1000
+# What a message comes again for is over sooner, and anybody may send what is rejected.
+_LIFE_KEPT_MS = 24 * 3600 * 1000
 
 
 class Away(Exception):
@@ -26,7 +28,7 @@ class Foreign(Exception):
 class Step:
     """One step on the entry of one request; *mine* and *over* as in `pipeline.ports.Ledger`."""
 
-    operation: Literal["known", "claim", "cancel", "settle", "release"]
+    operation: Literal["known", "claim", "cancel", "settle", "release", "forget"]
     request_id: str
     owner: str = ""
     mine: Entry | None = None
@@ -40,7 +42,8 @@ class Step:
         has_id = int(mine.message_id is not None)
         message_id = (mine.message_id or "").encode(errors=AS_IT_IS)
         left = 0 if self.operation == "settle" else ceil((mine.safe_at - now) * 1000)
-        entered = (left if mine.cancelled else _KEPT_MS, mine.fingerprint, has_id, message_id)
+        kept = _LIFE_KEPT_MS if self.request_id.startswith(LIFE) else _KEPT_MS
+        entered = (left if mine.cancelled else kept, mine.fingerprint, has_id, message_id)
         rest = (left, self.over or "", mine.folder_id or "", mine.refusal or "")
         return [self.operation, mine.owner, *entered, *rest]
 

@@ -9,7 +9,8 @@ from uuid import uuid4
 from worker.domain.events import Sender
 from worker.domain.failures import Rejected
 from worker.domain.messages import Message, Past
-from worker.domain.requests import Entry, Kind
+from worker.domain.policy.custody import USER_ID
+from worker.domain.requests import LIFE, Entry, Kind
 from worker.domain.trace import Trace, trace_of
 from worker.pipeline.ports import Delivery
 from worker.pipeline.validate import request_id_of
@@ -50,9 +51,11 @@ class Case:
 
     @property
     def life(self) -> str:
-        """Names this copy of the message until it is sent round or replayed; no request has such an id."""
-        named = f"{self.message.message_id}|{self.fingerprint}|{self.past.replays}|{self.past.attempt}"
-        return f"~{sha256(named.encode(errors='surrogatepass')).hexdigest()}"
+        """Names this copy of the message until it is sent round, replayed, or sent anew (`Ends.met`)."""
+        message, past = self.message, self.past
+        by = (self.sender.kind, message.user_id, message.headers.get(USER_ID), message.message_id)
+        named = "|".join(map(str, (*by, self.fingerprint, past.replays, past.attempt)))
+        return LIFE + sha256(named.encode(errors="surrogatepass")).hexdigest()
 
     def age(self, now: float) -> float | None:
         """Seconds since it was published; None where nobody has said when that was.

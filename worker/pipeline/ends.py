@@ -22,25 +22,38 @@ class Ends:
     async def met(self, case: Case) -> bool:
         """True where the broker gives out again what is told already: the ack was lost on the way.
 
-        Where it may have been told that it is rejected, `case.refusal` says why.
+        Where it may have been told that it is rejected, `case.refusal` says why. What is sent anew, byte for
+        byte, has an end of its own.
         """
         if not case.message.redelivered:
+            await self._ledger.forget(case.life)
             return False
         entry = await self._ledger.known(case.life)
         if entry is None:
             return False
         case.refusal = _refusal(entry)
+        if not self._ledger.shared or (case.refusal is not None and await self._is_under_way(case)):
+            # Without a common ledger it may as well have been sent anew, and met by another worker.
+            return False
         return entry.settled
+
+    async def _is_under_way(self, case: Case) -> bool:
+        """True where its twin may have been sent, or is done: there is more to be said then."""
+        stands = await self._ledger.known(case.key) if case.sender.request_id is not None else None
+        return stands is not None and not stands.cancelled
 
     async def enter(self, case: Case, why: Rejected) -> Rejected:
         """Why it is to be told that the message is rejected: what was entered first, by whomever."""
-        mine = replace(case.entry(), refusal=json.dumps(why.document()))
-        stands = await self._ledger.claim(case.life, mine, over=None)
+        stands = await self._ledger.claim(case.life, _entry(case, why), over=None)
         return (stands and _refusal(stands)) or why
 
-    async def told(self, case: Case) -> None:
+    async def told(self, case: Case, why: Rejected | None = None) -> None:
         """Another attempt might end otherwise, and both would have been told."""
-        await self._ledger.settle(case.life, case.entry())
+        await self._ledger.settle(case.life, _entry(case, why))
+
+
+def _entry(case: Case, why: Rejected | None) -> Entry:
+    return replace(case.entry(), refusal=json.dumps(why.document()) if why else None)
 
 
 def _refusal(entry: Entry) -> Rejected | None:

@@ -192,6 +192,9 @@ class Ledger(Protocol):
     async def release(self, request_id: str, owner: str) -> None:
         """Forgets the unsettled entry of *owner*, and nobody else's: nothing was sent."""
 
+    async def forget(self, life: str) -> None:
+        """Forgets how an earlier life of a message ended: another one begins."""
+
 
 class Telemetry(Protocol):
     """Counts what happens to requests; never in the way."""

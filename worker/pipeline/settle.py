@@ -154,7 +154,7 @@ class Settler:
         # Whoever has the message by now may have started it.
         await self._outbox.bury(case.message, headers, case.in_hand)
         await self._outbox.announce(event, case.in_hand)
-        await self._ends.told(case)
+        await self._ends.told(case, why)
 
     async def _unsettled(self, case: Case, unsettled: Unsettled) -> None:
         reason = (Code.OUTCOME_UNKNOWN, unsettled.detail)

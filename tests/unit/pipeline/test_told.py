@@ -8,6 +8,13 @@ from shop import REQUEST, Shop
 
 from worker.domain.failures import Answer, Candidate, Code, Later, Rejected, Unavailable, Violation
 from worker.domain.messages import REPLAYS
+from worker.ledger.memory import MemoryLedger
+
+
+def _shop(*, common: bool = True) -> Shop:
+    shop = Shop()
+    shop.ledger.shared = common
+    return shop
 
 
 @pytest.mark.parametrize("replica", ["the same", "another, with a common ledger"])
@@ -23,7 +30,7 @@ async def test_an_end_that_is_told_stays_one_though_its_ack_is_lost(
     met: Exception, told: str, replica: str
 ) -> None:
     """Invariant 3: what the broker gives out again for it is not tried again, with another end."""
-    shop = Shop()
+    shop = _shop()
     shop.tenant.meets("start", met)
     delivery = shop.delivery()
     await shop.handle(delivery)
@@ -38,7 +45,7 @@ async def test_an_end_that_is_told_stays_one_though_its_ack_is_lost(
 @pytest.mark.parametrize("what", ["replayed", "sent again", "sent round"])
 async def test_only_what_comes_again_by_the_broker_is_taken_for_told(what: str) -> None:
     """Who replays a rejected request, or sends it again, means it; and a deferred one goes on."""
-    shop = Shop()
+    shop = _shop()
     met = Unavailable(Later.BUSY, "x") if what == "sent round" else Rejected(Code.EXPIRED, "no")
     shop.tenant.meets("start", met)
     await shop.handle(shop.delivery())
@@ -75,7 +82,7 @@ async def _killed_while_telling(shop: Shop, delivery: Delivery, verb: str, *, st
 @pytest.mark.parametrize("verb", ["bury", "announce"])
 async def test_what_is_being_told_is_told_by_the_next_owner_too(verb: str) -> None:
     """Invariant 3: a killed worker may have told it, though Orchestrator would take it by now."""
-    shop = Shop()
+    shop = _shop()
     shop.tenant.meets("start", WORDY)
     delivery = shop.delivery()
     await _killed_while_telling(shop, delivery, verb)
@@ -92,7 +99,7 @@ async def test_what_is_being_told_is_told_by_the_next_owner_too(verb: str) -> No
 
 async def test_a_stop_request_keeps_its_refusal_too() -> None:
     """The job that it names may be there by now; its sender may have heard that it is not."""
-    shop = Shop()
+    shop = _shop()
     delivery = shop.stop(jobKey="0b1c9e9a-5d8b-4a51-9d6e-0a4f5f2f0101")
     await _killed_while_telling(shop, delivery, "announce", stops=True)
     other, calls = Shop(beside=shop), len(shop.tenant.calls)
@@ -103,7 +110,7 @@ async def test_a_stop_request_keeps_its_refusal_too() -> None:
 
 async def test_what_was_started_meanwhile_is_not_told_to_be_refused() -> None:
     """Invariant 3: whoever had it besides may have been given it before the refusal was entered."""
-    shop = Shop()
+    shop = _shop()
     shop.tenant.meets("start", WORDY)
     delivery = shop.delivery()
     await _killed_while_telling(shop, delivery, "announce")
@@ -117,3 +124,99 @@ async def test_what_was_started_meanwhile_is_not_told_to_be_refused() -> None:
     await other.handle_all_rounds(delivery.again())
     told = other.outbox.keys()
     assert (shop.posts, told[-1], "request.rejected" in told) == (2, "job.created", False)
+
+
+@pytest.mark.parametrize("common", [True, False], ids=["a common ledger", "its own"])
+@pytest.mark.parametrize("met", [WORDY, Unavailable(Later.BUSY, "x")], ids=["rejected", "deferred"])
+async def test_what_is_sent_anew_has_an_end_of_its_own(met: Exception, common: bool) -> None:
+    """Invariant 1: the same bytes with the same id, taken once by a worker that is gone by then."""
+    shop = _shop(common=common)
+    shop.tenant.meets("start", met)
+    await shop.handle(shop.delivery())
+    anew = shop.delivery()
+    await _killed_before_anything(shop, anew)
+    before = len(shop.outbox.events)
+    await shop.handle_all_rounds(anew.again())
+    assert shop.outbox.keys()[-1] == "job.created"
+    assert len(shop.outbox.events) > before
+
+
+@pytest.mark.parametrize("common", [True, False], ids=["a common ledger", "its own"])
+async def test_what_was_started_anew_is_told(common: bool) -> None:
+    """Invariants 1 and 3: its worker is killed before job.created; it was rejected when it came first."""
+    shop = _shop(common=common)
+    shop.tenant.meets("start", WORDY)
+    await shop.handle(shop.delivery())
+    anew = shop.delivery()
+    await _killed_while_telling(Shop(beside=shop) if common else shop, anew, "announce")
+    other = Shop(beside=shop) if common else shop
+    other.outbox.hold("announce").set()
+    await other.handle_all_rounds(anew.again())
+    assert (shop.posts, other.outbox.keys()[-1]) == (2, "job.created")
+
+
+async def test_without_a_common_ledger_nothing_is_acknowledged_in_silence() -> None:
+    """Another worker may have been given what was sent anew: it is looked up, and told again at the least."""
+    here, there = Shop(slack=1.0), Shop()
+    here.tenant.meets("start", WORDY)
+    await here.handle(here.delivery())
+    anew = there.delivery()
+    await _killed_before_anything(there, anew)
+    told = len(here.outbox.events)
+    await here.handle_all_rounds(anew.again())
+    assert here.tenant.count("find") > 0
+    assert len(here.outbox.events) > told
+
+
+@pytest.mark.parametrize("other", ["kind", "user"])
+async def test_the_end_of_one_is_not_anothers(other: str) -> None:
+    """The same bytes and the same id, of another user or for another queue."""
+    shop = _shop()
+    mine = shop.delivery(user_id="alice")
+    if other == "kind":
+        await shop.handle(shop.delivery(user_id="alice"), adds=True)
+    else:
+        shop.tenant.meets("start", WORDY)
+        await shop.handle(shop.delivery(user_id="eve"))
+    await shop.handle_all_rounds(mine.again())
+    assert shop.outbox.keys()[-1] == "job.created"
+
+
+async def test_a_twins_end_is_not_that_of_what_was_started() -> None:
+    """Two of the same bytes at once: one is rejected, the other started by a worker that is killed then."""
+    there = _shop()
+    here = Shop(beside=there)
+    waits, twin = asyncio.Event(), there.delivery()
+    there.tenant.meets("folder", waits)
+    there.outbox.hold("announce")
+    async with asyncio.TaskGroup() as tasks:
+        going = tasks.create_task(there.handle(twin))
+        await asyncio.sleep(1)
+        there.tenant.meets("start", WORDY)
+        await here.handle(here.delivery())
+        waits.set()
+        await asyncio.sleep(1)
+        going.cancel()
+    await here.handle_all_rounds(twin.again())
+    told = here.outbox.keys()
+    assert (there.posts, told.count("request.rejected"), told[-1]) == (2, 1, "job.created")
+
+
+async def test_a_flood_of_rejections_makes_no_start_forgotten() -> None:
+    """Anybody may send what is rejected; a duplicate is known all the same."""
+    shop = Shop(ledger=MemoryLedger(most=100))
+    await shop.handle(shop.delivery())
+    await shop.handle(*(shop.delivery({"requestId": f"e-{n}"}) for n in range(200)))
+    await shop.handle(shop.delivery(message_id="m-2"))
+    assert (shop.posts, shop.outbox.keys()[-1]) == (1, "request.duplicate")
+
+
+async def _killed_before_anything(shop: Shop, delivery: Delivery) -> None:
+    """Its worker has it, waits for Orchestrator, and is gone."""
+    shop.tenant.meets("folder", asyncio.Event())
+    async with asyncio.TaskGroup() as tasks:
+        going = tasks.create_task(shop.handle(delivery))
+        await asyncio.sleep(1)
+        going.cancel()
+    shop.tenant.script.clear()
+    delivery.lose()

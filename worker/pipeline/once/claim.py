@@ -79,8 +79,8 @@ class Claims:
     async def open(self, case: Case) -> Claim | Told:
         """The claim of a request in hand, or what it is when all is said of it already."""
         message, past = case.message, case.past
-        # Whoever was about to tell a rejection had nothing under way any more.
-        look = not message.fresh and case.refusal is None
+        # Whoever was about to tell a rejection had nothing under way any more; a twin of it would be known.
+        look = not message.fresh and (case.refusal is None or not self._ledger.shared)
         claim = Claim(
             key=case.key,
             reference=case.reference,
