@@ -61,6 +61,12 @@ def _folder(text: str) -> str:
     return text
 
 
+def _policy_file(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must name a file: leave it out where whoever may publish may all")
+    return text
+
+
 def _webhook_secret(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if len(text) > _LONGEST_WEBHOOK_SECRET or (text and not text.strip()):
@@ -71,6 +77,7 @@ def _webhook_secret(value: SecretStr) -> SecretStr:
 Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,27}$")]
 Url = Annotated[str, AfterValidator(_open_url)]
 Folder = Annotated[str, AfterValidator(_folder)]
+PolicyFile = Annotated[str, AfterValidator(_policy_file)]
 BrokerUrl = Annotated[SecretStr, AfterValidator(_broker_url)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as NotRead
 
-from worker.forms import BrokerUrl, Folder, Positive, Prefix, RedisUrl, Url, WebhookSecret
+from worker.forms import BrokerUrl, Folder, PolicyFile, Positive, Prefix, RedisUrl, Url, WebhookSecret
 
 _PREFIX = "JOBRELAY_"
 # Read by the program itself or by its scripts, not settings of the worker.
@@ -116,7 +116,7 @@ class Settings(BaseSettings):
     consumer_timeout_s: Positive = Field(
         1800, description="consumer_timeout of the broker: how long it waits for an ack"
     )
-    policy_file: str | None = Field(
+    policy_file: PolicyFile | None = Field(
         None, description="JSON file that says who may start and stop what; none: whoever may publish may all"
     )
     audit_database_url: SecretStr | None = Field(

@@ -70,6 +70,8 @@ def test_a_missing_broker_is_named_with_its_form(monkeypatch: pytest.MonkeyPatch
         ("POLL_INTERVAL_S", "nan", "JOBRELAY_POLL_INTERVAL_S: .*finite"),
         ("WEBHOOK_SECRET", "x" * 101, "JOBRELAY_WEBHOOK_SECRET must be 1 to 100 characters"),
         ("WEBHOOK_SECRET_PREVIOUS", "   ", "JOBRELAY_WEBHOOK_SECRET_PREVIOUS must be 1 to 100 characters"),
+        ("POLICY_FILE", "", "JOBRELAY_POLICY_FILE must name a file: leave it out"),
+        ("POLICY_FILE", "  ", "JOBRELAY_POLICY_FILE must name a file: leave it out"),
         ("GRACE_S", "35", "JOBRELAY_GRACE_S must be at least HTTP_TIMEOUT_S . 10 = 40"),
     ],
 )
