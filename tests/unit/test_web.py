@@ -215,3 +215,22 @@ async def test_metrics_are_served_for_prometheus(worker: Worker) -> None:
         "jobrelay_ready 0.0",
     ):
         assert line in text
+
+
+@pytest.mark.parametrize("version", ["x", "1.x", "-", "1.0.0.\udcff", "1.0.0.\xb2"], ids=ascii)
+@pytest.mark.parametrize("form", ["application/openmetrics-text", "text/plain"])
+async def test_metrics_are_plain_text_for_who_accepts_what_nobody_knows(
+    worker: Worker, form: str, version: str
+) -> None:
+    """A version that is no number, or no text at all, is no fault of ours."""
+    port = worker.client._base_url.port if worker.client._base_url else None
+    request = (
+        f"GET /metrics HTTP/1.1\r\nHost: h\r\nConnection: close\r\nAccept: {form};version={version}\r\n\r\n"
+    )
+    async with asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request.encode(errors="surrogateescape"))
+        head = (await reader.read()).partition(b"\r\n\r\n")[0]
+        writer.close()
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"Content-Type: text/plain; version=0.0.4;" in head

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 import structlog
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
+from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from worker.domain.webhooks import PATH
@@ -113,7 +114,7 @@ def _application(health: Health, pulse: Pulse, known: Metrics, notices: Webhook)
         return in_json(200 if document["ready"] else 503, document)
 
     async def metrics(request: web.Request) -> web.Response:
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        encode, content_type = _encoder(request.headers.get("Accept", ""))
         return web.Response(body=encode(known.registry), headers={"Content-Type": content_type})
 
     application = web.Application(client_max_size=1024)
@@ -126,6 +127,17 @@ def _application(health: Health, pulse: Pulse, known: Metrics, notices: Webhook)
     ):
         application.router.add_route(method, path, handler, expect_handler=_expected)
     return application
+
+
+def _encoder(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
+    """How metrics are written for whoever accepts that, and its content type; plain text for a strange one.
+
+    The library fails at a version that is no number, and repeats what it takes for one.
+    """
+    try:
+        return choose_encoder(accept if accept.isascii() else "")
+    except (TypeError, ValueError):
+        return choose_encoder("")
 
 
 async def _elsewhere(request: web.Request) -> web.Response:
