@@ -58,7 +58,10 @@ async def _struck(relay: Relay) -> dict[str, Case]:
             for each in operations
         ]
         relay.simulator.faults(aimed)
-        names = {case: [await here.add(queue) for _ in range(_ITEMS)] for case, queue in queues.items()}
+        names = {
+            case: await asyncio.gather(*(here.add(queue) for _ in range(_ITEMS)))
+            for case, queue in queues.items()
+        }
         heard = {
             case: {name: await here.hear(name, "queue-item.added", within=60) for name in names[case]}
             for case in queues
