@@ -6,6 +6,7 @@ No request waits for that, and the worker's end for three seconds at most.
 import asyncio
 import logging
 import os
+import re
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -26,6 +27,8 @@ _ENDPOINTS = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
 _SAID_BY_EXPORTER = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
 _SAID_BY_QUEUE = "opentelemetry.sdk._shared_internal"
 
+_SECRET = re.compile(r"(?<=\?)\S+|(?<=://)\S*@")
+
 _CONVENTIONS = "https://opentelemetry.io/schemas/1.43.0"
 
 _log = structlog.get_logger(__name__)
@@ -34,7 +37,8 @@ _log = structlog.get_logger(__name__)
 class Export(SpanExporter):
     """Sends spans, and says in one line that they are lost, and in another one that they no longer are.
 
-    The library says four lines at each try; the first of them is kept, as it has the reason.
+    The library says four lines at each try; the first of them is kept, as it has the reason, and in it the
+    URL, but for what may be a secret there.
     """
 
     def __init__(self, exporter: SpanExporter) -> None:
@@ -46,7 +50,7 @@ class Export(SpanExporter):
         """Keeps what the library says, but for what is not known yet: that its queue is full."""
         if record.name == _SAID_BY_QUEUE:
             return not self._lost
-        self._said.append(record.getMessage())
+        self._said.append(_SECRET.sub("…", record.getMessage()))
         return False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
@@ -113,9 +117,10 @@ def sending() -> Sending:
 def _is_open_url(text: str) -> bool:
     try:
         url = urlsplit(text)
-        return url.scheme in ("http", "https") and bool(url.hostname) and "@" not in text and url.port != 0
+        named = url.scheme in ("http", "https") and url.hostname and url.port != 0
     except ValueError:
         return False
+    return bool(named) and "@" not in text and not re.search(r"\s", text.strip())
 
 
 def _version() -> str:

@@ -79,6 +79,33 @@ def test_a_receiver_that_is_away_is_said_once(caplog: pytest.LogCaptureFixture) 
     assert len(said) <= 1
 
 
+def test_a_receiver_that_is_away_is_said_without_its_key(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The library quotes the URL, where some put a key: neither the reason nor a line of its own has it."""
+    url = "http://127.0.0.1:1/v1/traces?x=1&api_key='planted',(planted)?#planted"
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", url)
+    monkeypatch.setenv(
+        "OTEL_EXPORTER_OTLP_TIMEOUT", "1.5"
+    )  # room for one more try, which the reason comes with
+    caplog.set_level(logging.INFO)
+    with capture_logs() as lines:
+        sending = export.sending()
+        sending.tracer.start_span("x").end()
+        sending._provider.shutdown()
+    assert [line["event"] for line in lines] == ["tracing.away"]
+    assert "refused" in lines[0]["reason"]
+    assert "planted" not in lines[0]["reason"] + caplog.text
+
+
+def test_a_user_in_a_quoted_url_is_left_out() -> None:
+    """Should the library ever quote one, such as a proxy's."""
+    sends = export.Export(Broken(False))
+    record = logging.makeLogRecord({"msg": "cannot reach http://u:planted@h:1/?k=planted (refused)"})
+    sends.filter(record)
+    assert sends._said == ["cannot reach http://…h:1/?… (refused)"]
+
+
 async def test_the_end_waits_for_the_last_spans_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """A receiver that hangs holds up nobody's end."""
     monkeypatch.setattr(export, "_FLUSH_S", 0.05)
@@ -107,6 +134,7 @@ def test_tracing_is_off_where_nobody_asks_for_it(monkeypatch: pytest.MonkeyPatch
     [
         ("ENDPOINT", "collector:4318", "OTEL_EXPORTER_OTLP_ENDPOINT must be like http://host:4318"),
         ("ENDPOINT", "http://u:planted@h:4318", "OTEL_EXPORTER_OTLP_ENDPOINT must be like http://host:4318"),
+        ("ENDPOINT", "http://h:4318/?key=a planted", "OTEL_EXPORTER_OTLP_ENDPOINT must be like http://host"),
         ("TRACES_ENDPOINT", "planted", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT must be like"),
         ("PROTOCOL", "grpc", "OTEL_EXPORTER_OTLP_PROTOCOL must be http/protobuf"),
     ],
