@@ -173,6 +173,11 @@ async def together(*parts: Coroutine[None, None, None]) -> NoReturn:
             await part
         except LOSSES as loss:
             return loss
+        except Exception as error:
+            # What aiormq raises from a call that is waiting while its connection goes: no more than that.
+            if type(error) is not Exception:
+                raise
+            return SessionOver(f"the connection was lost under a call {error}".rstrip())
         return SessionOver("a part of the session returned")
 
     async with asyncio.TaskGroup() as tasks:

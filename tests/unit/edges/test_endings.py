@@ -1,16 +1,18 @@
 """A link and what runs on it end when they are told to, whatever the library makes of a cancellation."""
 
 import asyncio
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import pytest
+from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import AMQPConnectionError
 from aiormq.exceptions import ProbableAuthenticationError
 
 from worker.app import Worker
 from worker.broker import connection
 from worker.broker.address import Address
-from worker.broker.connection import Link, Reports, together
+from worker.broker.connection import Link, Reports, SessionOver, together
+from worker.broker.depths import Depths
 from worker.broker.topology import Topology
 from worker.settings import Settings
 
@@ -44,6 +46,35 @@ async def _ends(task: "asyncio.Task[Any]") -> bool:
     task.cancel()
     done, _ = await asyncio.wait([task], timeout=HOUR)
     return bool(done) and task.cancelled()
+
+
+async def test_a_call_that_the_library_breaks_off_without_a_reason_is_a_loss() -> None:
+    """A waiting declare raises a bare `Exception` when its connection goes; a defect of ours has a type."""
+
+    async def breaking_off(error: Exception) -> None:
+        raise error
+
+    with pytest.raises(SessionOver, match="under a call"):
+        await together(breaking_off(Exception()), for_ever())
+    with pytest.raises(ExceptionGroup):
+        await together(breaking_off(ValueError("a defect")), for_ever())
+
+
+async def test_what_is_asked_for_metrics_alone_ends_nothing() -> None:
+    """Whatever a look at the queues' depths meets with, it looks again."""
+    looks: list[str] = []
+
+    class Gone:
+        def channel(self, **_: object) -> NoReturn:
+            looks.append("looked")
+            raise Exception  # noqa: TRY002 - as the library does
+
+    depths = Depths(("jobrelay.start",), up=lambda: None, tell=lambda *_: None)
+    async with asyncio.TaskGroup() as tasks:
+        looking = tasks.create_task(depths.session(cast("AbstractConnection", Gone())))
+        await asyncio.sleep(35)
+        looking.cancel()
+    assert len(looks) > 2
 
 
 async def test_a_swallowed_cancellation_is_remembered() -> None:
