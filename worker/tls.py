@@ -94,6 +94,7 @@ def _is_plain(url: str) -> bool:
 def _trusting(name: str, file: str | None) -> ssl.SSLContext:
     """A context that trusts the authorities in *file* and no other; those of the system without one."""
     context = ssl.create_default_context() if not file else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # some builds of Python leave that to the system
     if file:
         _readable(name, file)
         try:
