@@ -31,7 +31,7 @@ def definition(call: Call) -> Reply:
 
 def items(call: Call) -> Reply:
     """GET /odata/QueueItems: at most 100 a page on Cloud, and limited there."""
-    rows = list(call.world.items.values())
+    rows = [row for row in call.world.items.values() if "_removed" not in row]
     if call.folder is not None:
         rows = [row for row in rows if row["OrganizationUnitId"] == call.folder["Id"]]
     return call.listing("QueueItems", call.entities.item, rows, _MOST_ON_CLOUD if call.cloud else 1000)
@@ -39,7 +39,8 @@ def items(call: Call) -> Reply:
 
 def item(call: Call) -> Reply:
     """GET /odata/QueueItems(id)."""
-    return call.one("QueueItems", call.entities.item, found(call.world.items.get(call.number())))
+    row = call.world.items.get(call.number())
+    return call.one("QueueItems", call.entities.item, found(None if row and "_removed" in row else row))
 
 
 def add_item(call: Call) -> Reply:

@@ -2,7 +2,8 @@
 
 GET ledger, requests (`?last=N`), faults, kinds (what a fault may do), behaviour, webhooks. POST faults, seed,
 ends (the jobs that run end one by one, at a rate). PATCH behaviour (some keys of it, in the running world),
-jobs/ID (a state, and `info`, `output`, `error`), items/ID (a Status). DELETE faults, requests.
+jobs/ID (a state, and `info`, `output`, `error`), items/ID (a Status, and what goes with it). DELETE faults,
+requests, items/ID.
 """
 
 import time
@@ -12,12 +13,12 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from simulator.front.transactions import move, remove
 from simulator.seed import SeedError, behaviour
 from simulator.seed.checks import Key, anything, mapping, number, one_of, record, text
 from simulator.world.entities import entities
 from simulator.world.faults import KINDS
 from simulator.world.jobs import FINAL, OPEN
-from simulator.world.shapes import MEMBERS
 from simulator.world.tables import World
 
 Act = Callable[[World, web.BaseRequest, Any], Any]
@@ -29,9 +30,6 @@ _NUDGE = record(
         "error": Key(mapping(anything)),
     },
     partial=True,
-)
-_ITEM = record(
-    {"Status": Key(one_of(*MEMBERS["QueueItemStatus"]), required=True), "Progress": Key(text)}, partial=True
 )
 
 
@@ -109,15 +107,6 @@ def _webhooks(world: World, _request: web.BaseRequest, _given: Any) -> Any:
     ]
 
 
-def _item(world: World, request: web.BaseRequest, given: Any) -> Any:
-    number = request.path.rpartition("/")[2]
-    row = world.items.get(int(number)) if number.isdecimal() else None
-    if row is None:
-        raise LookupError(f"no item {number}")
-    row.update(_ITEM(given, "item"))
-    return entities(20).item.render(row)
-
-
 def _nudge(world: World, request: web.BaseRequest, given: Any) -> Any:
     number = request.path.rpartition("/")[2]
     job = world.jobs.get(int(number)) if number.isdecimal() else None
@@ -159,6 +148,7 @@ _ACTS: dict[tuple[str, str], Act] = {
     ("GET", "behaviour"): lambda world, _request, _given: world.behaviour,
     ("GET", "webhooks"): _webhooks,
     ("PATCH", "behaviour"): _behave,
-    ("PATCH", "items"): _item,
+    ("PATCH", "items"): move,
+    ("DELETE", "items"): remove,
     ("PATCH", "jobs"): _nudge,
 }

@@ -72,7 +72,7 @@ class World:
         )
 
     def items_added(self) -> list[Row]:
-        """Every item that was ever added, for the ledger."""
+        """Every item that was ever added, for the ledger; retries are none."""
         return [
             {
                 "id": row["Id"],
@@ -82,6 +82,7 @@ class World:
                 "at": stored(row["CreationTime"]),
             }
             for row in self.items.values()
+            if not row["RetryNumber"]
         ]
 
     def keep_file(self, text: str) -> str:

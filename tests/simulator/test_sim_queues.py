@@ -32,6 +32,27 @@ def test_an_item_is_added_and_found(api: Caller) -> None:
     assert api.get("QueueItems", filter="Status eq 'Successful'").json["@odata.count"] == 1
 
 
+def test_an_item_is_tried_again_and_deleted(api: Caller) -> None:
+    """A retry is a row of its own with the same Key; what is deleted is not listed, but in the ledger."""
+    first = _add(api, Reference="tried").json["Id"]
+    why = {"Type": "BusinessException", "Reason": "no such invoice"}
+    for told in ({"Status": "InProgress"}, {"Status": "Retried", "ProcessingException": why}):
+        api.simulated.tell("PATCH", f"items/{first}", told)
+    old, new = api.get("QueueItems", filter="Reference eq 'tried'", orderby="Id").value
+    assert (old["Status"], old["ProcessingExceptionType"], new["Status"]) == (
+        "Retried", "BusinessException", "New",
+    )  # fmt: skip
+    assert (old["Key"], new["RetryNumber"], new["AncestorId"]) == (new["Key"], 1, first)
+    assert old["StartProcessing"] <= old["EndProcessing"]
+    assert (new["StartProcessing"], new["ProcessingException"]) == (None, None)
+    for row in (old, new):
+        api.simulated.tell("DELETE", f"items/{row['Id']}")
+    assert api.get("QueueItems", filter="Reference eq 'tried'").value == []
+    assert api.get(f"QueueItems({first})").status == 404
+    references = [item["reference"] for item in api.simulated.ledger()["items"]]
+    assert references == ["tried"]
+
+
 def test_a_reference_taken_is_1016_where_it_must_be_unique(api: Caller) -> None:
     """409; another queue takes it twice."""
     assert [_add(api, Reference="r").status for _ in range(2)] == [201, 409]
