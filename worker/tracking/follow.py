@@ -102,7 +102,7 @@ class Follower:
         await self._outbox.announce(event, lambda: slot.receipt.is_open)
         self._telemetry.told(seen.state, since(seen.ended_at, self._clock()) if seen.terminal else None)
         if seen.terminal and document["doubted"]:
-            await self._tell_surplus(document)
+            await self._look_for_surplus(document)
         if not seen.terminal:
             await self._outbox.track(told(document, seen, now))
 
@@ -136,20 +136,31 @@ class Follower:
             return folder
         return {**folder, "id": found.id, "path": found.path}
 
-    async def _tell_surplus(self, known: Mapping[str, Any]) -> None:
-        """Announces the jobs of a second start, where an earlier one had been doubted and was only late.
+    async def _look_for_surplus(self, known: Mapping[str, Any]) -> None:
+        """Looks for jobs of a second start, where an earlier one had been doubted and was only late.
 
         A request may have thousands of jobs: once none can come any more, one look is enough for all of them.
         """
-        at, now, start = known["folder"], self._clock(), (known["reference"], known["trackedSince"])
+        start = known["reference"], known["trackedSince"]
         if start in self._searched:
             return
+        began = self._clock()
+        looked = await self._tell_surplus(known)
+        none_can_come = datetime.fromisoformat(known["trackedSince"]).timestamp() + self._patience.commit_s
+        if looked and began >= none_can_come:
+            self._searched[start] = None
+            if len(self._searched) > _SEARCHED_MOST:
+                del self._searched[next(iter(self._searched))]
+
+    async def _tell_surplus(self, known: Mapping[str, Any]) -> bool:
+        """Announces the jobs of a second start that are there. False where nobody can tell now."""
+        at = known["folder"]
         folder = Folder(at["id"], at["key"], at["path"], modern=True)
         try:
             jobs = await self._orchestrator.find(folder, known["reference"], known["process"]["name"])
         except Unavailable as why:
             _log.warning("job.not_looked_up", job=known["job"]["key"], reason=why.detail)
-            return
+            return False
         own, surplus = own_and_surplus(jobs)
         await call_off(self._orchestrator, folder, surplus)
         for job in surplus:
@@ -157,7 +168,4 @@ class Follower:
             await self._outbox.announce(job_duplicate(self._source, kept, job, self._clock()))
         if surplus:
             self._telemetry.duplicates(len(surplus))
-        if now >= datetime.fromisoformat(known["trackedSince"]).timestamp() + self._patience.commit_s:
-            self._searched[start] = None
-            if len(self._searched) > _SEARCHED_MOST:
-                del self._searched[next(iter(self._searched))]
+        return True

@@ -49,8 +49,9 @@ class Scanner:
                 await stopping.pause(_LOOK_EVERY_S)
 
     async def _scan(self, folder: int, stopping: Stopping) -> None:
-        lease, (chain, number, cursor) = lease_of(folder), self._place(folder)
+        lease = lease_of(folder)
         began = _now()
+        chain, number, cursor = self._place(folder)
         try:
             while not stopping and self._leases.held(lease) and self._wanted(folder):
                 try:

@@ -9,6 +9,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterable, Sequence
 from itertools import count
+from typing import NamedTuple
 
 import structlog
 
@@ -28,8 +29,18 @@ _MOVED_AT_ONCE = 20
 # Whoever is waited for by somebody goes first.
 _HINTED, _DUE = 0, 1
 _MOVED = float("-inf")
+"""The `renew_at` of a slot that others should have: before any moment."""
 
 _log = structlog.get_logger(__name__)
+
+
+class _Turn(NamedTuple):
+    """A place in the line of looks, by *rank* and then by *number*; without a slot, the looks end."""
+
+    rank: int
+    number: int
+    since: float
+    slot: Slot | None
 
 
 class Tracker:
@@ -43,7 +54,7 @@ class Tracker:
         self._sharing = sharing
         self._slots = slots
         self._telemetry = telemetry
-        self._turns: asyncio.PriorityQueue[tuple[int, int, float, Slot | None]] = asyncio.PriorityQueue()
+        self._turns: asyncio.PriorityQueue[_Turn] = asyncio.PriorityQueue()
         self._order = count()
 
     async def run(
@@ -102,7 +113,7 @@ class Tracker:
             self._telemetry.tracked(self._slots.states)
             await stopping.pause(TICK_S)
         for _ in range(_READS_AT_ONCE):
-            self._turns.put_nowait((_HINTED, -1, _now(), None))
+            self._turns.put_nowait(_Turn(_HINTED, -1, _now(), None))
 
     def _look_now(self, slot: Slot) -> None:
         slot.read_at = float("-inf")
@@ -111,16 +122,16 @@ class Tracker:
         else:
             self._queue(slot, _HINTED)
 
-    def _queue(self, slot: Slot, turn: int) -> None:
+    def _queue(self, slot: Slot, rank: int) -> None:
         slot.queued, slot.due = True, -1  # its moment may come while it waits for its turn
         self._slots.wait(slot, _now())
-        self._turns.put_nowait((turn, next(self._order), _now(), slot))
+        self._turns.put_nowait(_Turn(rank, next(self._order), _now(), slot))
 
     async def _look(self, stopping: Stopping, interval_s: float) -> None:
-        while (turn := await self._turns.get())[3] is not None:
+        while (turn := await self._turns.get()).slot is not None:
             if not stopping:
-                self._telemetry.looked(_now() - turn[2])
-                await self._turn(turn[3], interval_s)
+                self._telemetry.looked(_now() - turn.since)
+                await self._turn(turn.slot, interval_s)
 
     async def _turn(self, slot: Slot, interval_s: float) -> None:
         slot.again = False

@@ -1,7 +1,7 @@
 """What the trackers' tests begin with: a tracker with one job, between fakes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -107,13 +107,29 @@ class Fleet(Post):
         return Delivery(Message(body=body, redelivered=redelivered))
 
     @asynccontextmanager
-    async def at_work(self, *deliveries: Delivery) -> AsyncIterator[None]:
-        """While it follows *deliveries*, by default those of all jobs; then it is told to stop."""
+    async def at_work(self, *deliveries: Delivery) -> AsyncIterator[Callable[[Delivery], None]]:
+        """While it follows *deliveries*, by default those of all jobs; then it is told to stop.
+
+        Gives what brings it another one.
+        """
+        inbox: asyncio.Queue[Delivery | None] = asyncio.Queue()
+        for delivery in deliveries or self.deliveries:
+            inbox.put_nowait(delivery)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.role().run([feed(deliveries or self.deliveries)]))
-            yield
+            tasks.create_task(self.role().run([_until_none(inbox)]))
+            tasks.create_task(self._close(inbox))
+            yield inbox.put_nowait
             self.stopping.begin()
+
+    async def _close(self, inbox: asyncio.Queue[Delivery | None]) -> None:
+        await self.stopping.wait()
+        inbox.put_nowait(None)
 
     def reads(self) -> int:
         """How many reads by id there were."""
         return self.tenant.count("job")
+
+
+async def _until_none(inbox: asyncio.Queue[Delivery | None]) -> AsyncIterator[Delivery]:
+    while (delivery := await inbox.get()) is not None:
+        yield delivery

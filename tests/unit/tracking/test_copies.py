@@ -1,10 +1,8 @@
 """Jobs in several hands: of copies the younger stays, what is lost is let go, shares are fair."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-from fakes import Delivery
 from post import INTERVAL, MANY, SOON, Fleet
 
 
@@ -42,21 +40,14 @@ async def test_a_copy_that_is_being_looked_at_is_dropped_when_the_younger_one_co
     answered = asyncio.Event()
     fleet.tenant.meets("job", answered)
     older, younger = (fleet.of(fleet.job, generation=generation) for generation in (0, 1))
-
-    async def coming() -> AsyncIterator[Delivery]:
-        yield older
-        await asyncio.sleep(SOON)
-        yield younger
-        await asyncio.sleep(SOON)
-        answered.set()
-
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(fleet.role().run([coming()]))
+    async with fleet.at_work(older) as take:
         await asyncio.sleep(SOON)
         assert fleet.reads() == 1
-        await asyncio.sleep(3 * SOON)
+        take(younger)
+        await asyncio.sleep(SOON)
+        answered.set()
+        await asyncio.sleep(2 * SOON)
         assert (older.settled, younger.settled) == (["ack"], [])
-        fleet.stopping.begin()
 
 
 async def test_what_is_lost_with_its_channel_is_let_go_though_scans_speak_for_it() -> None:

@@ -67,8 +67,10 @@ class Verbs:
         budget = Budget(60)
         self.lookup = Lookup(tenant, BASE, budget, lambda _: None, JOBS)
         self.reasons = Reasons(tenant, BASE, budget)
-        scan = Scan(tenant, BASE, budget)
-        self.changes, self.cursor = scan.changes, lambda _: None
+        self.changes = Scan(tenant, BASE, budget).changes
+
+    def cursor(self, _word: str) -> None:
+        """Each begins its scans anew."""
 
 
 async def _wants(calls_a_minute: float, call: Callable[[int], Any], stopping: Stopping) -> None:
@@ -93,7 +95,8 @@ async def test_three_workers_that_scan_look_up_and_read_logs_cause_no_429_in_ten
     look_ups: float, scans: int, logs: int
 ) -> None:
     """However much they want: look-ups go first, logs last; and as jobs can be read by id, scans can wait."""
-    tenant, stopping, taken = Limited(), Stopping(), dict[str, Leases]()
+    tenant, stopping = Limited(), Stopping()
+    taken: dict[str, Leases] = {}
     hints = [Hints() for _ in range(WORKERS)]
     async with asyncio.TaskGroup() as tasks:
         for number in range(WORKERS):
@@ -114,10 +117,15 @@ async def _works(verbs: Any, hints: Hints, leases: Leases, look_ups: float, stop
     slots.folders.update(dict.fromkeys(range(FOLDERS), 1000))
     sharing = Sharing(hints, leases, slots, str(id(verbs)), INTERVAL)
     scanner = Scanner(verbs, sharing, leases, INTERVAL, 60)
-    finds = lambda n: verbs.lookup.find(n % FOLDERS, f"jobrelay:{n}", "P", None)  # noqa: E731
-    logs = lambda n: verbs.reasons.error_lines(n % FOLDERS, str(UUID(int=n)))  # noqa: E731
+
+    def finds(number: int) -> Any:
+        return verbs.lookup.find(number % FOLDERS, f"jobrelay:{number}", "P", None)
+
+    def reads_logs(number: int) -> Any:
+        return verbs.reasons.error_lines(number % FOLDERS, str(UUID(int=number)))
+
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(scanner.run(stopping))
         tasks.create_task(sharing.run(stopping, lambda _: None))
         tasks.create_task(_wants(look_ups, finds, stopping))
-        tasks.create_task(_wants(60, logs, stopping))
+        tasks.create_task(_wants(60, reads_logs, stopping))

@@ -1,12 +1,10 @@
 """Many jobs, several trackers: scans and hints spare looks."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from fake_orchestrator import MODERN, Known
-from fakes import Delivery
 from post import INTERVAL, MANY, SOON, Fleet
 
 from worker.domain.failures import Later, Unavailable
@@ -139,19 +137,15 @@ async def test_what_a_scan_has_shown_of_nobodys_job_is_looked_at_first() -> None
     fleet = Fleet(2000)
     changed = fleet.all[-1]
     fleet.tenant.becomes(changed.id, state="Running")
-
-    async def coming() -> AsyncIterator[Delivery]:
-        await asyncio.sleep(SOON)
-        for delivery in fleet.deliveries:
-            yield delivery
-
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(fleet.role().run([coming()]))
+    mine, *others = fleet.deliveries
+    async with fleet.at_work(mine) as take:
         await asyncio.sleep(SOON / 2)
         row = [changed.key, "Running", 0]
         fleet.hints.hear({"kind": "rows", "folder": 101, "chain": "x", "n": 1, "done": True, "jobs": [row]})
-        await asyncio.sleep(2 * SOON)
-        fleet.stopping.begin()
+        await asyncio.sleep(SOON / 2)
+        for delivery in others:
+            take(delivery)
+        await asyncio.sleep(1.5 * SOON)
     assert changed.id in fleet.tenant.asked("job")[:20]
 
 

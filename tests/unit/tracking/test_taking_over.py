@@ -1,7 +1,6 @@
 """A tracker is gone: others go on with what it scanned and what it held, and read no more than they must."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
@@ -51,16 +50,7 @@ async def test_a_job_of_a_tracker_that_is_gone_is_read_unless_all_is_known_of_it
     """It had looked at all that was shown until it last spoke; what was shown later is known to all."""
     fleet = Fleet()
     job = fleet.tenant.commit(MODERN, "theirs")[0]
-    inbox: asyncio.Queue[Delivery] = asyncio.Queue()
-
-    async def coming() -> AsyncIterator[Delivery]:
-        for delivery in fleet.deliveries:
-            yield delivery
-        while not fleet.stopping:
-            yield await inbox.get()
-
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(fleet.role().run([coming()]))
+    async with fleet.at_work() as take:
         await asyncio.sleep(7 * INTERVAL)
         said = {"late": late} if late is not None else {}
         fleet.hints.hear({"kind": "held", "tracker": "x", "folders": {"101": MANY}, "scans": [], **said})
@@ -69,12 +59,9 @@ async def test_a_job_of_a_tracker_that_is_gone_is_read_unless_all_is_known_of_it
             await asyncio.sleep(INTERVAL + SOON)
         await asyncio.sleep(since + 0.1)
         before = fleet.reads()
-        inbox.put_nowait(fleet.of(job, redelivered=True, **known))
+        take(fleet.of(job, redelivered=True, **known))
         await asyncio.sleep(2 * INTERVAL)
         assert (job.id in fleet.tenant.asked("job")[before:]) is is_read
-        fleet.stopping.begin()
-        inbox.put_nowait(fleet.of(fleet.job))
-        await running
 
 
 async def test_a_tracker_says_for_how_long_its_oldest_look_has_been_waiting() -> None:
@@ -95,54 +82,32 @@ async def test_what_another_tracker_has_just_read_is_not_read_again() -> None:
     """As long as scans speak for it, and have not shown it since."""
     fleet = Fleet()
     late = fleet.tenant.commit(MODERN, "late", 2)
-    inbox: asyncio.Queue[Delivery] = asyncio.Queue()
-
-    async def coming() -> AsyncIterator[Delivery]:
-        for delivery in fleet.deliveries:
-            yield delivery
-        while not fleet.stopping:
-            yield await inbox.get()
-
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(fleet.role().run([coming()]))
+    async with fleet.at_work() as take:
         await asyncio.sleep(3 * INTERVAL)
         before = fleet.reads()
         fleet.hints.hear({"kind": "rows", "folder": 999, "chain": "x", "n": 1, "done": True,
                           "jobs": [[late[1].key, "Running", 0]]})  # fmt: skip
         await asyncio.sleep(0)
         for job in late:
-            inbox.put_nowait(fleet.of(job, seenAt=fleet.tenant.clock() - 0.1))
+            take(fleet.of(job, seenAt=fleet.tenant.clock() - 0.1))
         await asyncio.sleep(2 * INTERVAL)
         assert fleet.tenant.asked("job")[before:] == [late[1].id]
-        fleet.stopping.begin()
-        inbox.put_nowait(fleet.of(fleet.job))
-        await running
 
 
 async def test_what_is_shown_while_a_state_is_told_is_looked_at_when_the_next_message_comes_back() -> None:
     """The look that was under way knew nothing of it, and nobody else has the job."""
     fleet = Fleet()
-    job, inbox = fleet.tenant.commit(MODERN, "brief")[0], asyncio.Queue[Delivery]()
-
-    async def coming() -> AsyncIterator[Delivery]:
-        for delivery in fleet.deliveries:
-            yield delivery
-        while not fleet.stopping:
-            yield await inbox.get()
-
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(fleet.role().run([coming()]))
+    job = fleet.tenant.commit(MODERN, "brief")[0]
+    async with fleet.at_work() as take:
         await asyncio.sleep(3 * INTERVAL)
         told = fleet.outbox.hold("announce")
         fleet.tenant.becomes(job.id, state="Running")
-        inbox.put_nowait(fleet.of(job))
+        take(fleet.of(job))
         await asyncio.sleep(SOON)
         fleet.tenant.becomes(job.id, state="Successful")
         await asyncio.sleep(INTERVAL)
         told.set()
         await asyncio.sleep(1)
-        inbox.put_nowait(Delivery(Message(body=orjson.dumps(fleet.outbox.tracked[-1]))))
+        take(Delivery(Message(body=orjson.dumps(fleet.outbox.tracked[-1]))))
         await asyncio.sleep(SOON)
         assert fleet.outbox.keys() == ["job.state.running", "job.state.successful"]
-        fleet.stopping.begin()
-        inbox.put_nowait(fleet.of(fleet.job))
