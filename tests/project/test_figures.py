@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.app import _TRACKING_CHANNELS, _TRACKING_PREFETCH
+from worker.app.consumed import TRACKING_CHANNELS, TRACKING_PREFETCH
 from worker.broker.topology import _AUDIT_MAX_AGE, _AUDIT_MAX_BYTES
 from worker.ledger.memory import _MOST
 from worker.ledger.step import _KEPT_MS
@@ -22,7 +22,7 @@ WINDOW_S = DEFAULT["http_timeout_s"] + 3 * (DEFAULT["heartbeat_s"] + 1) + DEFAUL
     "said",
     [
         f" {_KEPT_MS // 1000:,} s =",
-        f"jobs in flight ÷ {_TRACKING_PREFETCH * _TRACKING_CHANNELS:,}",
+        f"jobs in flight ÷ {TRACKING_PREFETCH * TRACKING_CHANNELS:,}",
         f"`P.audit` keeps {_AUDIT_MAX_AGE[:-1]} days or {_AUDIT_MAX_BYTES // 10**9} GB",
         f"one call brings up to {PAGE:,} changed jobs: {DEFAULT['poll_budget_per_min']} calls a minute",
         f"Folders with fewer than {FROM} jobs",

@@ -60,7 +60,7 @@ def _words(instruction: str) -> Any:
 @pytest.mark.parametrize(
     "path",
     [
-        *("worker/app.py", "simulator/seed/default.json", "schemas/requests/start-job.v1.json"),
+        *("worker/app/__init__.py", "simulator/seed/default.json", "schemas/requests/start-job.v1.json"),
         *("requirements.lock", "requirements-build.lock", "pyproject.toml", PROJECT["project"]["readme"]),
         *PROJECT["project"]["license-files"],
         *PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"],

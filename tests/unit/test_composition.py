@@ -19,10 +19,10 @@ def test_a_former_owner_is_waited_for_as_long_as_its_post_may_commit() -> None:
 def test_the_prefetch_is_the_concurrency() -> None:
     """Invariant 8: the setting is what the broker hands out at once, to requests alone."""
     worker = Worker(Settings(**_PLAIN, concurrency=17), {"start", "track"})
-    start, *others = worker._inboxes_of("start")
+    start, *others = worker._broker.inboxes_of("start")
     assert start._prefetch == 17
     assert all(inbox._prefetch != 17 for inbox in others)
-    assert worker._inboxes_of("track")[0]._prefetch != 17
+    assert worker._broker.inboxes_of("track")[0]._prefetch != 17
 
 
 def test_notices_are_taken_with_both_secrets_and_handed_on() -> None:

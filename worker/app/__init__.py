@@ -4,23 +4,15 @@ import asyncio
 import gc
 import socket
 import time
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from signal import SIGINT, SIGTERM
 
 import structlog
 
+from worker.app.broker import Broker
 from worker.broker.address import Address
-from worker.broker.connection import Link, Reports
-from worker.broker.depths import Depths
-from worker.broker.inbox import Inbox
-from worker.broker.outbox import Outbox
-from worker.broker.peers.hints import Hints
-from worker.broker.peers.lease import Leases
-from worker.broker.replies import Replies
-from worker.broker.topology import Topology
-from worker.broker.watchdog import Watchdog
 from worker.domain.flight.steps import Patience
 from worker.domain.policy.custody import Custody
 from worker.ledger.memory import MemoryLedger
@@ -33,7 +25,7 @@ from worker.pipeline.holding.reach import watch
 from worker.pipeline.permission import Permission
 from worker.pipeline.permission.file import PolicyFile
 from worker.pipeline.settle import Teller
-from worker.pipeline.starting import ITEMS_MOST, Starting, rules_of
+from worker.pipeline.starting import Starting, rules_of
 from worker.settings import Settings
 from worker.tracking.role import Tracking
 from worker.web.health import Health
@@ -45,8 +37,6 @@ ROLES = frozenset({"start", "track", "web"})
 
 _TAKING = frozenset({"start", "track"})
 _NEEDED_TO_TAKE = ("broker-consume", "token", "orchestrator", "ledger")
-# A channel with more unacknowledged deliveries gets slow; and two trackers must do for 100,000 jobs.
-_STOPS_PREFETCH, _TRACKING_PREFETCH, _TRACKING_CHANNELS = 16, 5_000, 12
 
 _log = structlog.get_logger(__name__)
 
@@ -55,44 +45,26 @@ class Worker:
     """One worker process: the edges to the broker and to Orchestrator, and the roles between them."""
 
     def __init__(self, settings: Settings, roles: Collection[str]) -> None:
+        address = Address.of(settings)
         self._settings = settings
-        self._address = Address.of(settings)
         self._roles = frozenset(roles)
         self._source = f"urn:jobrelay:{settings.prefix}"
-        self._topology = Topology(settings.prefix)
         self._stopping = Stopping()
         self._metrics = Metrics(settings.prefix)
-        self._outage = Outage(self._stopping, self._metrics.pressure.outage, time.time)
         self._health = Health(without=() if self._roles & _TAKING else _NEEDED_TO_TAKE)
-        self._tracing = tracing(settings, self._topology)
+        self._outage = Outage(self._stopping, self._metrics.pressure.outage, time.time)
+        self._policy = PolicyFile(
+            settings.policy_file if "start" in self._roles else None, partial(self._health.set, "policy")
+        )
+        self._custody = Custody(address.user, self._policy.vouchers)
+        self._broker = Broker(
+            settings, address, self._roles, self._health, self._metrics.broker, self._custody
+        )
+        self._tracing = tracing(settings, self._broker.topology)
         self._client = Client(settings, self._metrics.orchestrator, self._tracing.on_exchange)
-        file = settings.policy_file if "start" in self._roles else None
-        self._policy = PolicyFile(file, partial(self._health.set, "policy"))
-        self._custody = Custody(self._address.user, self._policy.vouchers)
         self._webhook = Webhook(settings.webhook_secrets, self._look, self._metrics.process.notice)
         self._shared = self._shared_ledger()
         self._ledger = self._shared or MemoryLedger()
-        queues = self._queues()
-        self._watchdog = Watchdog(
-            [queue for _, queue, _, _ in queues], self._health.give_up, self._metrics.broker.renewed
-        )
-        self._consuming = self._link("broker-consume", self._watchdog.excuse)
-        self._publishing = self._link("broker-publish", lambda: None)
-        self._replies = Replies(self._address, settings.heartbeat_s, self._metrics.broker.reply_lost)
-        of, heard = self._topology, self._metrics.broker.published
-        self._outbox = Outbox(of, self._publishing.up, self._replies.send, heard, self._custody)
-        waited_in = *of.of_requests().values(), of.tracking, of.dead_letters
-        self._depths = Depths(waited_in, self._consuming.up, self._metrics.broker.waits)
-        self._hints = Hints(self._topology.hints, self._consuming.up, self._publishing.up)
-        # On a connection of its own: where a lease is somebody else's the broker closes a channel, and on a
-        # busy connection the library may not answer that, which ends the connection.
-        self._leasing = self._link("broker-lease", lambda: None, heeded=False)
-        self._leases = Leases(settings.prefix, self._leasing.up)
-        self._inboxes = [
-            (role, self._inbox(role, queue, prefetch, None if number else self._watchdog))
-            for role, queue, prefetch, channels in queues
-            for number in range(channels)
-        ]
 
     async def run(self) -> None:
         """Works until SIGTERM or SIGINT, then finishes what is in hand; a second signal ends at once."""
@@ -107,7 +79,7 @@ class Worker:
 
     def _look(self, jobs: Sequence[str]) -> None:
         """Jobs, by their keys, that may have changed: whoever follows them looks at them now."""
-        self._hints.send({"kind": "look", "jobs": list(jobs)})
+        self._broker.hints.send({"kind": "look", "jobs": list(jobs)})
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -117,25 +89,20 @@ class Worker:
             self._client.hurry()
             _log.info("worker.stopping", grace_s=self._settings.grace_s)
             # In tasks of their own: the library may swallow the cancellation that a second signal is.
-            closing = [tasks.create_task(inbox.close()) for _, inbox in self._inboxes]
+            closing = [tasks.create_task(inbox.close()) for inbox in self._broker.inboxes]
             if closing:
                 await asyncio.wait(closing)
             _, late = await asyncio.wait(roles, timeout=self._settings.grace_s) if roles else ((), ())
-            for _, inbox in self._inboxes:
+            for inbox in self._broker.inboxes:
                 await inbox.flush()
             for task in (*late, *edges):
                 task.cancel()
         _log.info("worker.stopped", given_up=len(late))
 
     def _edges(self) -> list[Coroutine[None, None, None]]:
-        tracks = "track" in self._roles
-        edges = [self._publishing.keep(self._outbox.session, self._hints.sending), self._replies.run()]
-        if self._inboxes:
-            hearing = (self._hints.listening,) if tracks else ()
-            sessions = [inbox.session for _, inbox in self._inboxes]
-            edges.append(self._consuming.keep(*sessions, *hearing, self._depths.session))
-            edges += [self._leasing.keep(self._leases.session)] if tracks else []
-            edges += [self._watchdog.run(), self._policy.watch()]
+        edges = self._broker.runs()
+        if self._roles & _TAKING:
+            edges.append(self._policy.watch())
             edges.append(watch(self._client, self._outage, self._health.set))
             edges.append(self._outage.watch(self._client.probe))
         if self._shared is not None:
@@ -146,32 +113,18 @@ class Worker:
         runs: list[Coroutine[None, None, None]] = []
         if "start" in self._roles:
             self._metrics.requests.limit(self._settings.concurrency)
-            runs.append(self._starter().run(self._inboxes_of("start")))
+            runs.append(self._starter().run(self._broker.inboxes_of("start")))
         if "track" in self._roles:
-            runs.append(self._tracker().run(self._inboxes_of("track")))
+            runs.append(self._tracker().run(self._broker.inboxes_of("track")))
         return runs
-
-    def _queues(self) -> list[tuple[str, str, int, int]]:
-        """Role, queue, prefetch and number of consumers of each queue that is consumed."""
-        most = (self._settings.concurrency, _STOPS_PREFETCH, ITEMS_MOST)
-        queues = zip(self._topology.of_requests().values(), most, strict=True)
-        requests = [("start", queue, prefetch, 1) for queue, prefetch in queues]
-        track = ("track", self._topology.tracking, _TRACKING_PREFETCH, _TRACKING_CHANNELS)
-        return [one for one in (*requests, track) if one[0] in self._roles]
-
-    def _inbox(self, role: str, queue: str, prefetch: int, watchdog: Watchdog | None) -> Inbox:
-        return Inbox(queue, prefetch, self._consuming.up, watchdog, at_random=role == "track")
-
-    def _inboxes_of(self, role: str) -> list[Inbox]:
-        return [inbox for its, inbox in self._inboxes if its == role]
 
     def _tracker(self) -> Tracking:
         settings = self._settings
         return Tracking(
             orchestrator=self._client,
-            outbox=self._tracing.outbox(self._outbox),
-            hints=self._hints,
-            leases=self._leases,
+            outbox=self._tracing.outbox(self._broker.outbox),
+            hints=self._broker.hints,
+            leases=self._broker.leases,
             telemetry=self._metrics.jobs,
             stopping=self._stopping,
             clock=time.time,
@@ -190,7 +143,7 @@ class Worker:
         return Starting(
             orchestrator=self._client,
             queues=self._client.queues,
-            outbox=self._tracing.outbox(self._outbox),
+            outbox=self._tracing.outbox(self._broker.outbox),
             ledger=self._ledger,
             outage=self._outage,
             telemetry=self._metrics.requests,
@@ -217,13 +170,6 @@ class Worker:
     def _ledger_is(self, ok: bool, reason: str | None) -> None:
         self._health.set("ledger", ok, reason)
         self._metrics.process.ledger_available(ok)
-
-    def _link(self, name: str, away: Callable[[], None], *, heeded: bool = True) -> Link:
-        """A connection; readiness speaks of it if it is *heeded*."""
-        metrics = self._metrics.broker
-        condition = self._health.set if heeded else lambda *_: None
-        reports = Reports(condition, metrics.connected, metrics.blocked, away)
-        return Link(name, self._address, self._settings.heartbeat_s, self._topology, reports)
 
     def _on_signal(self, main: asyncio.Task[None] | None) -> None:
         def stop() -> None:
