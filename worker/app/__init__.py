@@ -24,7 +24,7 @@ from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.holding.reach import watch
 from worker.pipeline.permission import Permission
 from worker.pipeline.permission.file import PolicyFile
-from worker.pipeline.settle import Teller
+from worker.pipeline.rules import Teller
 from worker.pipeline.starting import Starting, rules_of
 from worker.settings import Settings
 from worker.tracking.role import Tracking

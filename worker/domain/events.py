@@ -124,7 +124,8 @@ def queue_item_added(source: str, sender: Sender, added: Mapping[str, Any], now:
     """A request's queue item is there: `Added.document` and `attempt`."""
     schema = "queue-item-added.v1"
     identity = event_id(schema, source, str(sender.request_id))
-    data, time = {**_request(sender), **added}, added["createdAt"] or rfc3339(now)
+    data = {**_request(sender), **added}
+    time = added["createdAt"] or rfc3339(now)
     return Event(schema, "queue-item.added", identity, source, sender.request_id, time, data, sender)
 
 

@@ -187,6 +187,10 @@ class Unavailable(Failure):
     answer: Answer | None = field(default=None, kw_only=True)
 
 
+DEFECT = Unavailable(Later.INTERNAL_ERROR, "Jobrelay failed at this request; its log has the reason")
+"""What a defect is told as, of the request that met it."""
+
+
 @dataclass(eq=False)
 class OutcomeUnknown(Failure):
     """May or may not have happened: the answer was lost. *heard*: it is counted already, with another's."""

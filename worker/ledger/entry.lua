@@ -1,8 +1,7 @@
 -- One step of the ledger on one request's entry, undivided: `known`, `claim`, `cancel`, `settle`, `release` or `forget`.
 --
 -- KEYS[1]  the entry, a hash: owner, fingerprint, message_id, settled (0, 1, or 2: cancelled), safe_at (ms of this
---          server's clock),
---          folder_id (empty: unknown), refusal (JSON; empty: none)
+--          server's clock), folder_id (empty: unknown), refusal (JSON; empty: none)
 -- ARGV     operation, owner; for claim, cancel and settle also expiry in ms, fingerprint, whether there is a message_id
 --          (0 or 1), message_id; ms until safe_at (0 for settle), over (empty: nobody), folder_id, refusal
 -- returns  nothing, or the entry that stands there: {owner, fingerprint, message_id, settled, ms until safe_at,

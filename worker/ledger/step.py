@@ -43,9 +43,18 @@ class Step:
         message_id = (mine.message_id or "").encode(errors=AS_IT_IS)
         left = 0 if self.operation == "settle" else ceil((mine.safe_at - now) * 1000)
         kept = _LIFE_KEPT_MS if self.request_id.startswith(LIFE) else _KEPT_MS
-        entered = (left if mine.cancelled else kept, mine.fingerprint, has_id, message_id)
-        rest = (left, self.over or "", mine.folder_id or "", mine.refusal or "")
-        return [self.operation, mine.owner, *entered, *rest]
+        return [
+            self.operation,
+            mine.owner,
+            left if mine.cancelled else kept,
+            mine.fingerprint,
+            has_id,
+            message_id,
+            left,
+            self.over or "",
+            mine.folder_id or "",
+            mine.refusal or "",
+        ]
 
 
 class Entries(Protocol):

@@ -10,8 +10,7 @@ from typing import Any, Generic
 
 import structlog
 
-from worker.domain.failures import Code, Later, Rejected, Unavailable
-from worker.domain.messages import Past
+from worker.domain.failures import DEFECT, Code, Later, Rejected, Unavailable
 from worker.domain.outcomes import (
     Deferred,
     Done,
@@ -33,8 +32,7 @@ from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.once.claim import Claim, Claims
 from worker.pipeline.once.doing import Doing, R, T, Try
 from worker.pipeline.ports import Clock
-from worker.pipeline.settle import Rules
-from worker.pipeline.validate import check_reply_to
+from worker.pipeline.rules import Rules
 
 _UNKNOWN_NAMES = (
     Code.PROCESS_UNKNOWN,
@@ -45,7 +43,6 @@ _UNKNOWN_NAMES = (
 )
 # Orchestrator no longer knows the folder, the process or its key: what was cached of them is out of date.
 _STALE = (1002, 1100, 1674)
-_DEFECT = Unavailable(Later.INTERNAL_ERROR, "Jobrelay failed at this request; its log has the reason")
 
 _log = structlog.get_logger(__name__)
 
@@ -82,7 +79,7 @@ class Attempts(Generic[R, T]):
             # Nothing was sent for it, and Orchestrator need not be there to refuse it.
             return self._bounded(this, Refused(this.request))
         fared = Fared()
-        while not (self._outage.why and self._is_worn(this.case.past)):
+        while not (self._outage.why and self._is_worn(this.case)):
             async with self._outage.passage(this.claim.still_mine, this.expires_at, fared) as stopping:
                 if stopping or not this.claim.still_mine():
                     return Returned()
@@ -111,7 +108,7 @@ class Attempts(Generic[R, T]):
             return _deferred(this, why)
         except Exception:  # noqa: BLE001 - a defect must cost this request a delay, not the others
             _log.exception("request.failed", request_id=this.case.sender.request_id)
-            return _deferred(this, _DEFECT)
+            return _deferred(this, DEFECT)
         if isinstance(outcome, Done) or (isinstance(outcome, Refused) and outcome.why.answer):
             self._outage.worked()
         return outcome
@@ -129,10 +126,9 @@ class Attempts(Generic[R, T]):
             raise this.request
         if isinstance(target, Rejected):
             raise target
-        attempts = this.case.past.attempt - 1 + this.case.past.deliveries
-        if attempts > self._rules.max_attempts:
+        if this.case.tries > self._rules.max_attempts:
             raise exhausted(
-                attempts, "it was never settled, not even by a failure: a worker may have died of it"
+                this.case.tries, "it was never settled, not even by a failure: a worker may have died of it"
             )
         return await self._done(this, this.request, target)
 
@@ -156,8 +152,7 @@ class Attempts(Generic[R, T]):
             return case.refusal
         try:
             request = self._doing.read(document, self._rules.default_folder)
-            check_reply_to(case.message, self._rules.prefix)
-            self._rules.permission.to_ask(case.message, self.kind)
+            self._rules.check_sender(case.message, self.kind)
         except Rejected as trouble:
             return trouble
         return request
@@ -187,25 +182,24 @@ class Attempts(Generic[R, T]):
 
     def _bounded(self, this: Try[R], outcome: Outcome) -> Outcome:
         """Turns a rejection that may be premature into a deferral, and a deferral too many into an end."""
-        case, past = this.case, this.case.past
+        case = this.case
         if isinstance(outcome, Refused) and _premature(outcome.why, case):
             seconds = delay_of(Later.NOT_YET_VISIBLE, _unseen(case) + 1, None)
             outcome = Deferred(Later.NOT_YET_VISIBLE, outcome.why.detail, seconds, this.claim.safe_at)
         if isinstance(outcome, Deferred) and outcome.counts:
-            attempts = past.attempt + past.deliveries
-            outcome = last_straw(outcome, attempts, self._rules.max_attempts, self._clock())
+            outcome = last_straw(outcome, case.tries + 1, self._rules.max_attempts, self._clock())
         lost = not case.delivery.is_open and isinstance(outcome, (Deferred, Refused, Unsettled))
         # Somebody else has the message: to defer it as well would make two of it.
         return Returned() if lost else outcome
 
-    def _is_worn(self, past: Past) -> bool:
+    def _is_worn(self, case: Case) -> bool:
         """True when one delivery more would be one too many."""
-        return past.deliveries > 0 and past.attempt - 1 + past.deliveries >= self._rules.max_attempts
+        return case.past.deliveries > 0 and case.tries >= self._rules.max_attempts
 
 
 def _deferred(this: Try[Any], why: Unavailable) -> Deferred:
     """What could not be looked up may have been sent, whatever stood in the way."""
-    doubtful = this.claim.look and why is not _DEFECT
+    doubtful = this.claim.look and why is not DEFECT
     code = Later.OUTCOME_UNKNOWN if doubtful else why.code
     seconds = delay_of(why.code, this.case.past.attempt, why.retry_after)
     return Deferred(code, why.detail, seconds, this.claim.safe_at, why.answer)

@@ -39,6 +39,11 @@ class Case:
         return self.delivery.message
 
     @property
+    def tries(self) -> int:
+        """How often it has been in a worker's hands before: our attempts, and what the broker counts."""
+        return self.past.attempt - 1 + self.past.deliveries
+
+    @property
     def fingerprint(self) -> str:
         """The SHA-256 of the body: what tells two bodies of one request id apart."""
         return sha256(self.message.body).hexdigest()

@@ -17,7 +17,8 @@ from worker.domain.requests import Kind
 from worker.domain.trace import Trace
 from worker.pipeline.case import Case, sender_of
 from worker.pipeline.ports import Clock, Delivery, Telemetry
-from worker.pipeline.settle import Rules, Settler
+from worker.pipeline.rules import Rules
+from worker.pipeline.settle import Settler
 from worker.pipeline.validate import expires_at_of, hold_to, read
 
 # Given back at once, a message that we fail at would go round as fast as it can.

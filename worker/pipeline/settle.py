@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, assert_never
 
 from worker.domain import events
@@ -24,38 +24,13 @@ from worker.domain.outcomes import (
     Unsettled,
 )
 from worker.domain.queues import Added
-from worker.domain.requests import FolderRef, Kind
+from worker.domain.requests import Kind
 from worker.pipeline.case import Case
-from worker.pipeline.ends import Ends
-from worker.pipeline.permission import EVERYBODY, Permission
+from worker.pipeline.once.ends import Ends
 from worker.pipeline.ports import Clock, Ledger, Outbox, Telemetry
+from worker.pipeline.rules import Rules, Teller
 
 _HAND_OVER_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What this deployment decides for all requests.
-
-    *commit_slack_s* is how long a POST whose answer was lost may still commit, *window_s* how long after a
-    redelivery one of the message's former owner may.
-    """
-
-    prefix: str
-    default_folder: FolderRef | None
-    max_attempts: int
-    http_timeout_s: float
-    commit_slack_s: float
-    window_s: float
-    permission: Permission = EVERYBODY
-
-
-@dataclass(frozen=True, slots=True)
-class Teller:
-    """Who speaks: *source* is the CloudEvents source of this deployment, *host* names this worker."""
-
-    source: str
-    host: str
 
 
 class Settler:
@@ -67,8 +42,10 @@ class Settler:
         self._outbox = outbox
         self._ledger = ledger
         self._ends = Ends(ledger)
-        self._source, self._host = teller.source, teller.host
-        self._max_attempts, self._window_s = rules.max_attempts, rules.window_s
+        self._source = teller.source
+        self._host = teller.host
+        self._max_attempts = rules.max_attempts
+        self._window_s = rules.window_s
         self._clock = clock
         self._telemetry = telemetry
 

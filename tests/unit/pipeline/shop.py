@@ -1,6 +1,7 @@
 """What the pipeline's tests begin with: all of it, between fakes."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Any
 
 import orjson
@@ -10,6 +11,8 @@ from fakes import Delivery, Outbox, Telemetry, feed
 
 from worker.contracts import violations
 from worker.domain.messages import Message
+from worker.domain.policy import Policy
+from worker.domain.policy.custody import Custody
 from worker.domain.requests import FolderRef
 from worker.ledger.memory import MemoryLedger
 from worker.otel import Off, Tracing
@@ -25,13 +28,15 @@ from worker.pipeline.once.once import Once
 from worker.pipeline.once.start import Starter
 from worker.pipeline.permission import EVERYBODY, Permission
 from worker.pipeline.resolve import Resolver
-from worker.pipeline.settle import Rules, Settler, Teller
+from worker.pipeline.rules import Rules, Teller
+from worker.pipeline.settle import Settler
 from worker.pipeline.starting.starts import Starts
 from worker.pipeline.stopping.stop import Stops
 
 SOURCE = "urn:jobrelay:jobrelay"
 WINDOW = 88.0
 _MOST_S = 24 * 3600.0  # of virtual time: what takes longer never ends
+OURS = "jobrelay"
 REQUEST = {"requestId": "inc-1", "process": {"name": TRIAGE.name}, "folder": {"path": "Shared"}}
 
 
@@ -93,13 +98,16 @@ class Shop:
 
     def stop(self, headers: Any = None, **document: Any) -> Delivery:
         """A stop request's message: of the plain request, where nothing else is said."""
+        properties = _taken(document)
         asked = {"requestId": "stop-1", "folder": {"path": "Shared"}, **document}
-        return self.delivery(asked if "jobKey" in asked else {"targetRequestId": "inc-1", **asked}, headers)
+        target = {} if "jobKey" in asked else {"targetRequestId": "inc-1"}
+        return self.delivery(target | asked, headers, **properties)
 
     def item(self, headers: Any = None, **document: Any) -> Delivery:
         """A message that asks for a queue item."""
+        properties = _taken(document)
         asked = {"requestId": "inc-1", "queue": "Invoices", "folder": {"path": "Shared"}, **document}
-        return self.delivery(asked, headers, redelivered=asked.pop("redelivered", False))
+        return self.delivery(asked, headers, **properties)
 
     async def handle(self, *deliveries: Delivery, stops: bool = False, adds: bool = False) -> None:
         """Runs a consumer until each is settled, and checks that what was said keeps to its schema."""
@@ -133,3 +141,25 @@ class Shop:
     def codes(self) -> list[str]:
         """Why what is in the dead letters is there."""
         return [headers["jobrelay-code"] for _, headers in self.outbox.buried]
+
+
+class Ruled(Shop):
+    """A shop under a policy of these *rules*, which may be changed; *vouchers* are believed beside it."""
+
+    def __init__(self, *rules: dict[str, Any], vouchers: Collection[str] = (), **more: Any) -> None:
+        self.rules = list(rules)
+        self.permission = Permission(self._policy, Custody(OURS, lambda: vouchers))
+        super().__init__(**more)
+
+    def _policy(self) -> Policy:
+        return Policy.of({"rules": self.rules})
+
+    def told(self) -> tuple[str, str]:
+        """The one event's schema, and its code if it has one."""
+        (event,) = self.outbox.events
+        return event.schema, str(event.data.get("code", ""))
+
+
+def _taken(asked: dict[str, Any]) -> dict[str, Any]:
+    """Takes the properties of a message out of what is asked for."""
+    return {name: asked.pop(name) for name in ("message_id", "redelivered", "user_id") if name in asked}

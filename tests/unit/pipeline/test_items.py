@@ -1,6 +1,5 @@
 """A request to add a queue item adds it once, whatever its past, its queue and its server are like."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -56,9 +55,7 @@ async def test_the_same_request_again_is_a_duplicate() -> None:
     shop = Shop()
     await shop.handle(shop.item(), adds=True)
     for message, content in (("m-2", {}), ("m-3", {"a": 1})):
-        delivery = shop.item(specificContent=content)
-        delivery.message = replace(delivery.message, message_id=message)
-        await shop.handle(delivery, adds=True)
+        await shop.handle(shop.item(specificContent=content, message_id=message), adds=True)
     assert shop.outbox.keys() == ["queue-item.added", "request.duplicate", "request.duplicate"]
     assert len(shop.queues.items) == 1
 
@@ -243,8 +240,6 @@ async def test_two_replicas_with_one_ledger_add_one_item() -> None:
     """A publisher's duplicate on another replica at the same moment is a duplicate."""
     shop = Shop()
     other = Shop(beside=shop)
-    twin = other.item()
-    twin.message = replace(twin.message, message_id="m-2")
     await shop.handle(shop.item(), adds=True)
-    await other.handle(twin, adds=True)
+    await other.handle(other.item(message_id="m-2"), adds=True)
     assert (len(shop.queues.items), other.outbox.keys()) == (1, ["request.duplicate"])

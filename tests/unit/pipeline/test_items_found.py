@@ -1,14 +1,12 @@
 """What was added for a request is found, whatever its message, its rights or its queue have become since."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from fake_orchestrator import MODERN, Lost
 from fake_queues import PLAIN, STRICT
 from fakes import NOW
-from shop import Shop
-from test_permission import Ruled
+from shop import Ruled, Shop
 
 from worker.domain.events import rfc3339
 from worker.domain.failures import Later, Unavailable
@@ -33,9 +31,7 @@ async def test_an_item_whose_sender_lost_its_rights_is_adopted(marks: bool) -> N
     shop = Ruled(ALICE)
     shop.queues.marks = marks
     shop.tenant.meets("add", Lost(1, late=10))
-    delivery = shop.item(**GIVEN)
-    delivery.message.user_id = "alice"
-    await shop.handle(delivery, adds=True)
+    await shop.handle(shop.item(**GIVEN, user_id="alice"), adds=True)
     shop.rules = [ALICE | {"users": ["bob"]}]
     shop.clock.now += shop.outbox.deferred[-1][1]
     await shop.handle_all_rounds(shop.outbox.comes_back(), adds=True)
@@ -82,9 +78,7 @@ async def test_one_request_with_two_queues_adds_one_item() -> None:
     shop.tenant.meets("find_items", Unavailable(Later.FAILING, "no"))
     await shop.handle(shop.item(), adds=True)
     first, seconds = shop.outbox.comes_back(), shop.outbox.deferred[-1][1]
-    second = shop.item(queue="Unique")
-    second.message = replace(second.message, message_id="m-2")
-    await shop.handle_all_rounds(second, adds=True)
+    await shop.handle_all_rounds(shop.item(queue="Unique", message_id="m-2"), adds=True)
     shop.clock.now += seconds
     await shop.handle_all_rounds(first, adds=True)
     assert [item.queue_id for _, _, item in shop.queues.items] == [PLAIN.id]

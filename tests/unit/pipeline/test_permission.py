@@ -4,33 +4,11 @@ from typing import Any
 
 import pytest
 from fake_orchestrator import MODERN, TRIAGE
-from shop import REQUEST, Shop
+from shop import OURS, REQUEST, Ruled
 
-from worker.domain.policy import Policy
-from worker.domain.policy.custody import USER_ID, Custody
-from worker.pipeline.permission import Permission
+from worker.domain.policy.custody import USER_ID
 
-OURS = "jobrelay"
 ALLOWED: dict[str, Any] = {"users": ["alice"], "folders": [MODERN.path], "start": [TRIAGE.name]}
-
-
-class Ruled(Shop):
-    """A shop under a policy of these *rules*, which may be changed."""
-
-    def __init__(self, *rules: dict[str, Any], **more: Any) -> None:
-        self.rules = list(rules)
-        self.permission = Permission(self._policy, Custody(OURS))
-        super().__init__(**more)
-
-    def _policy(self) -> Policy:
-        return Policy.of({"rules": self.rules})
-
-    def told(self) -> tuple[str, str]:
-        """The one event's schema, and its code if it has one."""
-        (event,) = self.outbox.events
-        return event.schema, str(event.data.get("code", ""))
-
-
 REFUSED = ("request-rejected.v1", "not_allowed")
 
 
@@ -107,9 +85,7 @@ async def test_a_stop_is_allowed_by_the_process_of_the_jobs_found(rule: Any, tol
     await shop.handle(shop.delivery(user_id="alice"))
     shop.outbox.events.clear()
     shop.rules = [{"users": ["bob"], "folders": [MODERN.path], **rule}]
-    stop = shop.stop()
-    stop.message.user_id = "bob"
-    await shop.handle(stop, stops=True)
+    await shop.handle(shop.stop(user_id="bob"), stops=True)
     assert shop.told()[0] == told
     assert bool(shop.tenant.count("stop")) is (told == "job-stop-requested.v1")
 
@@ -126,9 +102,7 @@ async def test_a_stop_is_allowed_by_the_process_of_the_jobs_found(rule: Any, tol
 async def test_to_cancel_what_nobody_knows_yet_takes_all_rights(folders: Any, stop: Any, told: str) -> None:
     """The folder that a stop request names need not be the one of the request that it is for."""
     shop = Ruled({"users": ["bob"], "folders": folders, "stop": stop})
-    asked = shop.stop()
-    asked.message.user_id = "bob"
-    await shop.handle(asked, stops=True)
+    await shop.handle(shop.stop(user_id="bob"), stops=True)
     assert shop.told()[0] == told
 
 
@@ -163,8 +137,7 @@ async def test_a_past_told_by_the_worker_or_a_voucher_counts(user_id: str, heade
     """What they send on may have been sent: its job is looked up and adopted, not started again."""
     shop = Ruled(ALLOWED)
     await shop.handle(shop.delivery(user_id="alice"))
-    again = Ruled(ALLOWED)
-    again.permission._custody = Custody(OURS, lambda: {"operator"})
+    again = Ruled(ALLOWED, vouchers={"operator"})
     again.tenant.jobs = shop.tenant.jobs
     await again.handle(again.delivery(headers={USER_ID: "alice", **headers}, user_id=user_id))
     assert (again.told()[0], again.posts) == ("job-created.v1", 0)

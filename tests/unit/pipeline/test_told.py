@@ -79,6 +79,17 @@ async def _killed_while_telling(shop: Shop, delivery: Delivery, verb: str, *, st
     delivery.lose()
 
 
+async def _killed_before_anything(shop: Shop, delivery: Delivery) -> None:
+    """Its worker has it, waits for Orchestrator, and is gone."""
+    shop.tenant.meets("folder", asyncio.Event())
+    async with asyncio.TaskGroup() as tasks:
+        going = tasks.create_task(shop.handle(delivery))
+        await asyncio.sleep(1)
+        going.cancel()
+    shop.tenant.script.clear()
+    delivery.lose()
+
+
 @pytest.mark.parametrize("verb", ["bury", "announce"])
 async def test_what_is_being_told_is_told_by_the_next_owner_too(verb: str) -> None:
     """Invariant 3: a killed worker may have told it, though Orchestrator would take it by now."""
@@ -209,14 +220,3 @@ async def test_a_flood_of_rejections_makes_no_start_forgotten() -> None:
     await shop.handle(*(shop.delivery({"requestId": f"e-{n}"}) for n in range(200)))
     await shop.handle(shop.delivery(message_id="m-2"))
     assert (shop.posts, shop.outbox.keys()[-1]) == (1, "request.duplicate")
-
-
-async def _killed_before_anything(shop: Shop, delivery: Delivery) -> None:
-    """Its worker has it, waits for Orchestrator, and is gone."""
-    shop.tenant.meets("folder", asyncio.Event())
-    async with asyncio.TaskGroup() as tasks:
-        going = tasks.create_task(shop.handle(delivery))
-        await asyncio.sleep(1)
-        going.cancel()
-    shop.tenant.script.clear()
-    delivery.lose()

@@ -15,7 +15,7 @@ from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.once.claim import Claim, Claims
 from worker.pipeline.once.once import Once
 from worker.pipeline.once.start import Starter
-from worker.pipeline.settle import Rules
+from worker.pipeline.rules import Rules
 
 REFERENCE = "jobrelay:inc-1"
 SLACK = 3.0  # short enough to be waited for in hand

@@ -1,4 +1,4 @@
-"""The gate before StartJobs: open, at no cost, until the first 429; then it keeps the pace.
+"""The gate before a POST that is limited: open, at no cost, until the first 429; then it keeps the pace.
 
 It holds only what is in hand anyway: the prefetch stays the concurrency (invariant 8).
 """
@@ -26,7 +26,7 @@ Report = Callable[[float, bool], None]
 
 
 class Gate:
-    """Keeps the pace of all POSTs of one worker, of which *most* are in hand at once.
+    """Keeps the pace of all POSTs of one kind of a worker, of which *most* are in hand at once.
 
     *lost* hears of answers that were.
     """

@@ -1,1 +1,1 @@
-"""Once: the claim on a request, and the start that it allows."""
+"""Once: the claim on a request, the one POST that it allows, and the one end that is told of it."""

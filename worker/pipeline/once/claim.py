@@ -13,7 +13,7 @@ from worker.domain.requests import Entry
 from worker.pipeline.case import Case
 from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.ports import Clock, Ledger
-from worker.pipeline.settle import Rules
+from worker.pipeline.rules import Rules
 
 _CLOCKS_DIFFER_S = 600.0
 _SEARCHED_S = 7 * 24 * 3600.0

@@ -15,6 +15,7 @@ from worker.domain.outcomes import (
     HOLD_S,
     Adopt,
     Deferred,
+    Done,
     Post,
     Returned,
     Told,
@@ -34,7 +35,7 @@ _HELD_TRIES = 3
 _PATIENCE_S = 30.0
 
 X = TypeVar("X")
-D = TypeVar("D")
+D = TypeVar("D", bound=Done)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +135,11 @@ class Once:
         if not claim.look:
             done = await self._sent(claim, deed, turn)
             if done is not None:
-                return done[0] if claim.still_mine() else await deed.still_alone(done[0])
+                return done if claim.still_mine() else await deed.still_alone(done)
         turn.over()
         return await self.look_up(claim, deed)
 
-    async def _sent(self, claim: Claim, deed: Deed[X, D], turn: Turn) -> tuple[D] | None:
+    async def _sent(self, claim: Claim, deed: Deed[X, D], turn: Turn) -> D | None:
         """Sends one POST; None when its answer was lost. While it is under way the claim is in doubt."""
         claim.doubt(claim.mine.safe_at)
         try:
@@ -150,7 +151,7 @@ class Once:
             claim.settled()
             raise
         claim.settled()
-        return (done,)
+        return done
 
     def _may_send(self, claim: Claim) -> bool:
         return self._is_wanted(claim) and self._clock() <= claim.send_by

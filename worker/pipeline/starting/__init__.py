@@ -19,7 +19,8 @@ from worker.pipeline.once.start import Starter
 from worker.pipeline.permission import Permission
 from worker.pipeline.ports import Clock, Delivery, Ledger, Orchestrator, Outbox, Telemetry
 from worker.pipeline.resolve import Resolver
-from worker.pipeline.settle import Rules, Settler, Teller
+from worker.pipeline.rules import Rules, Teller
+from worker.pipeline.settle import Settler
 from worker.pipeline.starting.starts import Starts
 from worker.pipeline.stopping.stop import Stops
 from worker.settings import Settings

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from worker.domain.failures import Later, Rejected, Unavailable
+from worker.domain.failures import DEFECT, Later, Rejected, Unavailable
 from worker.domain.jobs import Job
 from worker.domain.outcomes import (
     HOLD_S,
@@ -31,16 +31,15 @@ from worker.pipeline.holding.blame import Fared
 from worker.pipeline.holding.outage import Outage
 from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.ports import Clock, Ledger, Orchestrator
-from worker.pipeline.settle import Rules
+from worker.pipeline.rules import Rules
 from worker.pipeline.stopping import decide
 from worker.pipeline.stopping.decide import Ask, Cancel, Nothing, StopRequest, Wait
-from worker.pipeline.validate import check_reply_to, hold_to
+from worker.pipeline.validate import hold_to
 
 REMEMBERED_S = 24 * 3600.0
 """How long a request that was not started yet stays cancelled, in seconds."""
 _GLANCE_S = 0.1
 _LOOKS = 3
-_DEFECT = Unavailable(Later.INTERNAL_ERROR, "Jobrelay failed at this request; its log has the reason")
 
 _log = structlog.get_logger(__name__)
 
@@ -69,15 +68,14 @@ class Stops:
 
     async def outcome(self, case: Case, document: Mapping[str, Any]) -> Outcome:
         """What is to become of the stop request. It is held here while Orchestrator answers nothing."""
-        past = case.past
         try:
             if case.refusal is not None:
                 raise case.refusal
             request = self._read(case, document)
         except Rejected as why:
             return Refused(why)
-        if past.attempt - 1 + past.deliveries > self._rules.max_attempts:
-            return Refused(exhausted(past.attempt - 1 + past.deliveries, "a worker may have died of it"))
+        if case.tries > self._rules.max_attempts:
+            return Refused(exhausted(case.tries, "a worker may have died of it"))
         fared, outcome = Fared(), None
         while outcome is None:
             await self._outage.reads(case.in_hand)
@@ -85,15 +83,12 @@ class Stops:
                 return Returned()
             outcome = await self._attempted(case, request, fared)
         if isinstance(outcome, Deferred):
-            outcome = last_straw(
-                outcome, past.attempt + past.deliveries, self._rules.max_attempts, self._clock()
-            )
+            outcome = last_straw(outcome, case.tries + 1, self._rules.max_attempts, self._clock())
         return outcome if case.in_hand() else Returned()
 
     def _read(self, case: Case, document: Mapping[str, Any]) -> StopRequest:
         hold_to(self.schema, document, self._rules.default_folder)
-        check_reply_to(case.message, self._rules.prefix)
-        self._rules.permission.to_ask(case.message, self.kind)
+        self._rules.check_sender(case.message, self.kind)
         return StopRequest.of(document, self._rules.default_folder)
 
     async def _attempted(self, case: Case, request: StopRequest, fared: Fared) -> Outcome | None:
@@ -109,7 +104,7 @@ class Stops:
             failure = why
         except Exception:  # noqa: BLE001 - a defect must cost this request a delay, not the others
             _log.exception("stop.failed", request_id=request.request_id)
-            failure = _DEFECT
+            failure = DEFECT
         seconds = delay_of(failure.code, case.past.attempt, failure.retry_after)
         return Deferred(failure.code, failure.detail, seconds, answer=failure.answer)
 

@@ -48,7 +48,7 @@ class Ends:
         return (stands and _refusal(stands)) or why
 
     async def told(self, case: Case, why: Rejected | None = None) -> None:
-        """Another attempt might end otherwise, and both would have been told."""
+        """Remembers that it is told how this life ended: another attempt might end otherwise."""
         await self._ledger.settle(case.life, _entry(case, why))
 
 
