@@ -91,10 +91,12 @@ _bodies = st.lists(_good() | _changed() | _damaged() | st.binary(max_size=40), m
 @given(bodies=_bodies)
 def test_every_request_has_exactly_one_outcome(relay: Relay, bodies: list[bytes]) -> None:
     """Jobs, a rejection or a deferral: one of them; Orchestrator's ledger agrees, all events are valid."""
-    asyncio.run(_through(relay, bodies))
+    outcomes = asyncio.run(_through(relay, bodies))
+    assert [len(kinds) for kinds in outcomes] == [1] * len(bodies)
 
 
-async def _through(relay: Relay, bodies: list[bytes]) -> None:
+async def _through(relay: Relay, bodies: list[bytes]) -> list[set[str]]:
+    """The kinds of outcome that each body had."""
     await relay.worker.ready()
     async with station(relay.amqp_url, relay.prefix, new=False) as here:
         sent = {new_id(): body for body in bodies}
@@ -113,6 +115,7 @@ async def _through(relay: Relay, bodies: list[bytes]) -> None:
         assert letters == {
             mark: sent[mark] for mark, events in ends.items() if events[0].key == "request.rejected"
         }
+    return [{event.key for event in events} for events in ends.values()]
 
 
 def _assert_true(relay: Relay, body: bytes, outcomes: list[Heard], starts: Mapping[str, Any]) -> None:

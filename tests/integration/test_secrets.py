@@ -1,7 +1,6 @@
 """A secret is planted in every setting that is one, and looked for in all that is ever written."""
 
 import asyncio
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
@@ -17,7 +16,7 @@ from pydantic import SecretStr
 from simulated import Simulated
 from station import station
 from tenant import CLIENT_ID, SEED, request
-from warm import started
+from typed import typed
 from working import QUICK, Working, until
 
 from worker.settings import Settings
@@ -47,25 +46,10 @@ def assert_unseen(text: str, *more: str) -> None:
         assert at < 0, f"a secret is shown: …{text[max(0, at - 200) : at + 60]}…"
 
 
-async def typed(*arguments: str, ends: bool = True, **settings: Any) -> str:
-    """All that `jobrelay ARGUMENTS` writes: to its end, or to the SIGTERM that it gets after some lines."""
-    environment = {f"JOBRELAY_{name}": str(value) for name, value in {**QUICK, **PLANTED, **settings}.items()}
-    with tempfile.TemporaryFile() as said:
-
-        def text() -> str:
-            said.seek(0)
-            return said.read().decode()
-
-        process = started("-m", "worker", *arguments, output=(said.fileno(),) * 2, environment=environment)
-        try:
-            if not ends:
-                await until(lambda: len(text().splitlines()) > 20, text)
-                process.terminate()
-            await until(lambda: process.poll() is not None, lambda: f"{arguments} ends: {text()}")
-        finally:
-            process.kill()
-            process.wait()
-        return text()
+async def output_of(*arguments: str, lines: int | None = None, **settings: Any) -> str:
+    """All that `jobrelay ARGUMENTS` writes, with everything planted: to its end, or for some *lines*."""
+    _, text = await typed({**QUICK, **PLANTED, **settings}, *arguments, lines=lines)
+    return text
 
 
 def served(worker: Working) -> str:
@@ -97,9 +81,9 @@ async def test_nothing_is_shown_where_nothing_can_be_reached(auth: str, form: st
     """A worker at debug level without broker, Redis and Orchestrator; and the doctor that looks at them."""
     settings: dict[str, Any] = {**_SIGNED_IN, "AUTH": auth, "LOG_LEVEL": "debug", "LOG_FORMAT": form}
     settings |= {"ORCHESTRATOR_URL": "http://127.0.0.1:1", "TOKEN_URL": "http://127.0.0.1:1/token"}
-    assert_unseen(await typed("run", ends=False, **settings))
+    assert_unseen(await output_of("run", lines=21, **settings))
     if form == "json":
-        assert_unseen(await typed("check", **settings))
+        assert_unseen(await output_of("check", **settings))
 
 
 @pytest.mark.parametrize(
@@ -109,14 +93,14 @@ async def test_nothing_is_shown_where_nothing_can_be_reached(auth: str, form: st
 )
 async def test_no_command_shows_one(arguments: tuple[str, ...]) -> None:
     """Helps, and commands that fail. The last one lacks a setting."""
-    assert_unseen(await typed(*arguments))
+    assert_unseen(await output_of(*arguments))
 
 
 @pytest.mark.parametrize("wrong", ["HTTP_PORT", "PREFIX", "AMQP_URL", "REDIS_URL", "CONCURRENCY"])
 async def test_a_setting_that_is_wrong_does_not_show_what_it_is(wrong: str) -> None:
     """A secret in the wrong place is one still."""
     wrongly: dict[str, Any] = {**_SIGNED_IN, wrong: f"{_MARK} in the wrong place"}
-    text = await typed("run", ORCHESTRATOR_URL="http://h", **wrongly)
+    text = await output_of("run", ORCHESTRATOR_URL="http://h", **wrongly)
     assert f"JOBRELAY_{wrong}" in text
     assert_unseen(text)
 
@@ -127,7 +111,7 @@ async def test_a_private_key_is_not_shown(tmp_path: Path) -> None:
     lines = Path(key).read_text().splitlines()[1:-1]  # noqa: ASYNC240 - nobody waits
     url = "amqps://someone:pl4nted-7@127.0.0.1:1/"
     for name in ("AMQP_CA_FILE", "AMQP_CERT_FILE", "AMQP_KEY_FILE"):
-        text = await typed("topology", "declare", AMQP_URL=url, **dict[str, Any]({name: key}))
+        text = await output_of("topology", "declare", AMQP_URL=url, **dict[str, Any]({name: key}))
         assert_unseen(text, *lines)
 
 

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from authority import Authority, orchestrator
 from simulated import Simulated
 from station import Station, own_queue, station
 from tenant import MODERN, SEED, key_of, request
-from warm import started
+from typed import typed
 from working import QUICK, Working, until
 
 from simulator.rabbitmq import PrivateNode
@@ -32,11 +31,7 @@ _PREFIX = "t-tls"
 _RULED = "t-ruled"
 _OWN = r"^(t-ruled\\.|amq\\.gen)"
 _USERS = {
-    "worker": (
-        r"^(t-ruled\\.|amq\\.gen)",
-        r"^(t-ruled\\.|amq\\.gen|amq\\.default$)",
-        r"^(t-ruled\\.|amq\\.gen)",
-    ),
+    "worker": (_OWN, r"^(t-ruled\\.|amq\\.gen|amq\\.default$)", _OWN),
     "desk": ("^$", r"^t-ruled\\.requests$", "^$"),
 }
 _LATER = {"Id": 99, "Key": key_of("later"), "Name": "SupportTriageLater", "ProcessKey": "L", "folder": MODERN}
@@ -84,16 +79,6 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """An authority that nobody here trusts."""
     return Authority(tmp_path_factory.mktemp("stranger"))
-
-
-async def typed(settings: dict[str, str], *arguments: str) -> tuple[int, str]:
-    """The exit code of `jobrelay ARGUMENTS`, and all that it wrote."""
-    environment = {f"JOBRELAY_{name}": value for name, value in settings.items()}
-    with tempfile.TemporaryFile() as said:
-        process = started("-m", "worker", *arguments, output=(said.fileno(),) * 2, environment=environment)
-        await until(lambda: process.poll() is not None, f"jobrelay {arguments} ends")
-        said.seek(0)
-        return process.wait(), said.read().decode()
 
 
 @asynccontextmanager
@@ -203,8 +188,7 @@ async def test_a_worker_goes_on_trying_and_readyz_says_why(
 async def test_a_worker_without_its_files_does_not_begin(broker: Broker, tmp_path: Path) -> None:
     """That is a wrong setting: exit code 3."""
     wrong = broker.settings("good", AMQP_CA_FILE=str(tmp_path / "absent"), ORCHESTRATOR_URL="http://h")
-    settings = wrong | {name: str(value) for name, value in QUICK.items()}
-    code, text = await typed(settings, "run")
+    code, text = await typed(wrong | QUICK, "run")
     assert (code, text.splitlines()[-1].split(": ")[:2]) == (3, ["error", "JOBRELAY_AMQP_CA_FILE"]), text
 
 

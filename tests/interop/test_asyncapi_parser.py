@@ -1,14 +1,12 @@
 """AsyncAPI's own parser reads schemas/asyncapi.yaml. It brings 55 MB, so that it is asked for by name."""
 
-import asyncio
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from npm import node_modules, required
+from program import ran
 
 from reference.contract import schemas
 from worker.contracts import schema
@@ -16,7 +14,6 @@ from worker.contracts.schemas import root
 
 _PARSE = Path(__file__).parent / "asyncapi" / "parse.js"
 _WORSE_THAN_A_HINT = (0, 1)  # an error, a warning
-_WITHIN_S = 60
 
 
 @pytest.mark.requires("node")
@@ -34,16 +31,6 @@ async def test_the_official_parser_takes_the_document() -> None:
 
 
 async def _parsed(file: Path) -> Any:
-    environment = {**os.environ, "NODE_PATH": str(node_modules("asyncapi"))}
-    process = await asyncio.create_subprocess_exec(
-        "node", str(_PARSE), str(file), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    )
-    try:
-        async with asyncio.timeout(_WITHIN_S):
-            printed, complaints = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0, complaints.decode()
+    code, printed, complaints = await ran("node", _PARSE, file, NODE_PATH=str(node_modules("asyncapi")))
+    assert code == 0, complaints
     return json.loads(printed)

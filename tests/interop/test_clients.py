@@ -1,10 +1,8 @@
 """The examples of docs/clients, as others run them: each starts a job once, though a confirm is lost."""
 
-import asyncio
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -14,6 +12,7 @@ from typing import Any
 import pytest
 from lost_confirm import LostConfirm
 from npm import node_modules
+from program import ran
 from relay import Relay
 from station import Station, new_id
 from tenant import MODERN
@@ -25,7 +24,6 @@ CLIENTS = Path(__file__).parents[2] / "docs" / "clients"
 _JARS = ("amqp-client.jar", "slf4j-api.jar")
 _JAVA = Path(os.environ.get("JOBRELAY_JARS", "/usr/share/java"))
 _TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-_RUN_WITHIN_S = 60
 
 Said = list[tuple[str, dict[str, Any]]]
 
@@ -55,25 +53,20 @@ class Desk:
 
     async def run(self, *command: str | Path, url: str = "") -> tuple[int, Said, str]:
         """A client's exit code, the events that it printed by their routing keys, and its complaints."""
-        ours = {
-            "JOBRELAY_AMQP_URL": (url or self.relay.amqp_url).rstrip("/"),  # for Java, / names another vhost
-            "JOBRELAY_PREFIX": self.relay.prefix,
-            "EVENTS_QUEUE": self.queue,
-            "TRACEPARENT": _TRACE,
-        }
-        process = await asyncio.create_subprocess_exec(
-            *map(str, command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **ours}
+        code, printed, complaints = await ran(
+            *command,
+            JOBRELAY_AMQP_URL=(url or self.relay.amqp_url).rstrip("/"),  # for Java, / names another vhost
+            JOBRELAY_PREFIX=self.relay.prefix,
+            EVENTS_QUEUE=self.queue,
+            TRACEPARENT=_TRACE,
         )
-        try:
-            async with asyncio.timeout(_RUN_WITHIN_S):
-                printed, complaints = await process.communicate()
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        lines = [line.partition(" {") for line in printed.decode().splitlines()]
-        said = [(head.split()[-1], json.loads("{" + body)) for head, _, body in lines]
-        return process.returncode or 0, said, complaints.decode()
+        lines = [line.partition(" {") for line in printed.splitlines()]
+        return code, [(head.split()[-1], json.loads("{" + body)) for head, _, body in lines], complaints
+
+    @property
+    def starts(self) -> int:
+        """How often its request was started."""
+        return len(self.relay.starts(self.name))
 
 
 @pytest.fixture
@@ -110,6 +103,7 @@ def _assert_told_to_the_end(desk: Desk, said: Said) -> None:
 async def test_a_python_client_starts_a_job_once(desk: Desk, here: Station) -> None:
     """aio-pika: the confirm is lost, the same request is sent again, and one job runs."""
     await _asks_again_after_a_lost_confirm(desk, here, sys.executable, CLIENTS / "start_job.py")
+    assert desk.starts == 1
 
 
 async def test_a_python_client_sees_that_it_has_asked_before(desk: Desk, here: Station) -> None:
@@ -135,6 +129,7 @@ async def test_a_node_client_starts_a_job_once(desk: Desk, here: Station) -> Non
     client = shutil.copy(CLIENTS / "start-job.mjs", desk.folder)
     said = await _asks_again_after_a_lost_confirm(desk, here, "node", client)
     assert {event["traceparent"] for _, event in said} == {_TRACE}
+    assert desk.starts == 1
 
 
 @pytest.mark.requires("java")
@@ -147,6 +142,7 @@ async def test_a_java_client_starts_a_job_once(desk: Desk, here: Station) -> Non
     quick = ("-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Dorg.slf4j.simpleLogger.defaultLogLevel=off")
     client = ("java", *quick, "-cp", path, CLIENTS / "StartJob.java")
     await _asks_again_after_a_lost_confirm(desk, here, *client)
+    assert desk.starts == 1
 
 
 @pytest.mark.requires("rabbitmqadmin")
@@ -163,5 +159,5 @@ async def test_a_shell_script_starts_a_job_once(desk: Desk, here: Station) -> No
     )
     command = ("bash", CLIENTS / "start-job.sh", desk.write(), "--config", config)
     code, said, complaints = await desk.run(*command)
-    assert code == 0, complaints
+    assert (code, desk.starts) == (0, 1), complaints
     _assert_told_to_the_end(desk, said)

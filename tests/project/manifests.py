@@ -125,3 +125,8 @@ def settings_lines(path: Path = BASE / "jobrelay.env") -> dict[str, tuple[bool, 
     """The ConfigMap's file: each name with whether it is set (else it is a remark) and its value."""
     found = (_LINE.match(line) for line in path.read_text().splitlines())
     return {match["name"]: (match["off"] is None, match["value"]) for match in found if match}
+
+
+def setting(called: str) -> str:
+    """A setting's value in the base: what the ConfigMap's file says, set or as a remark."""
+    return settings_lines()[f"JOBRELAY_{called}"][1]

@@ -3,7 +3,6 @@
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
@@ -20,7 +19,7 @@ from manifests import (
     name,
     of_kind,
     one_of,
-    settings_lines,
+    setting,
     templates,
     workers,
     written,
@@ -33,11 +32,6 @@ from worker.settings import Settings
 SCALED = one_of("ScaledObject", "jobrelay-starter", written())["spec"]
 SEED = orjson.loads((ROOT / "simulator/seed/default.json").read_bytes())
 DEMO, PRODUCTION = OVERLAYS
-
-
-def setting(called: str) -> Any:
-    """A setting's value in the base, of its own type."""
-    return settings_lines()[f"JOBRELAY_{called}"][1]
 
 
 def seconds(*called: str) -> float:

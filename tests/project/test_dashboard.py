@@ -2,13 +2,13 @@
 
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 from catalogue import OF_TARGETS, unknown_in, used_in
 from dashboard import HOME, panels, queries
+from promtool import promtool
 
 from worker.web.metrics import Metrics
 
@@ -74,7 +74,4 @@ def test_promtool_takes_every_query(tmp_path: Path) -> None:
     rules = [{"record": f"q:{number}", "expr": query} for number, query in enumerate(QUERIES.values())]
     written = tmp_path / "rules.json"
     written.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
-    done = subprocess.run(
-        ["promtool", "check", "rules", str(written)], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert promtool("check", "rules", str(written)) == ""

@@ -3,19 +3,17 @@
 from pathlib import Path
 
 import pytest
+from defaults import DEFAULT, WINDOW_S
 
 from worker.app.consumed import TRACKING_CHANNELS, TRACKING_PREFETCH
 from worker.broker.topology import _AUDIT_MAX_AGE, _AUDIT_MAX_BYTES
 from worker.ledger.memory import _MOST
 from worker.ledger.step import _KEPT_MS
 from worker.orchestrator.wire import PAGE
-from worker.settings import Settings
 from worker.tracking.scan import FROM
 
 DOCS = Path(__file__).parents[2] / "docs"
 OPERATIONS = (DOCS / "operations.md").read_text("utf-8")
-DEFAULT = {name: field.default for name, field in Settings.model_fields.items()}
-WINDOW_S = DEFAULT["http_timeout_s"] + 3 * (DEFAULT["heartbeat_s"] + 1) + DEFAULT["commit_slack_s"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """The pods keep what the worker promises: its grace, its probes, its ports, its roles."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from manifests import (
@@ -11,6 +10,7 @@ from manifests import (
     container,
     name,
     of_kind,
+    setting,
     settings_lines,
     templates,
     workers,
@@ -25,11 +25,6 @@ from worker.web.server import _PATHS
 COMPONENTS = ("starter", "tracker", "web")
 ENDING_S = 2 * inbox._TIMEOUT_S + connection._CLOSE_TIMEOUT_S + export._FLUSH_S
 """At most: a consumer's end before the grace (a last get and a cancel), connections and traces after it."""
-
-
-def setting(called: str) -> Any:
-    """A setting's value in the base: what the ConfigMap's file says, set or as a remark."""
-    return settings_lines()[f"JOBRELAY_{called}"][1]
 
 
 def spec(component: str) -> Document:

@@ -28,8 +28,6 @@ from worker.domain.messages import (
 
 NOW = 1_795_000_000.0
 WINDOW = 88.0
-OURS = (ATTEMPT, FIRST_AT, HISTORY, REPLAYS, WINDOW_UNTIL, "jobrelay-last-at", "jobrelay-code")
-BROKERS = ("x-delivery-count", "x-acquired-count", "x-death")
 
 
 def _past(headers: dict[str, Any] | None = None, **properties: Any) -> Past:
@@ -188,61 +186,3 @@ def test_a_replay_of_what_no_worker_buried_is_as_old_as_its_sender_says(
     moment = None if sent_at is None else datetime.fromtimestamp(sent_at, UTC)
     written = replayed(Message(body=b"", timestamp=moment), NOW).headers.get(FIRST_AT)
     assert written == (None if first_at is None else rfc3339(first_at))
-
-
-NASTY = {
-    "a moment before the first year": "0001-01-01T00:00:00+23:59",
-    "a moment after the last year": "9999-12-31T23:59:59.999-23:59",
-    "a moment without an offset": "0001-01-01",
-    "a moment of the library's own": datetime(1, 1, 1),  # noqa: DTZ001 - headers may hold such
-    "the largest number": 2**63 - 1,
-    "the smallest number": -(2**63),
-    "true": True,
-    "deep lists": "[" * 100_000,
-    "a list of lists": "[[]]",
-    "an object": "{}",
-    "a number in JSON": "7",
-    "digits without end": "1" * 5000,
-    "an attempt at no moment": '[{"at":5,"code":1,"detail":null}]',
-    "an attempt after the last year": '[{"at":"9999-12-31T23:59:59-23:59","code":"a","detail":"b"}]',
-    "a lone surrogate": '[{"at":"2026-11-21T10:00:00Z","code":"a","detail":"\\ud800"}]',
-}
-anything = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-(2**63), 2**63 - 1),
-    st.floats(),
-    st.text(),
-    st.binary(),
-    st.datetimes(),
-    st.lists(st.integers()),
-    st.dictionaries(st.text(), st.integers()),
-)
-
-
-def _holds_up(message: Message) -> None:
-    """A past is read from it, can be written again, and names real moments."""
-    past = past_of(message, NOW, WINDOW)
-    written = past.after(Attempt(NOW, "orchestrator_busy", "x"), past.safe_at)
-    assert min(past.attempt - 1, past.deliveries, past.replays) >= 0
-    assert max(past.attempt, past.deliveries, past.replays) < 2**31
-    assert datetime.fromisoformat(written[FIRST_AT])
-    written[HISTORY].encode()
-    assert past_of(replayed(message, NOW), NOW, WINDOW).replays > past.replays or past.replays == 1_000_000
-    again = past_of(Message(body=b"", headers=written), NOW, WINDOW)
-    assert again.attempt >= past.attempt
-    assert (again.safe_at is None) == (past.safe_at is None)
-
-
-@pytest.mark.parametrize("header", OURS + BROKERS)
-@pytest.mark.parametrize("value", NASTY.values(), ids=NASTY)
-def test_a_foreign_value_in_a_header_stops_nobody(header: str, value: Any) -> None:
-    """Whatever anybody sends, the worker goes on."""
-    _holds_up(Message(body=b"", headers={header: value}))
-
-
-@settings(max_examples=40)
-@given(st.dictionaries(st.sampled_from(OURS + BROKERS), anything), st.booleans())
-def test_foreign_values_in_headers_stop_nobody(headers: dict[str, Any], redelivered: bool) -> None:
-    """Nor do several at once, of any type."""
-    _holds_up(Message(body=b"", headers=headers, redelivered=redelivered))
