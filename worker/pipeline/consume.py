@@ -118,32 +118,46 @@ class Consumer:
         if await self._settler.has_ended(case):
             outcome: Outcome = Repeated()
             await self._settler.settle(case, outcome)
-        elif document is None or case.sender.request_id is None:
-            # Without an id nothing can ever have been sent for it.
-            outcome = Refused(case.refusal or trouble or self._invalid(document or {}))
+        elif (why := trouble or self._at_once(case, document)) is not None:
+            outcome = Refused(case.refusal or why)
             await self._settler.settle(case, outcome)
         else:
             outcome = await self._unless_in_hand(case, document)
         span.tell(self._told(case, outcome, perf_counter() - began))
 
-    def _opened(self, span: Span) -> tuple[Case, dict[str, Any] | None, Rejected | None]:
-        delivery, now = span.delivery, self._clock()
-        message, prefix, kind = delivery.message, self._rules.prefix, self._work.kind
-        past = past_of(message, now, self._rules.window_s)
+    def _opened(self, span: Span) -> tuple[Case, dict[str, Any], Rejected | None]:
+        """The case with its document, or with an empty one and why it cannot be read."""
+        message, prefix = span.delivery.message, self._rules.prefix
+        document: dict[str, Any] = {}
+        trouble = None
         try:
             document = read(message)
         except Rejected as why:
-            sender = sender_of(message, {}, prefix, kind, span.trace)
-            return Case(delivery=delivery, past=past, sender=sender), None, why
-        sender = sender_of(message, document, prefix, kind, span.trace)
+            trouble = why
+        sender = sender_of(message, document, prefix, self._work.kind, span.trace)
         case = Case(
-            delivery=delivery,
-            past=past,
+            delivery=span.delivery,
+            past=past_of(message, self._clock(), self._rules.window_s),
             sender=sender,
             reference=f"{prefix}:{sender.request_id}",
             expires_at=expires_at_of(document),
         )
-        return case, document, None
+        return case, document, trouble
+
+    def _at_once(self, case: Case, document: Mapping[str, Any]) -> Rejected | None:
+        """Why it is refused before anything is asked of its id, where nothing can have been sent for it.
+
+        So it is without an id; and fresh, of a sender who may ask for nothing: who has no rights is not told
+        of others' requests, and waits for none of them.
+        """
+        try:
+            if case.message.fresh:
+                self._rules.permission.to_ask(case.message, self._work.kind)
+            if case.sender.request_id is None:
+                self._hold_to_schema(document)
+        except Rejected as why:
+            return why
+        return None
 
     async def _unless_in_hand(self, case: Case, document: Mapping[str, Any]) -> Outcome:
         """Handles the request, unless that is being done here: the same message again shares its end."""
@@ -169,11 +183,9 @@ class Consumer:
             running.ended.set_result(outcome)
         return outcome
 
-    def _invalid(self, document: Mapping[str, Any]) -> Rejected:
-        try:
-            hold_to(self._work.schema, document, self._rules.default_folder)
-        except Rejected as why:
-            return why
+    def _hold_to_schema(self, document: Mapping[str, Any]) -> None:
+        """Raises `Rejected`: this document has no requestId."""
+        hold_to(self._work.schema, document, self._rules.default_folder)
         raise TypeError("a document without a requestId keeps to the schema")
 
     def _told(self, case: Case, outcome: Outcome, seconds: float) -> dict[str, Any]:

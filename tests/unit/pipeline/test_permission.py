@@ -1,5 +1,6 @@
 """A policy in the pipeline: asked when names are resolved, before anything is sent; a look-up comes first."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -40,6 +41,33 @@ async def test_who_is_not_known_or_may_nothing_costs_orchestrator_no_call(user_i
     shop = Ruled(ALLOWED)
     await shop.handle(shop.delivery(headers=headers, user_id=user_id))
     assert (shop.told(), shop.tenant.calls) == (REFUSED, [])
+
+
+@pytest.mark.parametrize("user_id", [None, "bob"], ids=str)
+@pytest.mark.parametrize("document", [REQUEST, REQUEST | {"process": 5}, {}], ids=["same", "wrong", "no id"])
+async def test_who_may_nothing_hears_only_that(document: Any, user_id: Any) -> None:
+    """Not that somebody else has asked for the same id, nor what is wrong with what is asked."""
+    shop = Ruled(ALLOWED)
+    await shop.handle(shop.delivery(user_id="alice"))
+    shop.outbox.events.clear()
+    await shop.handle(shop.delivery(document, user_id=user_id, message_id="m-2", reply_to="mine"))
+    assert (shop.told(), shop.posts) == (REFUSED, 1)
+
+
+@pytest.mark.parametrize("replica", ["the same", "another, with a common ledger"])
+async def test_who_may_nothing_waits_for_nobodys_request(replica: str) -> None:
+    """Alice's is under way, and may be for long: what is refused takes no place in the queue meanwhile."""
+    shop, answer = Ruled(ALLOWED), asyncio.Event()
+    other = shop if replica == "the same" else Ruled(ALLOWED, beside=shop)
+    shop.tenant.meets("start", answer)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(shop.handle(shop.delivery(user_id="alice")))
+        await asyncio.sleep(1)
+        before = asyncio.get_running_loop().time()
+        await other.handle(other.delivery(user_id="bob", message_id="m-2"))
+        assert (other.told(), asyncio.get_running_loop().time()) == (REFUSED, before)
+        answer.set()
+    assert shop.outbox.keys()[-1] == "job.created"
 
 
 @pytest.mark.parametrize("user_id", ["alice", None], ids=str)
