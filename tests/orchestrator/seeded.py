@@ -10,6 +10,7 @@ from stub_server import settings
 from worker.domain.processes import Folder
 from worker.domain.requests import FolderRef
 from worker.orchestrator import Client
+from worker.orchestrator.http.reports import SILENT, Reports
 
 KEY = "5a1f0c52-3b5e-4d0a-9a51-7f3c7c0f{:04x}"
 SOUTH = "Shared/Süd"
@@ -55,9 +56,9 @@ SEED: dict[str, Any] = {
 
 
 @asynccontextmanager
-async def client_of(simulator: Simulated, **more: Any) -> AsyncIterator[Client]:
+async def client_of(simulator: Simulated, reports: Reports = SILENT, /, **more: Any) -> AsyncIterator[Client]:
     """A client that signs in with the seed's credentials."""
-    async with Client(settings(simulator.url, **more)) as client:
+    async with Client(settings(simulator.url, **more), reports) as client:
         yield client
 
 

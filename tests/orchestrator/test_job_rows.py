@@ -5,10 +5,10 @@ from typing import Any
 import orjson
 import pytest
 import structlog
+from heard import Heard
 from stub_server import JOB, Server, says, settings
 
 from worker.orchestrator import Client
-from worker.orchestrator.http.reports import Silent
 from worker.orchestrator.jobs import DEEPEST, LONGEST_NAME, LONGEST_TEXT, job_of, sighting_of
 
 
@@ -101,23 +101,13 @@ def test_a_state_comes_by_name_or_number(state: Any, read: str) -> None:
     assert job.terminal is (read == "Successful")
 
 
-class Told(Silent):
-    """Keeps the types of words that nobody knows."""
-
-    def __init__(self) -> None:
-        self.unknown: list[str] = []
-
-    def unknown_word(self, kind: str) -> None:
-        self.unknown.append(kind)
-
-
 async def test_a_state_that_nobody_knows_is_counted_and_named_once(server: Server) -> None:
     """By its type; the word itself is in the log, one line however often it comes."""
     server.on("JobById", says(JOB | {"State": "Dozing"}), says(JOB | {"State": "Dozing"}), says(JOB))
-    told = Told()
+    heard = Heard()
     with structlog.testing.capture_logs() as lines:
-        async with Client(settings(server.url), told) as client:
+        async with Client(settings(server.url), heard) as client:
             jobs = [await client.job(101, 9001) for _ in range(3)]
     assert [job and job.state for job in jobs] == ["Dozing", "Dozing", "Pending"]
-    assert told.unknown == ["JobState", "JobState"]
+    assert heard.unknown == ["JobState", "JobState"]
     assert [line["word"] for line in lines if line["event"] == "orchestrator.unknown_word"] == ["Dozing"]

@@ -2,15 +2,19 @@
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
+from functools import partial
+from operator import ne
 from typing import Any
 
 import pytest
+from heard import Heard
 from seeded import SEED, client_of, shared
 from simulated import Simulated
 
 from worker.domain.failures import Failure, OutcomeUnknown, Rejected, Unavailable
 from worker.domain.queues import Item, Queue
 from worker.orchestrator import Client
+from worker.orchestrator.http.reports import SILENT, Reports
 
 _CLIENT = {**SEED["identity"]["clients"][0]}
 _CLIENT["scope"] += " OR.Queues"
@@ -43,9 +47,11 @@ def seeded(simulator: Simulated) -> Simulated:
     return simulator
 
 
-def of_queues(simulator: Simulated, **more: Any) -> AbstractAsyncContextManager[Client]:
+def of_queues(
+    simulator: Simulated, reports: Reports = SILENT, /, **more: Any
+) -> AbstractAsyncContextManager[Client]:
     """A client that may add items."""
-    return client_of(simulator, scope=_CLIENT["scope"], **more)
+    return client_of(simulator, reports, scope=_CLIENT["scope"], **more)
 
 
 async def add(client: Client, reference: str, queue: Queue = PLAIN, **item: Any) -> Item | Failure | None:
@@ -95,12 +101,15 @@ async def test_a_taken_reference_is_told_by_its_number(seeded: Simulated) -> Non
 
 
 async def test_a_folders_queues_are_read_once(seeded: Simulated) -> None:
-    """As a list, remembered until somebody doubts it."""
-    async with of_queues(seeded) as client:
+    """As a list, remembered until somebody doubts it; and told as other names are."""
+    heard = Heard()
+    async with of_queues(seeded, heard) as client:
         folder = await shared(client)
         several = await asyncio.gather(*(client.queues.queues(folder) for _ in range(5)))
         assert {tuple(found) for found in several} == {(UNIQUE, PLAIN)}
         assert seeded.ledger()["calls"]["QueueDefinitions"] == 1
+    told = [result for cache, result in heard.reads if cache == "queues"]
+    assert told == ["miss", *["joined"] * 4]
 
 
 async def test_look_ups_share_calls_and_pages(seeded: Simulated) -> None:
@@ -190,7 +199,7 @@ async def test_who_may_not_be_sent_any_more_leaves_the_call(seeded: Simulated) -
         folder = await shared(client)
         item: dict[str, Any] = {"SpecificContent": {}}
         sends = [
-            client.queues.add(folder, PLAIN, item | {"Reference": f"r:{n}"}, may_send=lambda n=n: n != 2)  # type: ignore[misc]
+            client.queues.add(folder, PLAIN, item | {"Reference": f"r:{n}"}, may_send=partial(ne, n, 2))
             for n in range(5)
         ]
         outcomes = await asyncio.gather(*sends, return_exceptions=True)

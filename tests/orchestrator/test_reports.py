@@ -3,67 +3,27 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
+from heard import Heard
 from stub_server import JOB, Server, resets, rows, says
 
 from worker.domain.failures import Unavailable
 from worker.domain.processes import Folder
 from worker.orchestrator import Client
-from worker.orchestrator.http.reports import Silent
 
 Connect = Callable[..., Awaitable[Client]]
 
 
-class Told(Silent):
-    """Keeps exchanges and what is tried again."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[str, str, float]] = []
-        self.retries: list[str] = []
-
-    def call(self, operation: str, outcome: str, seconds: float) -> None:
-        self.calls.append((operation, outcome, seconds))
-
-    def retry(self, operation: str) -> None:
-        self.retries.append(operation)
-
-
 async def test_every_exchange_is_told(connect: Connect, server: Server, folder: Folder) -> None:
     """Operation, outcome and seconds, and what is tried again: what metrics are made of."""
-    told = Told()
+    heard = Heard()
     server.on("Releases", says(None, 503, Retry_After="0"), resets, rows())
-    client = await connect(reports=told)
+    client = await connect(reports=heard)
     await client.processes(folder)
-    heard = [(operation, outcome) for operation, outcome, _ in told.calls]
-    assert heard[:2] == [("Token", "200"), ("Releases", "503")]
-    assert heard[-1] == ("Releases", "200")
-    assert all(seconds >= 0 for _, _, seconds in told.calls)
-    assert told.retries == ["Releases"] * told.retries.count("Releases") != []
-
-
-class Heard(Silent):
-    """Keeps what comes of look-ups, turns and names."""
-
-    def __init__(self) -> None:
-        self.lookups: list[str] = []
-        self.turns: list[str] = []
-        self.reads: list[tuple[str, str]] = []
-
-    def lookup(self, result: str) -> None:
-        self.lookups.append(result)
-
-    def turn(self, result: str) -> None:
-        self.turns.append(result)
-
-    def read(self, cache: str, result: str) -> None:
-        self.reads.append((cache, result))
-
-    def budget(self, a_minute: int, slowness: Callable[[], float], wait_s: Callable[[], float]) -> None:
-        self._pace = a_minute, slowness, wait_s
-
-    def now(self) -> tuple[int, float, float]:
-        """How lists are read."""
-        a_minute, slowness, wait_s = self._pace
-        return a_minute, slowness(), wait_s()
+    calls = [(operation, outcome) for operation, outcome, _ in heard.calls]
+    assert calls[:2] == [("Token", "200"), ("Releases", "503")]
+    assert calls[-1] == ("Releases", "200")
+    assert all(seconds >= 0 for _, _, seconds in heard.calls)
+    assert set(heard.retries) == {"Releases"}
 
 
 async def test_a_look_up_is_told_by_what_it_shows(connect: Connect, server: Server, folder: Folder) -> None:
@@ -87,11 +47,11 @@ async def test_the_budget_is_told_and_who_is_refused_a_turn(
     heard = Heard()
     server.on("JobsList", says(None, 429, Retry_After="60"))
     client = await connect(reports=heard, http_timeout_s=1, poll_budget_per_min=60)
-    assert heard.now() == (60, 1.0, 0.0)
+    assert heard.pace() == (60, 1.0, 0.0)
     for _ in range(2):
         with pytest.raises(Unavailable):
             await client.find(folder, "jobrelay:inc-1", None)
-    a_minute, slowness, wait_s = heard.now()
+    a_minute, slowness, wait_s = heard.pace()
     assert (a_minute, heard.turns[0], heard.turns[-1]) == (60, "had", "refused")
     assert slowness == pytest.approx(2, abs=0.1)
     assert 50 < wait_s < 120

@@ -1,9 +1,9 @@
 """A storm of lost answers against Orchestrator's own limit: few calls, and in the end all are answered."""
 
 import asyncio
-from collections import Counter
 
 import pytest
+from heard import Heard
 from seeded import SEED, SOUTH, client_of, shared, start_info
 from simulated import Simulated
 
@@ -12,23 +12,12 @@ from worker.domain.processes import Folder
 from worker.domain.requests import FolderRef
 from worker.orchestrator import Client
 from worker.orchestrator.http import budget
-from worker.orchestrator.http.reports import Silent
 
 
 def limited(simulator: Simulated, calls: int, seconds: float) -> None:
     """At most so many lists in any *seconds*, as Cloud does it."""
     behaviour = SEED["behaviour"] | {"rateLimitPerMinute": calls, "rateLimitSeconds": seconds}
     simulator.seed({**SEED, "behaviour": behaviour})
-
-
-class Counted(Silent):
-    """Counts what look-ups are answered."""
-
-    def __init__(self, statuses: Counter[str]) -> None:
-        self._statuses = statuses
-
-    def call(self, operation: str, outcome: str, seconds: float) -> None:  # noqa: ARG002 - as it is promised
-        self._statuses.update([outcome] if operation == "JobsList" else [])
 
 
 async def in_the_end(client: Client, folder: Folder, reference: str) -> int:
@@ -68,11 +57,9 @@ async def test_all_are_answered_while_others_use_the_limit_up(
     """Two replicas that may ask far more than there is: they slow down, and each look-up is answered."""
     monkeypatch.setattr(budget, "MINUTE_S", 1.0)
     limited(simulator, 4, 1.0)
-    statuses: Counter[str] = Counter()
-    async with client_of(simulator) as one, client_of(simulator) as two:
+    heard = Heard()
+    async with client_of(simulator, heard) as one, client_of(simulator, heard) as two:
         folder = await shared(one)
-        for client in (one, two):
-            client._connection._reports = Counted(statuses)
         await one.start(folder, start_info("jobrelay:0"))
         async with asyncio.TaskGroup() as group:
             found = []
@@ -80,5 +67,6 @@ async def test_all_are_answered_while_others_use_the_limit_up(
                 found.append(group.create_task(in_the_end((one, two)[n % 2], folder, f"jobrelay:{n % 50}")))
                 await asyncio.sleep(0.01)
     assert [task.result() for task in found] == [int(n % 50 == 0) for n in range(100)]
+    statuses = heard.outcomes("JobsList")
     assert statuses["429"] <= 5
     assert statuses.total() <= 40

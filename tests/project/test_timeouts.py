@@ -29,7 +29,7 @@ FOREIGN = {name for kind in _LIBRARY for name in dir(kind)}
 
 OURS = (
     *("publisher", "self._transport", "self._folders", "self._own_folders"),
-    *("self._processes", "self._robots", "self._machines"),
+    *("self._processes", "self._robots", "self._machines", "self._queues"),
 )
 """Objects of ours: their methods are looked at in their place, though a library has the same names."""
 
@@ -69,7 +69,6 @@ NEEDS_NONE = {
     "orchestrator/cache.py::_read: read()": "a read of the catalogue",
     "orchestrator/cache.py::result: self._make()": "a request for a token, or a look-up",
     "orchestrator/catalog.py::_or_else: first": "a read of the catalogue",
-    "orchestrator/queues/__init__.py::queues: self._cache.get(folder.id, read, fresh=fresh)": "a read",
     "orchestrator/catalog.py::_or_else: second()": "a read of the catalogue",
     "orchestrator/client.py::__aenter__: self._stack.enter_async_context(self._connection)": "local",
     "orchestrator/client.py::__aexit__: self._stack.aclose()": "closes `Connection`",

@@ -1,4 +1,4 @@
-"""What names are resolved from: folders, and the processes, robots and machines of each, remembered.
+"""What names are resolved from: folders, and the processes, robots, machines and queues of each, remembered.
 
 Whole lists are read, so that any number of names costs one look-up per folder and kind.
 """
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from worker.domain.failures import Code, Rejected
 from worker.domain.processes import Folder, Machine, Process, Robot, Session
+from worker.domain.queues import Queue
 from worker.domain.requests import FolderRef
 from worker.orchestrator import wire
 from worker.orchestrator.cache import Cache
@@ -35,6 +36,7 @@ class Catalog:
         self._processes: Cache[tuple[Process, ...]] = Cache(ttl, partial(heard, "processes"))
         self._robots: Cache[tuple[Robot, ...]] = Cache(ttl, partial(heard, "robots"))
         self._machines: Cache[tuple[Machine, ...]] = Cache(ttl, partial(heard, "machines"))
+        self._queues: Cache[tuple[Queue, ...]] = Cache(ttl, partial(heard, "queues"))
 
     async def folder(self, ref: FolderRef, *, fresh: bool) -> Folder:
         """The folder, or `Rejected(FOLDER_UNKNOWN)`."""
@@ -52,6 +54,10 @@ class Catalog:
     async def machines(self, folder: Folder, *, fresh: bool) -> tuple[Machine, ...]:
         """The machine templates assigned to a folder."""
         return await self._machines.get(folder.id, lambda: self._read_machines(folder.id), fresh=fresh)
+
+    async def queues(self, folder: Folder, *, fresh: bool) -> tuple[Queue, ...]:
+        """The queues of a folder."""
+        return await self._queues.get(folder.id, lambda: self._read_queues(folder.id), fresh=fresh)
 
     async def robot_of_session(self, folder: Folder, session_id: int) -> Robot | None:
         """The robot of a session; None too where sessions may not be read: this only explains an error."""
@@ -149,6 +155,9 @@ class Catalog:
             self._list("Machines", path, folder_id, wire.machine_of),
             lambda: self._list("Machines", "/odata/Machines", folder_id, wire.machine_of),
         )
+
+    async def _read_queues(self, folder_id: int) -> tuple[Queue, ...]:
+        return await self._list("QueueDefinitions", "/odata/QueueDefinitions", folder_id, wire.queue_of)
 
     async def _list(
         self,

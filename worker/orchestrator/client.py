@@ -59,7 +59,7 @@ class Client:
         self._catalog = Catalog(self._transport, self._base, settings.cache_ttl_s, reports.read)
         self._budget = Budget(settings.poll_budget_per_min, reports)
         self._lookup = Lookup(self._transport, self._base, self._budget, reports.lookup, JOBS)
-        self.queues = Queues(self._transport, self._base, settings, reports)
+        self.queues = Queues(self._transport, self._base, self._catalog, settings, reports)
         self._scan = Scan(self._transport, self._base, self._budget)
         self._reasons = Reasons(self._transport, self._base, self._budget)
         self.webhooks = Webhooks(self._transport, self._base)

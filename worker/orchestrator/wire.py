@@ -13,6 +13,7 @@ import orjson
 from yarl import URL
 
 from worker.domain.processes import Argument, Folder, Machine, Process, Robot, Session
+from worker.domain.queues import Queue
 from worker.domain.words import RobotState, read
 
 T = TypeVar("T")
@@ -176,6 +177,11 @@ def session_of(row: Mapping[str, Any]) -> Session | None:
 def machine_of(row: Mapping[str, Any]) -> Machine:
     """A machine template."""
     return Machine(int(row["Id"]), row["Name"])
+
+
+def queue_of(row: Mapping[str, Any]) -> Queue:
+    """A QueueDefinitionDto."""
+    return Queue(int(row["Id"]), row["Name"])
 
 
 def upload_of(document: Any) -> Upload:

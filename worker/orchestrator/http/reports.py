@@ -1,7 +1,7 @@
 """Who hears what the client does: for metrics, and never in the way."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from worker.orchestrator.wire import Call
 
@@ -49,26 +49,10 @@ OnExchange = Callable[[Call], Exchange | None]
 class Silent:
     """Hears nothing."""
 
-    def call(self, operation: str, outcome: str, seconds: float) -> None:
-        """Nothing."""
+    def call(self, *_: Any, **__: Any) -> None:
+        """Nothing is done of it."""
 
-    def retry(self, operation: str) -> None:
-        """Nothing."""
-
-    def lookup(self, result: str) -> None:
-        """Nothing."""
-
-    def read(self, cache: str, result: str) -> None:
-        """Nothing."""
-
-    def budget(self, a_minute: int, slowness: Callable[[], float], wait_s: Callable[[], float]) -> None:
-        """Nothing."""
-
-    def turn(self, result: str) -> None:
-        """Nothing."""
-
-    def unknown_word(self, kind: str) -> None:
-        """Nothing."""
+    retry = lookup = read = budget = turn = unknown_word = call
 
 
 SILENT = Silent()

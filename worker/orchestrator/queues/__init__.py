@@ -4,22 +4,20 @@ Keeps the promises of `pipeline.items.ports.Queues`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import orjson
 
 from worker.domain.processes import Folder
 from worker.domain.queues import Item, Queue
-from worker.orchestrator import wire
-from worker.orchestrator.cache import Cache
+from worker.orchestrator.catalog import Catalog
 from worker.orchestrator.http.budget import Budget
 from worker.orchestrator.http.reports import SILENT, Reports
 from worker.orchestrator.http.transport import Transport
 from worker.orchestrator.lookup import Listing, Lookup
 from worker.orchestrator.queues.adding import Adding
 from worker.orchestrator.queues.posts import Place, Wanted
-from worker.orchestrator.queues.rows import item_of, queue_of
+from worker.orchestrator.queues.rows import item_of
 from worker.settings import Settings
 
 MARKING_API = 20
@@ -30,13 +28,14 @@ _ITEMS = Listing("QueueItems", "/odata/QueueItems", 100, item_of)  # Cloud refus
 class Queues:
     """A tenant's queues. Cloud counts lists of items apart from those of jobs: they have their own budget."""
 
-    def __init__(self, transport: Transport, base: str, settings: Settings, reports: Reports) -> None:
+    def __init__(
+        self, transport: Transport, base: str, catalog: Catalog, settings: Settings, reports: Reports
+    ) -> None:
         self._transport = transport
-        self._base = base
+        self._catalog = catalog
         self._budget = Budget(settings.poll_budget_per_min, SILENT)
         self._lookup = Lookup(transport, base, self._budget, reports.lookup, _ITEMS)
         self._adding = Adding(transport, base)
-        self._cache: Cache[tuple[Queue, ...]] = Cache(settings.cache_ttl_s)
 
     @property
     def marks(self) -> bool:
@@ -45,8 +44,7 @@ class Queues:
 
     async def queues(self, folder: Folder, *, fresh: bool = False) -> Sequence[Queue]:
         """The queues of a folder, remembered like its processes."""
-        read = partial(self._read, folder.id)
-        return await self._cache.get(folder.id, read, fresh=fresh)
+        return await self._catalog.queues(folder, fresh=fresh)
 
     async def add(
         self, folder: Folder, queue: Queue, item: Mapping[str, Any], *, may_send: Callable[[], bool]
@@ -67,18 +65,3 @@ class Queues:
     def hurry(self) -> None:
         """From now on no look-up waits for its turn."""
         self._budget.close()
-
-    async def _read(self, folder_id: int) -> tuple[Queue, ...]:
-        found: list[Queue] = []
-        while True:
-            options: dict[str, str | int] = {"orderby": "Id", "top": wire.PAGE, "skip": len(found)}
-            url = wire.url(self._base, "/odata/QueueDefinitions", **options)
-            call = wire.Call("QueueDefinitions", "GET", url)
-            rows = await self._transport.get(call, _queues_in, folder_id)
-            found += rows
-            if len(rows) < wire.PAGE:
-                return tuple(found)
-
-
-def _queues_in(document: Any) -> tuple[Queue, ...]:
-    return wire.each(queue_of, wire.page_of(document).rows)

@@ -111,7 +111,8 @@ class Adding:
         while True:
             waiting = _still_wanted(waiting)
             if len(waiting) < 2:
-                await self._alone(place, waiting)
+                for one in waiting:
+                    await self._alone(place, one)
                 return
             try:
                 failed = await self._posts.many(place, [one.item for one in waiting])
@@ -128,7 +129,7 @@ class Adding:
         if isinstance(failure, Rejected) and failure.answer and failure.answer.error_code not in _OF_ALL:
             self._offered = self._offered and failure.answer.status not in _NOT_OFFERED
             if failure.answer.status in _PERHAPS_ONES | _NOT_OFFERED:
-                alone = [self._alone(place, [one]) for one in waiting]
+                alone = [self._alone(place, one) for one in waiting]
                 await asyncio.gather(*alone)
                 return
         first, *others = waiting
@@ -139,12 +140,11 @@ class Adding:
         for one in others:
             one.ends(failure)
 
-    async def _alone(self, place: Place, waiting: Sequence[_Waiting]) -> None:
-        for one in waiting:
-            try:
-                one.ends(await self._posts.one(place, one.item))
-            except Failure as failure:
-                one.ends(failure)
+    async def _alone(self, place: Place, waiting: _Waiting) -> None:
+        try:
+            waiting.ends(await self._posts.one(place, waiting.item))
+        except Failure as failure:
+            waiting.ends(failure)
 
 
 def _still_wanted(waiting: Sequence[_Waiting]) -> Sequence[_Waiting]:

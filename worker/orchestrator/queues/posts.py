@@ -12,6 +12,7 @@ from worker.orchestrator import refusals, wire
 from worker.orchestrator.http.transport import Transport
 from worker.orchestrator.queues.rows import item_of
 
+_MANY = "BulkAddQueueItems"
 _PERHAPS = "the items may have been added"
 # A bulk names what was wrong with an item by the name of its code, not by its number.
 _CODES = {
@@ -48,7 +49,7 @@ class Posts:
         self._transport = transport
         path = f"{base}/odata/Queues/UiPathODataSvc"
         self._one = wire.Call("AddQueueItem", "POST", wire.url(path, ".AddQueueItem"))
-        self._many = wire.Call("BulkAddQueueItems", "POST", wire.url(path, ".BulkAddQueueItems"))
+        self._many = wire.Call(_MANY, "POST", wire.url(path, f".{_MANY}"))
 
     async def one(self, place: Place, item: Wanted) -> Item:
         """Adds an item."""
@@ -63,11 +64,11 @@ class Posts:
         """Adds all of them that can be; tells, by their index, why the others were not."""
         listed = [orjson.Fragment(item.body) for item in items]
         how = {"queueName": place.name, "commitType": "ProcessAllIndependently", "queueItems": listed}
+        body = orjson.dumps(how)
 
         def may_send() -> bool:
             return all(item.may_send() for item in items)
 
-        body = orjson.dumps(how)
         reply = await self._transport.post(self._many, place.folder_id, body, may_send=may_send)
         failed = _failed_in(reply, len(items))
         if failed is None:
@@ -112,5 +113,5 @@ def _failure(reply: wire.Reply, row: Mapping[str, Any]) -> Failure:
     said = f"{name}: {message}"[: refusals.LONGEST_MESSAGE]
     answer = Answer(reply.status, _CODES.get(name), message=said)
     if name in _PASSING:
-        return Unavailable(Later.BUSY, refusals.said("BulkAddQueueItems", answer), answer=answer)
-    return refusals.refused("BulkAddQueueItems", answer)
+        return Unavailable(Later.BUSY, refusals.said(_MANY, answer), answer=answer)
+    return refusals.refused(_MANY, answer)

@@ -1,16 +1,11 @@
-"""Queues, items and what became of a bulk, to the domain. Pure: what does not fit raises a `ValueError`."""
+"""Queue items, to the domain. Pure: what does not fit raises a `ValueError`."""
 
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from worker.domain.queues import Item, Queue
+from worker.domain.queues import Item
 from worker.orchestrator.jobs import moment_of
-
-
-def queue_of(row: Mapping[str, Any]) -> Queue:
-    """A QueueDefinitionDto."""
-    return Queue(int(row["Id"]), row["Name"])
 
 
 def item_of(row: Mapping[str, Any]) -> Item:

@@ -11,7 +11,7 @@ _CALL = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _OPERATION = {
     "operation": "StartJobs, JobById, JobsList, Folders, Releases, Token, … (the simulator's words)"
 }
-_CACHES = ("folders", "processes", "robots", "machines")
+_CACHES = ("folders", "processes", "robots", "machines", "queues")
 _READS = ("hit", "miss", "joined", "stale")
 _CACHED = {
     "cache": ", ".join(_CACHES),
@@ -35,7 +35,7 @@ class OrchestratorMetrics:
         )
         self._lookups = Counts(
             "jobrelay_lookups",
-            "Requests whose jobs were looked up by Reference",
+            "Requests whose jobs or queue items were looked up by Reference",
             {"result": "found, absent, unknown (nobody can tell now)"},
             known=[("found",), ("absent",), ("unknown",)],
         )
