@@ -3,9 +3,10 @@
 //     java -cp amqp-client.jar:slf4j-api.jar StartJob.java REQUEST.json
 //
 // The request was written down, with its requestId, before anything is sent: as long as no confirm has come, the same
-// one is sent again. Ends with 0 if all its jobs are Successful, with 1 if not. What it needs of an event stands in
-// the headers and the routing key, so that no JSON library is needed here.
+// one is sent again. Ends with 0 if all its jobs are Successful, with 1 if not, with 4 without the broker. What it
+// needs of an event stands in the headers and the routing key, so that no JSON library is needed here.
 
+import com.rabbitmq.client.AMQP;
 import com.rabbitmq.client.AMQP.BasicProperties;
 import com.rabbitmq.client.Channel;
 import com.rabbitmq.client.Connection;
@@ -22,6 +23,7 @@ import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.regex.Pattern;
@@ -34,6 +36,17 @@ public class StartJob {
     static final Set<String> REFUSED = Set.of("request.rejected", "request.cancelled");
     static final int CONFIRM_WITHIN_MS = 10_000;
     static final int TRIES = 30;
+    static final String NO_CONNECTION = "error: no connection to the broker (%s);"
+            + " check JOBRELAY_AMQP_URL, and run this again with the same file: its requestId starts nothing twice%n";
+    static final String NO = "error: the broker refuses it (%s);"
+            + " check JOBRELAY_PREFIX, that a worker was started with it, and the rights of this user%n";
+
+    /** The broker's no, or a request that came back. */
+    static class Refused extends Exception {
+        Refused(String why) {
+            super(why);
+        }
+    }
 
     public static void main(String[] arguments) throws Exception {
         byte[] request = Files.readAllBytes(Path.of(arguments[0]));
@@ -45,21 +58,45 @@ public class StartJob {
         String requestId = named.group(1);
         ConnectionFactory broker = new ConnectionFactory();
         broker.setUri(System.getenv().getOrDefault("JOBRELAY_AMQP_URL", "amqp://guest:guest@localhost"));
-        boolean well;
+        try {
+            System.exit(run(broker, requestId, request) ? 0 : 1);
+        } catch (Refused refused) {
+            System.err.printf(NO, refused.getMessage());
+            System.exit(1);
+        } catch (IOException | TimeoutException | ShutdownSignalException lost) {
+            System.err.printf(NO_CONNECTION, lost);
+            System.exit(4);
+        }
+    }
+
+    /** Whether all jobs of the request ended well. */
+    static boolean run(ConnectionFactory broker, String requestId, byte[] request) throws Exception {
         try (Connection connection = broker.newConnection()) {
             Channel channel = connection.createChannel();
             channel.basicQos(50);
+            bind(channel);
+            publish(broker, requestId, request);
+            Events events = new Events(channel, requestId);
+            channel.basicConsume(QUEUE, false, events);
+            return events.end.get();
+        } catch (ExecutionException lost) {
+            throw new IOException(lost.getCause());
+        }
+    }
+
+    static void bind(Channel channel) throws IOException, Refused {
+        try {
             // Durable, and there before the request is sent: what is told while nobody reads is kept.
             channel.queueDeclare(QUEUE, true, false, false, Map.of("x-queue-type", "quorum"));
             for (String key : new String[] {"job.#", "request.#"}) {
                 channel.queueBind(QUEUE, PREFIX + ".events", key);
             }
-            publish(broker, requestId, request);
-            Events events = new Events(channel, requestId);
-            channel.basicConsume(QUEUE, false, events);
-            well = events.end.get();
+        } catch (IOException no) {
+            if (no.getCause() instanceof ShutdownSignalException closed && !closed.isHardError()) {
+                throw new Refused(((AMQP.Channel.Close) closed.getReason()).getReplyText());
+            }
+            throw no;
         }
-        System.exit(well ? 0 : 1);
     }
 
     /** Returns when the broker has the request. It may have it twice then, which starts nothing twice. */
@@ -73,11 +110,11 @@ public class StartJob {
                 Thread.sleep(1000);
             }
         }
-        throw new TimeoutException("no confirm in " + TRIES + " tries; keep the request and send it again later");
+        throw new TimeoutException("no confirm in " + TRIES + " tries");
     }
 
     static void publishOnce(Channel channel, String user, String requestId, byte[] request)
-            throws IOException, TimeoutException, InterruptedException {
+            throws IOException, TimeoutException, InterruptedException, Refused {
         AtomicBoolean returned = new AtomicBoolean();
         channel.addReturnListener((code, why, exchange, key, properties, body) -> returned.set(true));
         channel.confirmSelect();
@@ -91,7 +128,7 @@ public class StartJob {
         channel.basicPublish(PREFIX + ".requests", "job.start", true, properties, request);
         channel.waitForConfirmsOrDie(CONFIRM_WITHIN_MS);
         if (returned.get()) { // it comes before the confirm
-            throw new IllegalStateException("the request came back: there is no queue for it");
+            throw new Refused("the request came back: there is no queue for it");
         }
     }
 

@@ -1,7 +1,8 @@
 // Asks for jobs and reads what comes of them, with amqplib: `node start-job.mjs REQUEST.json`.
 //
 // The request was written down, with its requestId, before anything is sent: as long as no confirm has come, the
-// same one is sent again. Ends with 0 if all its jobs are Successful, with 1 if not. TypeScript checks it as it is.
+// same one is sent again. Ends with 0 if all its jobs are Successful, with 1 if not, with 4 without the broker.
+// TypeScript checks it as it is.
 // @ts-check
 
 import { readFileSync } from "node:fs";
@@ -14,8 +15,11 @@ const USER = decodeURIComponent(new URL(BROKER).username);
 const QUEUE = process.env.EVENTS_QUEUE ?? "my-service.jobrelay-events";
 const CONFIRM_WITHIN_MS = 10_000;
 const TRIES = 30;
+const AWAY = "check JOBRELAY_AMQP_URL, and run this again with the same file: its requestId starts nothing twice";
+const REFUSED = "check JOBRELAY_PREFIX, that a worker was started with it, and the rights of this user";
 
-class NoQueue extends Error {}
+class Away extends Error {}
+class Refused extends Error {}
 
 /**
  * Returns when the broker has the request. It may have it twice then, which starts nothing twice.
@@ -26,12 +30,12 @@ async function publish(request) {
     try {
       return await publishOnce(request);
     } catch (lost) {
-      if (lost instanceof NoQueue) throw lost;
+      if (lost instanceof Refused) throw lost;
       console.error(`no confirm (${lost}): the same request is sent again`);
       await sleep(1000);
     }
   }
-  throw new Error(`no confirm in ${TRIES} tries; keep the request and send it again later`);
+  throw new Away(`no confirm in ${TRIES} tries`);
 }
 
 /** @param {{requestId: string}} request */
@@ -70,7 +74,7 @@ async function confirmed(connection, request) {
     headers: process.env.TRACEPARENT ? { traceparent: process.env.TRACEPARENT } : {},
   });
   await channel.waitForConfirms();
-  if (returned) throw new NoQueue("the request came back: there is no queue for it");
+  if (returned) throw new Refused("the request came back: there is no queue for it");
 }
 
 /**
@@ -86,7 +90,7 @@ function follow(channel, requestId) {
   let ended = false;
   return new Promise((resolve, reject) => {
     channel.consume(QUEUE, (message) => {
-      if (message === null) return reject(new Error("the queue is gone"));
+      if (message === null) return reject(new Refused("the queue is gone"));
       if (ended) return; // not acknowledged: it is for the next reader
       const event = JSON.parse(message.content.toString("utf8"));
       const { routingKey: key } = message.fields;
@@ -119,14 +123,46 @@ function over(key, running) {
   return key === "request.rejected" || key === "request.cancelled" || (key.startsWith("job.") && running.size === 0);
 }
 
+/**
+ * Whether all jobs of the request ended well.
+ * @param {{requestId: string}} request
+ * @returns {Promise<boolean>}
+ */
+async function run(request) {
+  const connection = await amqp.connect(BROKER).catch((lost) => { throw new Away(lost.message || lost.code); });
+  const lost = new Promise((_, reject) => {
+    connection.on("error", (error) => reject(new Away(error.message)));
+    connection.on("close", () => reject(new Away("the connection is lost")));
+  });
+  try {
+    return await Promise.race([lost, asked(connection, request)]);
+  } finally {
+    await connection.close().catch(() => {}); // it may be gone already
+  }
+}
+
+/**
+ * @param {amqp.ChannelModel} connection
+ * @param {{requestId: string}} request
+ */
+async function asked(connection, request) {
+  const channel = await connection.createChannel();
+  channel.on("error", () => {}); // the call that is under way fails with it
+  await channel.prefetch(50);
+  // Durable, and there before the request is sent: what is told while nobody reads is kept.
+  await channel.assertQueue(QUEUE, { durable: true, arguments: { "x-queue-type": "quorum" } });
+  for (const key of ["job.#", "request.#"]) await channel.bindQueue(QUEUE, `${PREFIX}.events`, key);
+  await publish(request);
+  return await follow(channel, request.requestId);
+}
+
 const request = JSON.parse(readFileSync(process.argv[2], "utf8"));
-const connection = await amqp.connect(BROKER);
-const channel = await connection.createChannel();
-await channel.prefetch(50);
-// Durable, and there before the request is sent: what is told while nobody reads is kept.
-await channel.assertQueue(QUEUE, { durable: true, arguments: { "x-queue-type": "quorum" } });
-for (const key of ["job.#", "request.#"]) await channel.bindQueue(QUEUE, `${PREFIX}.events`, key);
-await publish(request);
-process.exitCode = (await follow(channel, request.requestId)) ? 0 : 1;
-await channel.close();
-await connection.close();
+try {
+  process.exitCode = (await run(request)) ? 0 : 1;
+} catch (error) {
+  const { message, code } = /** @type {Error & {code?: number}} */ (error);
+  const [said, todo] = error instanceof Away ? ["no connection to the broker", AWAY] : ["the broker refuses it", REFUSED];
+  if (!(error instanceof Away || error instanceof Refused || code)) throw error;
+  console.error(`error: ${said} (${message}); ${todo}`);
+  process.exitCode = error instanceof Away ? 4 : 1;
+}

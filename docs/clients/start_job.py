@@ -1,11 +1,12 @@
 """Asks for jobs and reads what comes of them, with aio-pika: `python start_job.py REQUEST.json`.
 
 The request was written down, with its requestId, before anything is sent: as long as no confirm has come, the
-same one is sent again. Ends with 0 if all its jobs are Successful, with 1 if not.
+same one is sent again. Ends with 0 if all its jobs are Successful, with 1 if not, with 4 without the broker.
 """
 
 import asyncio
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -13,18 +14,33 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aio_pika
-from aio_pika.exceptions import AMQPError, PublishError
+from aio_pika.exceptions import AMQPConnectionError, AMQPError, PublishError
 
 URL = os.environ.get("JOBRELAY_AMQP_URL", "amqp://guest:guest@localhost/")
 PREFIX = os.environ.get("JOBRELAY_PREFIX", "jobrelay")
 USER = unquote(urlsplit(URL).username or "")
 QUEUE = os.environ.get("EVENTS_QUEUE", "my-service.jobrelay-events")
 CONFIRM_WITHIN_S, TRIES = 10, 30
+AWAY = "check JOBRELAY_AMQP_URL, and run this again with the same file: its requestId starts nothing twice"
+REFUSED = "check JOBRELAY_PREFIX, that a worker was started with it, and the rights of this user"
 
 
-async def main(file: Path) -> bool:
-    """Whether all jobs of the request in *file* ended well."""
+def main(file: Path) -> int:
+    """The exit code; what went wrong is a line on stderr."""
     request = json.loads(file.read_text("utf-8"))
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # a lost connection is told of here
+    try:
+        return 0 if asyncio.run(run(request)) else 1
+    except (AMQPConnectionError, OSError) as lost:
+        print(f"error: no connection to the broker ({lost}); {AWAY}", file=sys.stderr)
+        return 4
+    except AMQPError as refused:
+        print(f"error: the broker refuses it ({refused}); {REFUSED}", file=sys.stderr)
+        return 1
+
+
+async def run(request: dict[str, Any]) -> bool:
+    """Whether all jobs of *request* ended well."""
     async with await aio_pika.connect_robust(URL) as connection:
         channel = await connection.channel()
         await channel.set_qos(prefetch_count=50)
@@ -45,12 +61,12 @@ async def publish(request: dict[str, Any]) -> None:
                 exchange = await channel.get_exchange(f"{PREFIX}.requests")
                 await exchange.publish(message(request), "job.start", mandatory=True)
                 return
-        except PublishError:
-            raise  # it came back: there is no queue for it, and no second try would change that
+        except PublishError:  # no second try would change that
+            raise AMQPError("the request came back: there is no queue for it") from None
         except (AMQPError, OSError, TimeoutError) as lost:
             print(f"no confirm ({lost!r}): the same request is sent again", file=sys.stderr)
             await asyncio.sleep(1)
-    raise TimeoutError(f"no confirm in {TRIES} tries; keep the request and send it again later")
+    raise TimeoutError(f"no confirm in {TRIES} tries")
 
 
 def message(request: dict[str, Any]) -> aio_pika.Message:
@@ -96,4 +112,4 @@ def over(key: str, running: set[str]) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if asyncio.run(main(Path(sys.argv[1]))) else 1)
+    sys.exit(main(Path(sys.argv[1])))

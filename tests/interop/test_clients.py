@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from station import Station, new_id
 from tenant import MODERN
 from yarl import URL
 
+from worker.cli.output import UNREACHABLE
 from worker.contracts import violations
 
 CLIENTS = Path(__file__).parents[2] / "docs" / "clients"
@@ -25,7 +26,24 @@ _JARS = ("amqp-client.jar", "slf4j-api.jar")
 _JAVA = Path(os.environ.get("JOBRELAY_JARS", "/usr/share/java"))
 _TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
+PYTHON = (sys.executable, CLIENTS / "start_job.py")
+SHELL = ("bash", CLIENTS / "start-job.sh")
+Command = tuple[str | Path, ...]
 Said = list[tuple[str, dict[str, Any]]]
+
+
+def _node(folder: Path) -> Command:
+    """The Node.js client, laid into *folder* beside what it imports."""
+    (folder / "node_modules").symlink_to(node_modules("amqplib"))
+    return "node", shutil.copy(CLIENTS / "start-job.mjs", folder)
+
+
+def _java() -> Command:
+    jars = [_JAVA / name for name in _JARS]
+    if not all(jar.exists() for jar in jars):
+        pytest.skip(f"no {' and '.join(_JARS)} in {_JAVA}: apt-get install librabbitmq-client-java")
+    quick = ("-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Dorg.slf4j.simpleLogger.defaultLogLevel=off")
+    return "java", *quick, "-cp", os.pathsep.join(map(str, jars)), CLIENTS / "StartJob.java"
 
 
 @dataclass
@@ -51,12 +69,12 @@ class Desk:
         file.write_text(json.dumps(request, ensure_ascii=False), "utf-8")
         return file
 
-    async def run(self, *command: str | Path, url: str = "") -> tuple[int, Said, str]:
+    async def run(self, *command: str | Path, url: str = "", prefix: str = "") -> tuple[int, Said, str]:
         """A client's exit code, the events that it printed by their routing keys, and its complaints."""
         code, printed, complaints = await ran(
             *command,
             JOBRELAY_AMQP_URL=(url or self.relay.amqp_url).rstrip("/"),  # for Java, / names another vhost
-            JOBRELAY_PREFIX=self.relay.prefix,
+            JOBRELAY_PREFIX=prefix or self.relay.prefix,
             EVENTS_QUEUE=self.queue,
             TRACEPARENT=_TRACE,
         )
@@ -102,13 +120,13 @@ def _assert_told_to_the_end(desk: Desk, said: Said) -> None:
 
 async def test_a_python_client_starts_a_job_once(desk: Desk, here: Station) -> None:
     """aio-pika: the confirm is lost, the same request is sent again, and one job runs."""
-    await _asks_again_after_a_lost_confirm(desk, here, sys.executable, CLIENTS / "start_job.py")
+    await _asks_again_after_a_lost_confirm(desk, here, *PYTHON)
     assert desk.starts == 1
 
 
 async def test_a_python_client_sees_that_it_has_asked_before(desk: Desk, here: Station) -> None:
     """A program that is run again with the same file starts nothing, and ends."""
-    command = (sys.executable, CLIENTS / "start_job.py", desk.write())
+    command = (*PYTHON, desk.write())
     assert (await desk.run(*command))[0] == 0
     code, said, _ = await desk.run(*command)
     assert (code, [key for key, _ in said]) == (0, ["request.duplicate"])
@@ -117,17 +135,23 @@ async def test_a_python_client_sees_that_it_has_asked_before(desk: Desk, here: S
 async def test_a_python_client_hears_what_is_wrong(desk: Desk, here: Station) -> None:
     """A request that will not be started ends the program with 1, and the place is named."""
     file = desk.write(process={})
-    code, said, _ = await desk.run(sys.executable, CLIENTS / "start_job.py", file)
+    code, said, _ = await desk.run(*PYTHON, file)
     assert (code, [key for key, _ in said]) == (1, ["request.rejected"])
     assert said[0][1]["data"]["violations"][0]["pointer"].startswith("/process")
+
+
+async def test_a_client_says_that_no_worker_was_ever_there(desk: Desk, here: Station) -> None:
+    """A line that names the exchange, and what to check."""
+    code, said, complaints = await desk.run(*PYTHON, desk.write(), prefix="nonesuch")
+    assert (code, said) == (1, [])
+    assert complaints.startswith("error: the broker refuses it (NOT_FOUND - no exchange 'nonesuch.events'")
+    assert "JOBRELAY_PREFIX" in complaints
 
 
 @pytest.mark.requires("node")
 async def test_a_node_client_starts_a_job_once(desk: Desk, here: Station) -> None:
     """amqplib: likewise; its headers are read, and the trace context comes back."""
-    (desk.folder / "node_modules").symlink_to(node_modules("amqplib"))
-    client = shutil.copy(CLIENTS / "start-job.mjs", desk.folder)
-    said = await _asks_again_after_a_lost_confirm(desk, here, "node", client)
+    said = await _asks_again_after_a_lost_confirm(desk, here, *_node(desk.folder))
     assert {event["traceparent"] for _, event in said} == {_TRACE}
     assert desk.starts == 1
 
@@ -135,13 +159,7 @@ async def test_a_node_client_starts_a_job_once(desk: Desk, here: Station) -> Non
 @pytest.mark.requires("java")
 async def test_a_java_client_starts_a_job_once(desk: Desk, here: Station) -> None:
     """RabbitMQ's own client: likewise, by headers and routing keys alone."""
-    jars = [_JAVA / name for name in _JARS]
-    if not all(jar.exists() for jar in jars):
-        pytest.skip(f"no {' and '.join(_JARS)} in {_JAVA}: apt-get install librabbitmq-client-java")
-    path = os.pathsep.join(map(str, jars))
-    quick = ("-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Dorg.slf4j.simpleLogger.defaultLogLevel=off")
-    client = ("java", *quick, "-cp", path, CLIENTS / "StartJob.java")
-    await _asks_again_after_a_lost_confirm(desk, here, *client)
+    await _asks_again_after_a_lost_confirm(desk, here, *_java())
     assert desk.starts == 1
 
 
@@ -157,7 +175,34 @@ async def test_a_shell_script_starts_a_job_once(desk: Desk, here: Station) -> No
         f"[default]\nhostname = {at.host}\nport = {at.port}\n"
         f"username = {user.user}\npassword = {user.password}\ndeclare_vhost = /\nvhost = /\n"
     )
-    command = ("bash", CLIENTS / "start-job.sh", desk.write(), "--config", config)
-    code, said, complaints = await desk.run(*command)
+    code, said, complaints = await desk.run(*SHELL, desk.write(), "--config", config)
     assert (code, desk.starts) == (0, 1), complaints
     _assert_told_to_the_end(desk, said)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "python",
+        pytest.param("node", marks=pytest.mark.requires("node")),
+        pytest.param("java", marks=pytest.mark.requires("java")),
+        pytest.param("shell", marks=pytest.mark.requires("rabbitmqadmin")),
+    ],
+)
+async def test_a_client_says_in_a_line_that_the_broker_is_away(program: str, tmp_path: Path) -> None:
+    """With the exit code of `jobrelay start`, and what to do."""
+    commands: dict[str, Callable[[], Command]] = {
+        "python": lambda: PYTHON,
+        "node": lambda: _node(tmp_path),
+        "java": _java,
+        "shell": lambda: SHELL,
+    }
+    away = () if program != "shell" else ("--host", "127.0.0.1", "--port", "1")
+    url = "amqp://guest:planted@127.0.0.1:1"
+    command = (*commands[program](), CLIENTS / "request.json", *away)
+    code, said, complaints = await ran(*command, JOBRELAY_AMQP_URL=url)
+    assert (code, said) == (UNREACHABLE, "")
+    (line,) = [line for line in complaints.splitlines() if not line.startswith("SLF4J: ")]
+    assert line.startswith("error: no connection to the broker (")
+    assert line.endswith("run this again with the same file: its requestId starts nothing twice")
+    assert "planted" not in line
