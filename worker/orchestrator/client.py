@@ -49,7 +49,7 @@ class Client:
     """
 
     def __init__(
-        self, settings: Settings, reports: Reports = SILENT, on_exchange: OnExchange | None = None
+        self, settings: Settings, reports: Reports = SILENT, on_exchange: OnExchange = lambda _: None
     ) -> None:
         self._unknown = Unknown(reports.unknown_word)
         self._base = (settings.orchestrator_url or "").rstrip("/")

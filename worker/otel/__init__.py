@@ -10,7 +10,8 @@ from typing import Any, Protocol, Self
 
 from worker.broker.topology import Topology
 from worker.domain.requests import Kind
-from worker.orchestrator.http.reports import OnExchange
+from worker.orchestrator.http.reports import Exchange
+from worker.orchestrator.wire import Call
 from worker.pipeline.consume import Span
 from worker.pipeline.ports import Delivery, Outbox
 from worker.settings import Settings, SettingsError
@@ -21,8 +22,7 @@ _ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 class Tracing(AbstractAsyncContextManager["Tracing"], Protocol):
     """Makes spans of what is done while it is entered; what is left of them is sent at its end."""
 
-    @property
-    def on_exchange(self) -> OnExchange | None:
+    def on_exchange(self, call: Call) -> Exchange | None:
         """Hears of every HTTP exchange with Orchestrator as it begins."""
 
     def processing(self, delivery: Delivery, kind: Kind) -> AbstractContextManager[Span]:
@@ -68,7 +68,8 @@ class NoSpan:
 class Off(nullcontext[Tracing]):
     """No tracing: whatever trace a message names is carried on, and nothing is made of it."""
 
-    on_exchange = None
+    def on_exchange(self, call: Call) -> None:
+        """Nobody asks."""
 
     def processing(self, delivery: Delivery, kind: Kind) -> AbstractContextManager[NoSpan]:  # noqa: ARG002
         """The delivery as it is."""

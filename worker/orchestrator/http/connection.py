@@ -46,7 +46,7 @@ class Connection:
     """The session and its timeouts. Knows nothing of tokens."""
 
     def __init__(
-        self, settings: Settings, reports: Reports = SILENT, on_exchange: OnExchange | None = None
+        self, settings: Settings, reports: Reports = SILENT, on_exchange: OnExchange = lambda _: None
     ) -> None:
         total = settings.http_timeout_s
         connect = min(CONNECT_TIMEOUT_S, total / 2)
@@ -144,7 +144,7 @@ class Connection:
         self, call: Call, headers: Mapping[str, str], body: bytes | None, limits: aiohttp.ClientTimeout
     ) -> Reply:
         started, outcome = time.perf_counter(), "lost"
-        exchange = self._on_exchange(call) if self._on_exchange is not None else None
+        exchange = self._on_exchange(call)
         sent = {**headers, **exchange.headers} if exchange is not None else headers
         try:
             async with self._session.request(
