@@ -1,0 +1,1 @@
+"""Templates: events of applications become requests, by files that say how."""

@@ -1,0 +1,138 @@
+"""An application's event, as the expressions of templates see it. Pure.
+
+The event may be any JSON, or a CloudEvent (structured, or binary by its headers). The same event looks the
+same however often it is delivered.
+"""
+
+import base64
+import binascii
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from worker.contracts import parse
+from worker.domain.events import rfc3339
+from worker.domain.failures import Code, Rejected
+from worker.domain.messages import Message
+from worker.pipeline.validate import LARGEST
+
+_CLOUD_EVENT = "application/cloudevents+json"
+_ATTRIBUTES = ("id", "type", "source", "subject", "time")
+_PREFIXES = ("cloudEvents_", "cloudEvents:", "ce-")
+_OURS = "jobrelay-"
+_OF_A_DELIVERY = frozenset({"x-delivery-count", "x-acquired-count"})
+_UNCOMPRESSED = frozenset({"identity", "utf-8", "utf8"})
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """*scope* is what an expression sees (schema `template.v1`); *moment* is when it happened."""
+
+    scope: Mapping[str, Any]
+    moment: datetime
+
+
+def read(message: Message, now: float) -> Event:
+    """The event that *message* carries, or raises `Rejected`.
+
+    At most 1 MiB of UTF-8 JSON, 64 deep, without repeated keys. *now* (epoch seconds) is when it happened,
+    where it does not say.
+    """
+    kind = _content(message)
+    body = parse(message.body)
+    data, cloud_event = body, _binary(message.headers)
+    if kind == _CLOUD_EVENT:
+        data, cloud_event = _structured(body)
+    sent = message.timestamp
+    scope = {
+        "data": data,
+        "headers": _headers(message.headers),
+        "exchange": message.exchange,
+        "routingKey": message.routing_key,
+        "messageId": message.message_id,
+        "correlationId": message.correlation_id,
+        "type": message.type,
+        "appId": message.app_id,
+        "timestamp": rfc3339(sent.timestamp()) if sent else None,
+        "cloudEvent": cloud_event,
+    }
+    moment = _moment((cloud_event or {}).get("time")) or sent or datetime.fromtimestamp(now, UTC)
+    return Event(scope, moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _content(message: Message) -> str:
+    """The content type, without parameters; only its size and what cannot be JSON at all are refused."""
+    size = len(message.body)
+    if size > LARGEST:
+        raise Rejected(
+            Code.TOO_LARGE,
+            f"the event has {size:,} bytes; at most {LARGEST:,} are read",
+            "send big data as a file or a link, and name it in the event",
+        )
+    kind = (message.content_type or "application/json").partition(";")[0].strip().lower()
+    encoding = (message.content_encoding or "identity").strip().lower()
+    if encoding not in _UNCOMPRESSED or not (kind == "application/json" or kind.endswith("+json")):
+        raise Rejected(
+            Code.WRONG_CONTENT_TYPE,
+            f"an event of the content type '{kind[:100]}', encoded as '{encoding[:100]}', is not read here",
+            "send uncompressed JSON, and say so: application/json, or application/cloudevents+json",
+        )
+    return kind
+
+
+def _structured(body: Any) -> tuple[Any, dict[str, Any]]:
+    if not isinstance(body, dict):
+        raise Rejected(Code.INVALID_REQUEST, "the CloudEvent must be a JSON object", "see CloudEvents 1.0")
+    attributes = {name: body.get(name) for name in _ATTRIBUTES}
+    if "data_base64" not in body:
+        return body.get("data"), attributes
+    try:
+        return parse(base64.b64decode(body["data_base64"], validate=True)), attributes
+    except (TypeError, ValueError, binascii.Error):
+        raise Rejected(
+            Code.INVALID_REQUEST, "the CloudEvent's data_base64 is not base64 text", "send it as data"
+        ) from None
+
+
+def _binary(headers: Mapping[str, Any]) -> dict[str, Any] | None:
+    for prefix in _PREFIXES:
+        if f"{prefix}specversion" in headers:
+            return {name: _plain(headers.get(prefix + name)) for name in _ATTRIBUTES}
+    return None
+
+
+def _headers(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what tells one delivery of a message from the next."""
+    kept = (name for name in headers if not name.startswith(_OURS) and name not in _OF_A_DELIVERY)
+    return {name: _plain(headers[name]) for name in kept}
+
+
+def _plain(value: Any) -> Any:
+    """A header's value as JSON has it: bytes as text, moments as RFC 3339."""
+    match value:
+        case dict():
+            return {str(name): _plain(inner) for name, inner in value.items()}
+        case list():
+            return [_plain(inner) for inner in value]
+        case bytes() | bytearray():
+            return value.decode(errors="replace")
+        case datetime():
+            return value.isoformat()
+        case float() | Decimal():
+            return float(value) if math.isfinite(value) else None
+        case None | bool() | int() | str():
+            return value
+        case _:
+            return str(value)
+
+
+def _moment(text: Any) -> datetime | None:
+    """A CloudEvent's time, if it is one; none without an offset."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else None

@@ -1,0 +1,123 @@
+"""JMESPath: what is wrong with an expression is said before it meets an event.
+
+What an event makes of it is a value that JSON can write, or a reason that repeats no value.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import jmespath
+import orjson
+from jmespath import functions
+from jmespath.exceptions import JMESPathError, JMESPathTypeError
+from jmespath.parser import ParsedResult
+
+_KINDS = {
+    "null": "null",
+    "string": "text",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "an array",
+    "object": "an object",
+    "array-string": "an array of texts",
+    "array-number": "an array of numbers",
+    "NoneType": "null",
+    "str": "text",
+    "int": "a number",
+    "float": "a number",
+    "bool": "true or false",
+    "list": "an array",
+    "dict": "an object",
+}
+
+
+class NotAnExpression(Exception):
+    """The text is none; the message says why."""
+
+
+class NoValue(Exception):
+    """The expression gives nothing that could be used; the message says why."""
+
+
+class _Functions(functions.Functions):
+    """JMESPath's own, and one that makes a short name of any text."""
+
+    @functions.signature({"types": ["string"]})
+    def _func_sha256(self, text: str) -> str:
+        return sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+_OPTIONS = jmespath.Options(custom_functions=_Functions())
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A JMESPath expression that is well-formed, and calls only functions that there are."""
+
+    text: str
+    _parsed: ParsedResult
+
+    @classmethod
+    def of(cls, text: str) -> "Expression":
+        """Reads *text*, or raises `NotAnExpression`."""
+        try:
+            parsed = jmespath.compile(text)
+        except (JMESPathError, ValueError, Warning) as error:
+            first = str(error).partition("\n")[0].removesuffix(", for expression:")
+            raise NotAnExpression(first or type(error).__name__) from None
+        except RecursionError:
+            raise NotAnExpression("it nests too deep") from None
+        for node in _calls(parsed.parsed):
+            _check_call(node)
+        return cls(text, parsed)
+
+    def value(self, scope: Mapping[str, Any]) -> Any:
+        """What it gives of *scope*, as JSON has it. Raises `NoValue`; the value may be None."""
+        try:
+            found = self._parsed.search(scope, options=_OPTIONS)
+            # The one writes any integer, and the other takes no NaN.
+            return orjson.loads(json.dumps(found, ensure_ascii=False).encode())
+        except JMESPathTypeError as error:
+            takes = " or ".join(map(_kind, error.expected_types))
+            came = _kind(error.actual_type)
+            raise NoValue(f"{error.function_name}() takes {takes}, and {came} came") from None
+        except RecursionError:
+            raise NoValue("what it gives nests too deep") from None
+        except Exception as error:  # noqa: BLE001 - the library lets through whatever Python says of odd types
+            raise NoValue(f"cannot be worked out for this event ({type(error).__name__})") from None
+
+    def holds(self, scope: Mapping[str, Any]) -> bool:
+        """True unless it gives what JMESPath counts as false: false, null, or something empty."""
+        found = self.value(scope)
+        return found is not None and found is not False and found not in ("", [], {})
+
+
+def _calls(node: Any) -> Iterator[dict[str, Any]]:
+    waiting = [node]
+    while waiting:
+        at = waiting.pop()
+        if isinstance(at, dict):
+            waiting += at.get("children", ())
+            if at["type"] == "function_expression":
+                yield at
+
+
+def _check_call(node: Mapping[str, Any]) -> None:
+    name, given = node["value"], len(node["children"])
+    known = _Functions.FUNCTION_TABLE.get(name)
+    if known is None:
+        raise NotAnExpression(f"there is no function {name}()")
+    takes = known["signature"]
+    variadic = bool(takes) and takes[-1].get("variadic", False)
+    if given < len(takes) or (given > len(takes) and not variadic):
+        raise NotAnExpression(
+            f"{name}() takes {len(takes)}{' or more' if variadic else ''} arguments, not {given}"
+        )
+
+
+def _kind(name: object) -> str:
+    """A type's name of JMESPath's or Python's, in a sentence."""
+    return _KINDS.get(str(name), str(name))

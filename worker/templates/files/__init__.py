@@ -1,0 +1,54 @@
+"""The templates of a folder: all of them, or everything that is wrong with them."""
+
+from pathlib import Path
+
+from worker.templates.files.compiled import template_of
+from worker.templates.files.documents import Document, Fault, TemplateErrors, documents
+from worker.templates.model import Template
+
+__all__ = ["Fault", "TemplateErrors", "load"]
+
+_SUFFIXES = (".yaml", ".yml", ".json")
+
+
+def load(folder: Path) -> tuple[Template, ...]:
+    """The templates of *folder*, by its files' names; none where it holds none. Raises `TemplateErrors`.
+
+    Read are files that end in .yaml, .yml or .json; what begins with a dot is somebody else's, and folders
+    within are left alone.
+    """
+    templates: list[Template] = []
+    faults: list[Fault] = []
+    for path in _files(folder):
+        try:
+            for document in _some(path):
+                template = template_of(document)
+                _check_name(template, templates, document)
+                templates.append(template)
+        except TemplateErrors as wrong:
+            faults += wrong.faults
+    if faults:
+        raise TemplateErrors(*faults)
+    return tuple(templates)
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        found = sorted(folder.iterdir())
+        return [path for path in found if path.suffix in _SUFFIXES and path.name[0] != "." and path.is_file()]
+    except OSError as error:
+        raise TemplateErrors(Fault(str(folder), None, "", f"cannot be read: {error.strerror}")) from None
+
+
+def _some(path: Path) -> list[Document]:
+    found = documents(path)
+    if not found:
+        raise TemplateErrors(Fault(path.name, None, "", "holds no template"))
+    return found
+
+
+def _check_name(template: Template, others: list[Template], document: Document) -> None:
+    for other in others:
+        if other.name == template.name:
+            reason = f"is the name of another template too, in {other.file}, line {other.line}"
+            raise TemplateErrors(document.fault("/name", reason))

@@ -1,0 +1,121 @@
+"""A document becomes a template, or everything that is wrong with it is told. Pure."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from worker.contracts import violations
+from worker.contracts.words import pointer
+from worker.domain.requests import Kind
+from worker.templates.expressions import Expression, NotAnExpression
+from worker.templates.files.documents import Document, Fault, TemplateErrors
+from worker.templates.model import PARTS, SCHEMAS, Binding, Slot, Template, slots_of
+
+SCHEMA = "template.v1"
+_MARKS = ("$", "$optional")
+_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII)
+
+
+def template_of(document: Document) -> Template:
+    """The template that *document* is. Raises `TemplateErrors` with every fault."""
+    value = document.value
+    found = violations(SCHEMA, value)
+    if found or not isinstance(value, dict):
+        raise TemplateErrors(*(document.fault(one.pointer, one.message) for one in found))
+    reading = _Reading(document)
+    template = reading.template(value)
+    if reading.faults:
+        raise TemplateErrors(*sorted(reading.faults, key=lambda fault: fault.line or 0))
+    return template
+
+
+class _Reading:
+    """Reads a document that its schema has accepted, and gathers what is wrong with it all the same."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self.faults: list[Fault] = []
+
+    def template(self, value: Mapping[str, Any]) -> Template:
+        """The template, if there are no faults."""
+        kind = next(kind for kind, part in PARTS.items() if part in value)
+        target = self._filled(value[PARTS[kind]], (PARTS[kind],))
+        self._check_literals(kind, target)
+        return Template(
+            name=value["name"],
+            bindings=tuple(map(_binding, value["bindings"])),
+            when=self._slot(value["when"], "/when") if "when" in value else None,
+            request_id=self._slot(value["requestId"], "/requestId"),
+            kind=kind,
+            target=target,
+            expires_in=self._duration(value, target),
+            metadata=self._metadata(value.get("metadata", {})),
+            file=self._document.file,
+            line=self._document.line(""),
+        )
+
+    def _says(self, place: str, reason: str) -> None:
+        self.faults.append(self._document.fault(place, reason))
+
+    def _slot(self, text: str, place: str, *, optional: bool = False) -> Slot:
+        try:
+            return Slot(place, Expression.of(text), optional)
+        except NotAnExpression as why:
+            self._says(place, f"is not an expression: {why}")
+            return Slot(place, Expression.of("@"), optional)
+
+    def _filled(self, node: Any, path: tuple[str | int, ...]) -> Any:
+        """*node* with slots in place of its expressions."""
+        match node:
+            case dict() if any(mark in node for mark in _MARKS):
+                return self._marked(node, pointer(path))
+            case dict():
+                return {name: self._filled(inner, (*path, name)) for name, inner in node.items()}
+            case list():
+                return [self._filled(inner, (*path, index)) for index, inner in enumerate(node)]
+            case _:
+                return node
+
+    def _marked(self, node: Mapping[str, Any], place: str) -> Slot | None:
+        ((mark, text), *others) = node.items()
+        if others or not isinstance(text, str):
+            self._says(place, "must be {$: EXPRESSION} or {$optional: EXPRESSION} and nothing beside")
+            return None
+        return self._slot(text, place, optional=mark == "$optional")
+
+    def _metadata(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        metadata = {name: self._filled(value, ("metadata", name)) for name, value in given.items()}
+        for name, value in metadata.items():
+            if isinstance(value, dict):
+                self._says(pointer(("metadata", name)), "must be a text or {$: EXPRESSION}")
+        return metadata
+
+    def _duration(self, value: Mapping[str, Any], target: Mapping[str, Any]) -> timedelta | None:
+        text = value.get("expiresIn")
+        if text is None:
+            return None
+        if "expiresAt" in target:
+            self._says("/expiresIn", "is there beside expiresAt: give one of them")
+        days, hours, minutes, seconds = (int(part or 0) for part in _parts(text))
+        duration = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        if not duration:
+            self._says("/expiresIn", "must be longer than no time at all")
+        return duration
+
+    def _check_literals(self, kind: Kind, target: Mapping[str, Any]) -> None:
+        """What is wrong whatever the event; what an expression has a part in, the event decides."""
+        literals = {name: value for name, value in target.items() if not any(slots_of(value))}
+        for one in violations(SCHEMAS[kind], {"requestId": "any", **literals}):
+            if one.pointer[1:].partition("/")[0] in target.keys() - literals.keys():
+                continue
+            self._says(f"/{PARTS[kind]}{one.pointer}", one.message)
+
+
+def _binding(given: Mapping[str, Any]) -> Binding:
+    return Binding(given["exchange"], tuple(given.get("routingKeys", ["#"])))
+
+
+def _parts(text: str) -> tuple[str | None, ...]:
+    found = _DURATION.fullmatch(text)
+    return found.groups() if found else (None,) * 4
