@@ -65,6 +65,36 @@ def test_a_violation_says_what_is_wrong_and_how_to_mend_it(
     assert words in found[0].message
 
 
+@pytest.mark.parametrize(
+    ("number", "long"),
+    [
+        (2**64 - 1, False),
+        (2**64, True),
+        (-(2**63), False),
+        (-(2**63) - 1, True),
+        (10**300, True),
+        (1e300, False),
+        (str(2**64), False),
+        (True, False),
+    ],
+    ids=str,
+)
+def test_a_number_that_others_would_round_is_a_violation(number: Any, long: bool) -> None:
+    """Of a whole number: to 64 bits, signed or not, readers agree. A double is one for all of them."""
+    found = violations("start-job.v1", {**REQUEST, "inputArguments": {"a": [0, {"b/c": number}]}})
+    assert [violation.pointer for violation in found] == ["/inputArguments/a/1/b~1c"] * long
+    assert all("more than 64 bits" in violation.message for violation in found)
+
+
+def test_of_long_numbers_only_the_first_are_told_and_none_that_is_wrong_anyway() -> None:
+    """As of all violations."""
+    found = violations(
+        "start-job.v1", {**REQUEST, "jobsCount": 2**64, "inputArguments": {"a": [2**64] * 200}}
+    )
+    assert [found[0].message, found[1].pointer] == ["must be at most 10000", "/inputArguments/a/0"]
+    assert (len(found), found[-1].pointer, "there is more" in found[-1].message) == (101, "", True)
+
+
 def test_every_violation_is_reported_not_only_the_first() -> None:
     """A sender mends everything at once; several extra properties are named one by one."""
     found = violations("start-job.v1", {"process": {}, "x": 1, "y": 2, "jobsCount": 0, "folder": {"id": "1"}})

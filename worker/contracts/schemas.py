@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
 
+from worker.contracts.integers import too_long
 from worker.contracts.words import say
 from worker.domain.failures import Violation
 
@@ -25,12 +26,14 @@ def violations(name: str, document: Any) -> list[Violation]:
 
     A missing property is named at the place where it should be, each one too many at its own. Values are
     never repeated: they may be secret, or long. After 100 violations one more says that there are others.
+    Beside what a schema can say, no whole number may have more than 64 bits.
     """
-    validator = _validator(name)
+    validator, long = _validator(name), too_long(document)
     if validator.is_valid(document):
-        return []
+        return _bounded(long)
     its = schema(name)
-    return _bounded(_told(validator.iter_errors(_within_limits(document, its)), its))
+    told = _told(validator.iter_errors(_within_limits(document, its)), its)
+    return _bounded(_first_told(told, long))
 
 
 @cache
@@ -91,6 +94,15 @@ def _told(errors: Iterator[ValidationError], of: dict[str, Any]) -> Iterator[Vio
             if violation not in seen:
                 seen.add(violation)
                 yield violation
+
+
+def _first_told(told: Iterator[Violation], long: Iterator[Violation]) -> Iterator[Violation]:
+    """Where a number is wrong anyway, that it is too long as well helps nobody."""
+    places = set()
+    for violation in told:
+        places.add(violation.pointer)
+        yield violation
+    yield from (violation for violation in long if violation.pointer not in places)
 
 
 def _bounded(found: Iterator[Violation]) -> list[Violation]:

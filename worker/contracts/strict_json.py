@@ -20,13 +20,16 @@ _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _OTHERS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _NOT_NUMBERS = ("NaN", "Infinity")
+_DIGITS = bytes(ord("0") if byte in b"0123456789" else ord(" ") for byte in range(256))
+_LONG_NUMBER = b"0" * 19  # the digits of 2^63
 
 
 def parse(body: bytes) -> Any:
     """Reads *body*, or raises `Rejected(INVALID_JSON)` with the line and column, byte or pointer.
 
     Refused beside bad JSON: bad UTF-8, NaN and Infinity, numbers that no double can hold, nesting deeper
-    than 64, an object with the same key twice.
+    than 64, an object with the same key twice. Whole numbers are kept to the digit; *violations* refuses
+    those that others would not keep so.
     """
     try:
         document = orjson.loads(body)
@@ -36,7 +39,8 @@ def parse(body: bytes) -> Any:
         raise _nested()
     if _may_repeat_keys(body, document):
         _refuse_repeated_keys(body)
-    return document
+    # orjson makes a double of a whole number of more than 64 bits.
+    return json.loads(body) if _LONG_NUMBER in body.translate(_DIGITS) else document
 
 
 def _may_repeat_keys(body: bytes, document: Any) -> bool:

@@ -32,15 +32,15 @@ def say(error: ValidationError, schema: Mapping[str, Any]) -> Iterator[Violation
     facts = error.kind.as_dict()
     match error.kind.name:
         case "additionalProperties":
-            yield from (_at([*place, name], _stranger(name, node)) for name in facts["unexpected"])
+            yield from (at([*place, name], _stranger(name, node)) for name in facts["unexpected"])
         case "required":
-            yield _at([*place, facts["property"]], "is required and missing")
+            yield at([*place, facts["property"]], "is required and missing")
         case "type":
-            yield _at(place, _wrong_type(error, node, schema))
+            yield at(place, _wrong_type(error, node, schema))
         case kind if kind in _MENDED and "x-mend" in node:
-            yield _at(place, node["x-mend"])
+            yield at(place, node["x-mend"])
         case kind:
-            yield _at(place, _WORDS.get(kind, _unnamed)(error, facts))
+            yield at(place, _WORDS.get(kind, _unnamed)(error, facts))
 
 
 def pointer(path: Iterable[str | int]) -> str:
@@ -48,7 +48,8 @@ def pointer(path: Iterable[str | int]) -> str:
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
 
-def _at(path: list[str | int], message: str) -> Violation:
+def at(path: Iterable[str | int], message: str) -> Violation:
+    """The violation at *path*; what is too long of either is cut."""
     return Violation(_cut(pointer(path)), _cut(message))
 
 
