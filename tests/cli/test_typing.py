@@ -145,14 +145,14 @@ def test_a_missing_queue_names_the_way_to_have_it(
     ("texts", "read"),
     [
         (["a=b"], {"a": "b"}),
-        (["a=1", "b:=1", "c:=[true]"], {"a": "1", "b": 1, "c": [True]}),
+        (["a=1", "b:=18446744073709551616", "c:=[true]"], {"a": "1", "b": 2**64, "c": [True]}),
         (["a=b=c", "d=x:=y"], {"a": "b=c", "d": "x:=y"}),
         (["in Text=line\nline", "e="], {"in Text": "line\nline", "e": ""}),
         ([], {}),
     ],
 )
 def test_arguments_are_text_or_json(texts: list[str], read: dict[str, Any]) -> None:
-    """name=text stays text, name:=JSON is what it says."""
+    """name=text stays text, name:=JSON is what it says, numbers to the digit."""
     assert pairs(texts, "--arg", typed=True) == read
 
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import orjson
 import typer
 
 from worker import contracts
+from worker.domain.failures import Rejected
 from worker.domain.requests import FolderRef, ProcessRef
 
 _PAIR = re.compile(r"(?P<name>[^=]+?)(?P<typed>:?)=(?P<value>.*)", re.DOTALL)
@@ -74,11 +74,16 @@ def pairs(texts: Iterable[str] | None, option: str, *, typed: bool) -> dict[str,
         is_json = typed and bool(found["typed"])
         name = found["name"] if typed else found["name"] + found["typed"]
         try:
-            read[name] = orjson.loads(found["value"]) if is_json else found["value"]
-        except orjson.JSONDecodeError as error:
-            what = f"the value of '{name}' is not JSON ({error}); {name}=… takes it as text"
+            read[name] = _json(found["value"]) if is_json else found["value"]
+        except Rejected as why:
+            what = f"the value of '{name}': {why.detail.replace('the body', 'it')}; {name}=… takes it as text"
             raise typer.BadParameter(what, param_hint=option) from None
     return read
+
+
+def _json(text: str) -> Any:
+    """As a worker reads it: strictly, and numbers to the digit."""
+    return contracts.parse(text.encode(errors="surrogateescape"))
 
 
 def moment(text: str | None) -> str | None:
