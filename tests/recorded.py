@@ -6,10 +6,10 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from worker.broker.address import Address
 from worker.broker.topology import Topology
 from worker.otel.export import Sending
 from worker.otel.traces import Traces
-from worker.settings import Settings
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 PARENT_ID = "b7ad6b7169203331"
@@ -21,8 +21,8 @@ class Recorded(Traces):
 
     def __init__(self) -> None:
         self.kept = InMemorySpanExporter()
-        settings = Settings.model_validate({"amqp_url": "amqps://user:planted@broker.example/"})
-        super().__init__(Sending(SimpleSpanProcessor(self.kept)), settings, Topology("jobrelay"))
+        address = Address("amqps://user:planted@broker.example/")
+        super().__init__(Sending(SimpleSpanProcessor(self.kept)), address, Topology("jobrelay"))
 
     @property
     def spans(self) -> list[ReadableSpan]:

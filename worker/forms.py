@@ -27,8 +27,13 @@ def _is_url(text: str, *schemes: str) -> bool:
     return bool(named) and not re.search(r"\s", text) and "@" not in f"{url.path}{url.query}{url.fragment}"
 
 
+def is_open_url(text: str) -> bool:
+    """Whether *text* is a URL of HTTP that may be shown: with no user and no password in it."""
+    return "@" not in text and _is_url(text, "http", "https")
+
+
 def _open_url(text: str) -> str:
-    if "@" in text or not _is_url(text, "http", "https"):
+    if not is_open_url(text):
         raise ValueError("must be like https://host/path, with no user and no password in it")
     return text
 

@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 
 from worker.settings import Settings, SettingsError
 
+ENCRYPT = "use TLS: secrets can be read on the way"
+"""What mends each of `unencrypted`."""
+
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _NO_KEY = "JOBRELAY_AMQP_CERT_FILE: {} holds no private key: name its file in JOBRELAY_AMQP_KEY_FILE"
 _UNFIT = "JOBRELAY_AMQP_KEY_FILE: {} is not the private key of the certificate in JOBRELAY_AMQP_CERT_FILE"

@@ -4,20 +4,17 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from typing import Any
 from uuid import uuid4
 
 import pytest
-import typer
 from aio_pika.abc import AbstractChannel
 from conftest import CODES, IDS, Broker, Shell, sent
 from station import Heard, assert_valid
-from virtual_time import VirtualLoop
 
 from worker.broker.address import Address
 from worker.broker.visits.box import Held
 from worker.broker.visits.visit import NotTaken, sender, visit
-from worker.cli.dead import per_second, resend
+from worker.cli.dead import resend
 from worker.cli.dead.choice import Choice
 from worker.cli.output import Output
 from worker.domain.messages import Message
@@ -50,7 +47,8 @@ def test_a_replay_sends_the_letter_back_to_where_it_was_published(letters: Shell
     first, second = sorted(broker.take("start"), key=lambda message: message.body)
     assert [json.loads(one.body)["requestId"] for one in (first, second)] == ["r-2", "r-3"]
     assert (first.correlation_id, first.reply_to, first.headers["jobrelay-user-id"]) == ("c-1", "answers", "")
-    kept = {name: v for name, v in first.headers.items() if not name.startswith(("x-", "jobrelay-user-id"))}
+    left_out = ("x-", "jobrelay-user-id")
+    kept = {name: value for name, value in first.headers.items() if not name.startswith(left_out)}
     (death,) = json.loads(kept.pop("jobrelay-history"))
     assert kept == {
         "mine": IDS[1],
@@ -216,34 +214,3 @@ async def test_two_messages_of_one_id_never_swap_what_became_of_them(jobrelay: S
             return_exceptions=True,
         )
     assert [type(end) for end in ends] == [NotTaken, type(None), NotTaken, type(None)]
-
-
-@pytest.mark.parametrize(("text", "rate"), [("10", 10), ("300/m", 5), ("7200/h", 2), (" 0.5/s ", 0.5)])
-def test_a_rate_is_read(text: str, rate: float) -> None:
-    """So many a second, a minute or an hour."""
-    assert per_second(text) == rate
-
-
-@pytest.mark.parametrize("text", ["", "0", "-1", "inf", "nan", "10/d", "1e9", "fast"])
-def test_no_rate_is_a_mistake_in_usage(text: str) -> None:
-    """It is refused before anything is sent."""
-    with pytest.raises(typer.BadParameter):
-        per_second(text)
-
-
-def test_a_rate_is_kept_however_long_each_letter_takes() -> None:
-    """Two a second: a slow letter delays the next ones, and they do not catch up."""
-
-    async def letters() -> AsyncIterator[Any]:
-        for _ in range(5):
-            yield None
-
-    async def moments() -> list[float]:
-        now, taken = asyncio.get_running_loop().time, []
-        async for _ in resend._paced(letters(), 2):
-            taken.append(now())
-            await asyncio.sleep(3 if len(taken) == 3 else 0.1)
-        return [moment - taken[0] for moment in taken]
-
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        assert runner.run(moments()) == pytest.approx([0, 0.5, 1, 4, 4.5])

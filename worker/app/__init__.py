@@ -60,7 +60,7 @@ class Worker:
         self._broker = Broker(
             settings, address, self._roles, self._health, self._metrics.broker, self._custody
         )
-        self._tracing = tracing(settings, self._broker.topology)
+        self._tracing = tracing(address, self._broker.topology)
         self._client = Client(settings, self._metrics.orchestrator, self._tracing.on_exchange)
         self._webhook = Webhook(settings.webhook_secrets, self._look, self._metrics.process.notice)
         self._shared = self._shared_ledger()

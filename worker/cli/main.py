@@ -10,7 +10,6 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Collection
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +23,7 @@ from worker.broker.visits.visit import BrokerAway, NotTaken, NotThere
 from worker.cli import check, dead, demo, follow, interrupt, jobs, probe, start, topology, webhook
 from worker.cli.output import FAILED, INTERRUPTED, SETTINGS, UNREACHABLE, Failed, complain, examples, writing
 from worker.settings import NOT_USED_YET, Settings, SettingsError, read_settings, unknown_settings
+from worker.version import version
 
 _new_loop: Callable[[], asyncio.AbstractEventLoop]
 try:
@@ -111,7 +111,7 @@ def main() -> None:
 
 def _say_version(wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"jobrelay {_version()}\n")
+        sys.stdout.write(f"jobrelay {version()}\n")
         raise typer.Exit
 
 
@@ -199,11 +199,4 @@ def _warn_of(settings: Settings) -> None:
     for name in settings.model_fields_set & NOT_USED_YET:
         _log.warning("settings.not_used_yet", name=f"JOBRELAY_{name.upper()}")
     for name in tls.unencrypted(settings):
-        _log.warning("settings.not_encrypted", name=name, remedy="use TLS: secrets can be read on the way")
-
-
-def _version() -> str:
-    try:
-        return version("jobrelay")
-    except PackageNotFoundError:  # a checkout that was not installed
-        return "unknown"
+        _log.warning("settings.not_encrypted", name=name, remedy=tls.ENCRYPT)

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from typing import Any, Protocol, Self
 
+from worker.broker.address import Address
 from worker.broker.topology import Topology
 from worker.domain.requests import Kind
 from worker.orchestrator.http.reports import Exchange
 from worker.orchestrator.wire import Call
 from worker.pipeline.consume import Span
 from worker.pipeline.ports import Delivery, Outbox
-from worker.settings import Settings, SettingsError
+from worker.settings import SettingsError
 
 _ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
@@ -32,7 +33,7 @@ class Tracing(AbstractAsyncContextManager["Tracing"], Protocol):
         """*outbox*, whose publishes are spans."""
 
 
-def tracing(settings: Settings, topology: Topology) -> Tracing:
+def tracing(address: Address, topology: Topology) -> Tracing:
     """Tracing as the environment wants it; raises `SettingsError` where it wants what cannot be."""
     if not os.environ.get(_ENDPOINT) or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return Off()
@@ -43,7 +44,7 @@ def tracing(settings: Settings, topology: Topology) -> Tracing:
         raise SettingsError(
             f"{_ENDPOINT} needs packages that are not installed: pip install 'jobrelay[otel]'"
         ) from missing
-    return Traces(sending(), settings, topology)
+    return Traces(sending(), address, topology)
 
 
 class NoSpan:

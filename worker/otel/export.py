@@ -10,8 +10,6 @@ import re
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib import metadata
-from urllib.parse import urlsplit
 
 import structlog
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -19,7 +17,9 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
+from worker.forms import is_open_url
 from worker.settings import SettingsError
+from worker.version import version
 
 _FLUSH_S = 3.0
 _PROTOCOLS = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"
@@ -78,7 +78,7 @@ class Sending:
     def __init__(self, processor: SpanProcessor) -> None:
         self._provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
         self._provider.add_span_processor(processor)
-        self.tracer = self._provider.get_tracer("jobrelay", _version(), _CONVENTIONS)
+        self.tracer = self._provider.get_tracer("jobrelay", version(), _CONVENTIONS)
 
     async def close(self) -> None:
         """Sends what is left, as far as that is done within three seconds."""
@@ -102,7 +102,7 @@ def sending() -> Sending:
     """As the variables say; raises `SettingsError` where they name what cannot be sent to."""
     for name in _ENDPOINTS:
         text = os.environ.get(name, "")
-        if text and not _is_open_url(text):
+        if text and not is_open_url(text.strip()):
             raise SettingsError(f"{name} must be like http://host:4318, with no user and no password in it")
     for name in _PROTOCOLS:
         protocol = os.environ.get(name, "")
@@ -114,28 +114,11 @@ def sending() -> Sending:
     return Sending(BatchSpanProcessor(export))
 
 
-def _is_open_url(text: str) -> bool:
-    try:
-        url = urlsplit(text)
-        named = url.scheme in ("http", "https") and url.hostname and url.port != 0
-    except ValueError:
-        return False
-    return bool(named) and "@" not in text and not re.search(r"\s", text.strip())
-
-
-def _version() -> str:
-    """Jobrelay's own."""
-    try:
-        return metadata.version("jobrelay")
-    except metadata.PackageNotFoundError:
-        return "0"
-
-
 def _resource() -> Resource:
     """Who makes the spans: as OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say, else Jobrelay."""
     given = Resource.create()
     said = {name: value for name, value in given.attributes.items() if not _is_unknown(value)}
-    return Resource({"service.name": "jobrelay", "service.version": _version(), **said}, given.schema_url)
+    return Resource({"service.name": "jobrelay", "service.version": version(), **said}, given.schema_url)
 
 
 def _is_unknown(value: object) -> bool:

@@ -2,8 +2,8 @@
 
 from contextlib import AbstractContextManager
 from typing import Self
-from urllib.parse import urlsplit
 
+from worker.broker.address import Address
 from worker.broker.topology import Topology
 from worker.domain.requests import Kind
 from worker.orchestrator.wire import Call
@@ -11,18 +11,14 @@ from worker.otel.calls import Exchange, exchange
 from worker.otel.export import Sending
 from worker.otel.messages import Messages, Processing, Publishing
 from worker.pipeline.ports import Delivery, Outbox
-from worker.settings import Settings
-
-_PORTS = {"amqp": 5672, "amqps": 5671}
 
 
 class Traces:
     """Makes spans. What nobody's request has asked for (an unchanged job's look, a probe) has none."""
 
-    def __init__(self, sending: Sending, settings: Settings, topology: Topology) -> None:
+    def __init__(self, sending: Sending, address: Address, topology: Topology) -> None:
         self._sending = sending
-        url = urlsplit(settings.amqp_url.get_secret_value())
-        broker = {"server.address": url.hostname, "server.port": url.port or _PORTS[url.scheme]}
+        broker = {"server.address": address.host, "server.port": address.port}
         self._messages = Messages(sending.tracer, topology, broker)
         self._topology = topology
 

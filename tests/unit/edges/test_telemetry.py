@@ -1,6 +1,6 @@
 """The promises of those who count, kept by the metrics and by the fakes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import fakes
@@ -15,15 +15,23 @@ from worker.web.metrics import Metrics
 from worker.web.metrics.families import Counts, Levels, Times
 
 _ANY = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_METRICS, _REQUESTS, _JOBS = Metrics(), fakes.Telemetry(), fakes_of_trackers.Telemetry()
 
 
-@pytest.mark.parametrize("telemetry", [Metrics().requests, fakes.Telemetry()], ids=["metrics", "fake"])
+@pytest.mark.parametrize(
+    ("telemetry", "counted"),
+    [
+        pytest.param(_METRICS.requests, lambda: _total("jobrelay_requests"), id="metrics"),
+        pytest.param(_REQUESTS, lambda: len(_REQUESTS.outcomes), id="fake"),
+    ],
+)
 @_ANY
 @given(st.text(max_size=9), st.none() | st.floats(), st.integers(0, 10**6))
 def test_counting_requests_is_never_in_the_way(
-    telemetry: Any, code: str, age: float | None, count: int
+    telemetry: Any, counted: Callable[[], float], code: str, age: float | None, count: int
 ) -> None:
-    """Whatever it is told, a clock that runs backwards included."""
+    """Whatever it is told, a clock that runs backwards included: it is counted, and nothing is raised."""
+    before = counted()
     telemetry.taken(code)
     telemetry.created(age)
     telemetry.settled("rejected", code, age or 0.0)
@@ -31,21 +39,30 @@ def test_counting_requests_is_never_in_the_way(
     telemetry.let_go(code)
     telemetry.let_go(code)
     telemetry.defect()
+    assert counted() == before + 1
 
 
 @pytest.mark.parametrize(
-    "telemetry", [Metrics().jobs, fakes_of_trackers.Telemetry()], ids=["metrics", "fake"]
+    ("telemetry", "counted"),
+    [
+        pytest.param(_METRICS.jobs, lambda: _total("jobrelay_job_states"), id="metrics"),
+        pytest.param(_JOBS, lambda: len(_JOBS.states), id="fake"),
+    ],
 )
 @_ANY
 @given(st.text(max_size=9), st.none() | st.floats(), st.integers(0, 10**6))
-def test_counting_jobs_is_never_in_the_way(telemetry: Any, state: str, age: float | None, count: int) -> None:
-    """States that nobody knows included."""
+def test_counting_jobs_is_never_in_the_way(
+    telemetry: Any, counted: Callable[[], float], state: str, age: float | None, count: int
+) -> None:
+    """States that nobody knows included: each is counted, and nothing is raised."""
+    before = counted()
     telemetry.tracked({state: count, "Running": 1})
     telemetry.looked(age or 0.0)
     telemetry.told(state, age)
     telemetry.duplicates(count)
     telemetry.expired()
     telemetry.defect()
+    assert counted() == before + 1
 
 
 def test_a_state_that_nobody_knows_is_one_of_others() -> None:
@@ -122,6 +139,11 @@ def test_what_prefixes_is_left_out_of_labels() -> None:
     text = generate_latest(metrics.registry).decode()
     assert 'jobrelay_queue_messages{queue="dead-letters"} 3.0' in text
     assert 'jobrelay_consumers_renewed_total{queue="start"} 1.0' in text
+
+
+def _total(name: str) -> float:
+    """All that a counter of what is told to `_METRICS` has counted."""
+    return sum(float(sample.value) for sample in _samples(_METRICS, name))
 
 
 def _samples(metrics: Metrics, name: str) -> Iterator[Any]:

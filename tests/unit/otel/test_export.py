@@ -13,11 +13,13 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from structlog.testing import capture_logs
 
+from worker.broker.address import Address
 from worker.broker.topology import Topology
 from worker.otel import Off, export, tracing
-from worker.settings import Settings, SettingsError
+from worker.settings import SettingsError
+from worker.version import version
 
-_SETTINGS = Settings.model_validate({"amqp_url": "amqp://h/"})
+_ADDRESS = Address("amqp://h/")
 _TOPOLOGY = Topology("jobrelay")
 _SPAN = ReadableSpan("x")
 
@@ -121,12 +123,12 @@ async def test_the_end_waits_for_the_last_spans_only_so_long(monkeypatch: pytest
 
 def test_tracing_is_off_where_nobody_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """No endpoint, or the SDK's own switch."""
-    assert isinstance(tracing(_SETTINGS, _TOPOLOGY), Off)
+    assert isinstance(tracing(_ADDRESS, _TOPOLOGY), Off)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "")
-    assert isinstance(tracing(_SETTINGS, _TOPOLOGY), Off)
+    assert isinstance(tracing(_ADDRESS, _TOPOLOGY), Off)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
-    assert isinstance(tracing(_SETTINGS, _TOPOLOGY), Off)
+    assert isinstance(tracing(_ADDRESS, _TOPOLOGY), Off)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ def test_where_nothing_can_be_sent_to_is_refused(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
     monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{name}", value)
     with pytest.raises(SettingsError, match=f"^{said}") as refused:
-        tracing(_SETTINGS, _TOPOLOGY)
+        tracing(_ADDRESS, _TOPOLOGY)
     assert "planted" not in str(refused.value)
 
 
@@ -172,7 +174,7 @@ def test_without_its_library_tracing_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     monkeypatch.delitem(sys.modules, "worker.otel.export")
     with pytest.raises(SettingsError, match=r"^OTEL_EXPORTER_OTLP_ENDPOINT needs .*'jobrelay\[otel\]'$"):
-        tracing(_SETTINGS, _TOPOLOGY)
+        tracing(_ADDRESS, _TOPOLOGY)
 
 
 @pytest.mark.parametrize(
@@ -191,4 +193,4 @@ def test_spans_say_who_made_them(
         monkeypatch.setenv(variable, value)
     about = export._resource().attributes
     assert about["service.name"] == name
-    assert about["service.version"] == ("9" if name == "theirs" else export._version())
+    assert about["service.version"] == ("9" if name == "theirs" else version())

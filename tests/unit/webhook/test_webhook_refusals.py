@@ -201,6 +201,9 @@ async def test_a_sender_that_leaves_is_no_trouble(hook: Hook) -> None:
         await writer.drain()
         writer.transport.abort()
     await until(lambda: hook.counted.total() >= 2, lambda: f"they are counted: {hook.counted}")
+    answer = await hook.send(post(BODY))
+    assert answer is not None
+    assert answer.status == 200
 
 
 async def test_a_refusal_is_logged_once_in_a_while(hook: Hook) -> None:

@@ -17,6 +17,7 @@ from worker import tls
 from worker.settings import Settings, SettingsError
 
 _CONNECT_TIMEOUT_S = 10.0
+_PORTS = {"amqp": 5672, "amqps": 5671}
 # Its alert is lost where it closes with bytes of ours unread.
 _CUT = (
     "it cut the connection after the TLS handshake; if it demands a client's certificate, set "
@@ -44,9 +45,19 @@ class Address:
 
     @property
     def host(self) -> str:
-        """Host and port, as they may be shown."""
+        """The broker's host, without its port."""
+        return URL(self.url).host or ""
+
+    @property
+    def port(self) -> int:
+        """Its port, by default the one of the scheme."""
         url = URL(self.url)
-        return f"{url.host}:{url.port or (5671 if url.scheme == 'amqps' else 5672)}"
+        return url.port or _PORTS[url.scheme]
+
+    @property
+    def place(self) -> str:
+        """Host and port, as they may be shown."""
+        return f"{self.host}:{self.port}"
 
 
 async def connect(address: Address, name: str, heartbeat_s: int | None = None) -> AbstractConnection:

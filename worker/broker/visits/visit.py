@@ -52,11 +52,11 @@ class NotTaken(Exception):
 @asynccontextmanager
 async def visit(address: Address) -> AsyncIterator[AbstractConnection]:
     """Connects for the time of the block. Raises `BrokerAway` or `NotThere`, from within the block too."""
-    host = address.host
+    place = address.place
     try:
         connection = await connect(address, "jobrelay command")
     except _LOST as error:
-        raise BrokerAway(f"RabbitMQ at {host} {_refusal(error)}") from None
+        raise BrokerAway(f"RabbitMQ at {place} {_refusal(error)}") from None
     try:
         yield connection
     except BrokenPipeError:  # of our own output, not of the connection
@@ -64,11 +64,11 @@ async def visit(address: Address) -> AsyncIterator[AbstractConnection]:
     except (ChannelNotFoundEntity, ChannelAccessRefused) as error:
         raise NotThere(_absence(error)) from None
     except _LOST as error:
-        raise BrokerAway(f"the connection to RabbitMQ at {host} was lost: {_text(error)}") from None
+        raise BrokerAway(f"the connection to RabbitMQ at {place} was lost: {_text(error)}") from None
     except asyncio.CancelledError:
         if _cancelled():
             raise
-        raise BrokerAway(f"the connection to RabbitMQ at {host} was lost") from None
+        raise BrokerAway(f"the connection to RabbitMQ at {place} was lost") from None
     finally:
         with suppress(*_LOST):
             await asyncio.wait_for(connection.close(), _TIMEOUT_S)

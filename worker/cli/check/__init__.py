@@ -62,7 +62,7 @@ def settings_of(settings: Settings) -> list[Finding]:
     """What can be said of the settings by reading them."""
     findings = [Finding("settings", "warning", line, "correct or remove it") for line in unknown_settings()]
     findings += [
-        Finding("settings", "warning", f"{name} is not encrypted", "use TLS: secrets can be read on the way")
+        Finding("settings", "warning", f"{name} is not encrypted", tls.ENCRYPT)
         for name in tls.unencrypted(settings)
     ]
     needed_by = f"JOBRELAY_AUTH={settings.auth} needs it"

@@ -63,9 +63,11 @@ async def replay_letters(settings: Settings, output: Output, order: Order) -> No
         if order.dry_run:
             await _foretell(box, output, order, topology)
             return
+        address = Address.of(settings)
+        custody = _custody(address.user, settings.policy_file)
         async with (
-            visit(Address.of(settings)) as connection,
-            sender(connection, _custody(settings)) as out,
+            visit(address) as connection,
+            sender(connection, custody) as out,
             _summed(output, "replayed", tally),
         ):
             post = _Post(out, topology, order.routing_key, tally)
@@ -215,10 +217,9 @@ def _progress(
         yield shown
 
 
-def _custody(settings: Settings) -> Custody:
+def _custody(user: str, policy_file: str | None) -> Custody:
     """A letter goes on for whoever sent it, as far as whoever buried it is believed."""
-    policy = PolicyFile(settings.policy_file, lambda *_: None)
-    return Custody(Address.of(settings).user, policy.vouchers)
+    return Custody(user, PolicyFile(policy_file, lambda *_: None).vouchers)
 
 
 def _named(letter: Letter) -> dict[str, Any]:

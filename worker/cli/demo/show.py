@@ -28,7 +28,9 @@ from worker.cli.output import Output, note
 from worker.domain.messages import Message
 from worker.settings import read_settings
 
-_LONGEST_S, _LONGEST_OF_OTHERS_S = 60.0, 300.0  # whose times may be those of a worker at its work
+_LONGEST_S = 60.0
+# Times of theirs may be those of a worker at its work.
+_LONGEST_OF_OTHERS_S = 300.0
 _LOOK_S = 0.05
 _QUIET_S = 0.3
 _KILL_AT = 0.35
@@ -55,8 +57,8 @@ class Show:
         self._own = plan.simulator is None
         name = secrets.token_hex(4)
         settings = read_settings()
-        self._address, prefix = Address.of(settings), f"demo-{name}" if self._own else settings.prefix
-        self._topology = Topology(prefix)
+        self._address = Address.of(settings)
+        self._topology = Topology(f"demo-{name}" if self._own else settings.prefix)
         # Where others ask too, what is ours is known by its name.
         self._run = "" if self._own else f"{name}-"
         self._tally = Tally(mixed_load(plan.requests, plan.seed, self._run))

@@ -8,7 +8,6 @@ import math
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib import metadata
 from typing import Self
 
 import aiohttp
@@ -23,20 +22,13 @@ from worker.orchestrator.http.secrets import Secrets
 from worker.orchestrator.kinds import LOST, NOT_SENT
 from worker.orchestrator.wire import Call, Reply
 from worker.settings import Settings
+from worker.version import version
 
 CONNECT_TIMEOUT_S = 5.0
 _CLOSE_TIMEOUT_S = 5.0
 
-
-def _version() -> str:
-    try:
-        return metadata.version("jobrelay")
-    except metadata.PackageNotFoundError:
-        return "0"
-
-
 _HEADERS = {
-    "User-Agent": f"jobrelay/{_version()}",
+    "User-Agent": f"jobrelay/{version()}",
     "Accept": "application/json",
     "Accept-Encoding": "gzip",
 }

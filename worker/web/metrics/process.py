@@ -2,13 +2,14 @@
 
 import platform
 from collections.abc import Callable, Mapping
-from importlib import metadata
 
 from worker.domain.webhooks import Verdict
+from worker.version import version
+from worker.web.health import OPTIONAL, REQUIRED
 from worker.web.metrics.families import Counts, Labels, Levels, Times
 
 _LAG = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-_CONDITIONS = {"condition": "broker-consume, broker-publish, topology, token, orchestrator, ledger"}
+_CONDITIONS = {"condition": f"{', '.join(REQUIRED + OPTIONAL)}; policy, where there is one"}
 _LEDGER_STEPS = ("known", "claim", "cancel", "settle", "release")
 
 
@@ -21,7 +22,7 @@ class ProcessMetrics:
             "Always 1: which build runs",
             {"version": "of Jobrelay", "python": "of the interpreter"},
         )
-        self._build.to(1, _version(), platform.python_version())
+        self._build.to(1, version(), platform.python_version())
         self._lag = Times(
             "jobrelay_event_loop_lag_seconds",
             "How late the event loop comes to a timer of every second",
@@ -79,10 +80,3 @@ class ProcessMetrics:
     def notice(self, outcome: str) -> None:
         """A notice came to the webhook."""
         self._notices.up(outcome)
-
-
-def _version() -> str:
-    try:
-        return metadata.version("jobrelay")
-    except metadata.PackageNotFoundError:
-        return "0"
