@@ -16,7 +16,7 @@ from worker.domain.requests import Kind
 from worker.pipeline.validate import LARGEST
 from worker.templates.event import Event
 from worker.templates.expressions import NoValue
-from worker.templates.model import Slot, Template, slots_of
+from worker.templates.model import Slot, Template, slots_of, within
 
 _LEFT_OUT = object()
 _EXPIRY = "/expiresIn"
@@ -200,19 +200,16 @@ def _in_template(template: Template, pointer: str) -> str:
 def _at_fault(template: Template, pointer: str) -> Slot | None:
     """The slot that the value at *pointer* came from, or was to come from; else the first one within it.
 
-    Else the strategy's, as it decides what may stand beside it.
+    Else the strategy's, as it decides what may stand beside it, or one in the same property.
     """
     if pointer == _EXPIRY:
         return None
     slots = list(slots_of([template.request_id, template.target, template.metadata]))
-    around = [slot for slot in slots if _within(pointer, slot.pointer)]
-    within = [slot for slot in slots if _within(slot.pointer, pointer)]
-    decides = [slot for slot in slots if slot.pointer == f"/{template.part}/strategy"]
-    return next(iter([*around, *within, *decides]), None)
-
-
-def _within(inner: str, outer: str) -> bool:
-    """A violation's pointer is cut where it is long."""
-    if outer.endswith("…"):
-        return inner.startswith(outer[:-1])
-    return inner == outer or inner.startswith(f"{outer}/")
+    its_property = "/".join(pointer.split("/")[:3])
+    nearest = (
+        [slot for slot in slots if within(pointer, slot.pointer)],
+        [slot for slot in slots if within(slot.pointer, pointer)],
+        [slot for slot in slots if slot.pointer == f"/{template.part}/strategy"],
+        [slot for slot in slots if within(slot.pointer, its_property)],
+    )
+    return next((found[0] for found in nearest if found), None)

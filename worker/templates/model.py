@@ -76,6 +76,13 @@ def slots_of(node: Any) -> Iterator[Slot]:
         yield from slots_of(inner)
 
 
+def within(inner: str, outer: str) -> bool:
+    """True where *outer* is the place *inner* or around it; a violation's pointer is cut where it is long."""
+    if outer.endswith("…"):
+        return inner.startswith(outer[:-1])
+    return inner == outer or inner.startswith(f"{outer}/")
+
+
 def _fits(pattern: str, routing_key: str) -> bool:
     """As RabbitMQ's topic exchange has it: words between dots, `*` is one of them, `#` any number."""
     words = routing_key.split(".")

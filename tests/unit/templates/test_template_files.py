@@ -79,6 +79,11 @@ def test_a_folder_is_read_in_the_order_of_its_files(tmp_path: Path) -> None:
             good("a", "  expiresAt: {$: data.e}\nexpiresIn: PT1H\n"),
             "line 7: /expiresIn is there beside expiresAt",
         ),
+        (
+            good("a", "  priority: {$: a}\n  folder: {path: A, id: 3}\n"),
+            "line 7: /start/folder give exactly one",
+        ),
+        (good("a", "  folder: {id: {$: a}, nr: 3}\n"), "line 6: /start/folder/nr is not known here"),
         (good("a", "expiresIn: PT0S\n"), "line 6: /expiresIn must be longer"),
         (good("a", "expiresIn: P1M\n"), "line 6: /expiresIn give a duration"),
         (good("a", "metadata: {m: {x: y}}\n"), "line 6: /metadata/m must be a text or {$: EXPRESSION}"),

@@ -10,7 +10,7 @@ from worker.contracts.words import pointer
 from worker.domain.requests import Kind
 from worker.templates.expressions import Expression, NotAnExpression
 from worker.templates.files.documents import Document, Fault, TemplateErrors
-from worker.templates.model import PARTS, SCHEMAS, Binding, Slot, Template, slots_of
+from worker.templates.model import PARTS, SCHEMAS, Binding, Slot, Template, slots_of, within
 
 SCHEMA = "template.v1"
 _MARKS = ("$", "$optional")
@@ -105,11 +105,22 @@ class _Reading:
 
     def _check_literals(self, kind: Kind, target: Mapping[str, Any]) -> None:
         """What is wrong whatever the event; what an expression has a part in, the event decides."""
-        literals = {name: value for name, value in target.items() if not any(slots_of(value))}
-        for one in violations(SCHEMAS[kind], {"requestId": "any", **literals}):
-            if one.pointer[1:].partition("/")[0] in target.keys() - literals.keys():
-                continue
-            self._says(f"/{PARTS[kind]}{one.pointer}", one.message)
+        filled = [slot.pointer for slot in slots_of(target)]
+        for one in violations(SCHEMAS[kind], {"requestId": "any", **_literals(target)}):
+            place = f"/{PARTS[kind]}{one.pointer}"
+            if not any(within(place, slot) or within(slot, place) for slot in filled):
+                self._says(place, one.message)
+
+
+def _literals(node: Mapping[str, Any]) -> dict[str, Any]:
+    """*node* without its slots, and without lists that have some: what is left has its place as before."""
+    literals = {}
+    for name, value in node.items():
+        if isinstance(value, dict):
+            literals[name] = _literals(value)
+        elif not any(slots_of(value)):
+            literals[name] = value
+    return literals
 
 
 def _binding(given: Mapping[str, Any]) -> Binding:
