@@ -34,7 +34,7 @@ async def test_an_item_whose_sender_lost_its_rights_is_adopted(marks: bool) -> N
     await shop.handle(shop.item(**GIVEN, user_id="alice"), adds=True)
     shop.rules = [ALICE | {"users": ["bob"]}]
     shop.clock.now += shop.outbox.deferred[-1][1]
-    await shop.handle_all_rounds(shop.outbox.comes_back(), adds=True)
+    await shop.handle_all_rounds(shop.comes_back(), adds=True)
     assert told(shop)[:2] == ("queue-item.added", 48001)
     assert "request.rejected" not in [event.routing_key for event in shop.outbox.events]
 
