@@ -85,9 +85,9 @@ class Outbox:
         await self._confirmed("announce", wanted)
         self.events.append(event)
 
-    async def track(self, document: Mapping[str, Any]) -> None:
+    async def track(self, document: Mapping[str, Any], wanted: Callable[[], bool] | None = None) -> None:
         """Puts a job into the set of jobs in flight."""
-        await self._confirmed("track")
+        await self._confirmed("track", wanted)
         self.tracked.append(dict(document))
 
     async def defer(

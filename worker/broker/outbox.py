@@ -103,7 +103,7 @@ class Outbox:
         if reply_to:
             self._reply(reply_to, body, event)
 
-    async def track(self, document: Mapping[str, Any]) -> None:
+    async def track(self, document: Mapping[str, Any], wanted: Wanted | None = None) -> None:
         """Puts a job into the set of jobs in flight."""
         properties = Basic.Properties(
             content_type="application/json",
@@ -111,7 +111,7 @@ class Outbox:
             correlation_id=short(document["correlationId"]),
         )
         body = orjson.dumps(document)
-        await self._publish(_Parcel("", self._topology.tracking, body, properties, to="tracking"))
+        await self._publish(_Parcel("", self._topology.tracking, body, properties, to="tracking"), wanted)
 
     async def defer(
         self, message: Message, kind: Kind, seconds: int, headers: Mapping[str, Any], again: Mapping[str, Any]

@@ -142,14 +142,14 @@ class Publishing:
             told = replace(event, sender=replace(sender, trace=place_of(one)))
             await self._outbox.announce(told, wanted)
 
-    async def track(self, document: Mapping[str, Any]) -> None:
+    async def track(self, document: Mapping[str, Any], wanted: Callable[[], bool] | None = None) -> None:
         """Puts a job into the set of jobs in flight, to be told of under this span; anew, as it was."""
         if not ongoing():
-            await self._outbox.track(document)
+            await self._outbox.track(document, wanted)
             return
         to = ("", self._topology.tracking)
         with self._messages.publishing(to, SpanKind.PRODUCER, document["correlationId"]) as one:
-            await self._outbox.track({**document, **_headers_of(one)})
+            await self._outbox.track({**document, **_headers_of(one)}, wanted)
 
     async def defer(
         self, message: Message, kind: Kind, seconds: int, headers: Mapping[str, Any], again: Mapping[str, Any]

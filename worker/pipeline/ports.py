@@ -47,7 +47,7 @@ class Outbox(Protocol):
     async def announce(self, event: Event, wanted: Callable[[], bool] | None = None) -> None:
         """Publishes *event* to the events exchange, and to its request's `reply_to` as far as that works."""
 
-    async def track(self, document: Mapping[str, Any]) -> None:
+    async def track(self, document: Mapping[str, Any], wanted: Callable[[], bool] | None = None) -> None:
         """Puts a job into the durable set of jobs in flight (`schemas/internal/tracking.v1.json`)."""
 
     async def defer(

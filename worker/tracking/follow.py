@@ -1,14 +1,13 @@
 """One look at one job: it is read by id, and what is new is told, kept and acknowledged, in that order."""
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import structlog
 
 from worker.domain.events import ids_of, job_duplicate
-from worker.domain.failures import Rejected, Unavailable
+from worker.domain.failures import Overtaken, Rejected, Unavailable
 from worker.domain.flight.events import job_state, since, tracking_expired
 from worker.domain.flight.steps import Patience, Step, anew, next_step, told
 from worker.domain.jobs import Job, JobState
@@ -17,6 +16,7 @@ from worker.domain.processes import Folder
 from worker.domain.requests import FolderRef
 from worker.pipeline.once.start import call_off
 from worker.pipeline.ports import Clock, Orchestrator, Outbox
+from worker.tracking.look import Look
 from worker.tracking.ports import Telemetry
 from worker.tracking.slots import Slot
 
@@ -48,19 +48,27 @@ class Follower:
     async def look(self, slot: Slot) -> bool:
         """Reads the job of *slot*. True where its message is settled: something was told, or is kept anew.
 
-        Raises `Overtaken` where the message is somebody else's by now.
+        What could not be told at once is read again first. Raises `Overtaken` where the message is somebody
+        else's by now.
         """
-        now, began = self._clock(), asyncio.get_running_loop().time()
-        try:
-            seen = await self._read(slot)
-        except Unavailable as why:
-            _log.info("job.unread", job=slot.key, reason=why.detail)
-            return False
-        slot.read_at = began
-        step = next_step(slot.known, seen, now, self._patience)
+        look = Look(slot)
+        while True:
+            try:
+                await look.read(self._read, self._clock)
+                return await self._followed(look)
+            except Unavailable as why:
+                _log.info("job.unread", job=slot.key, reason=why.detail)
+                return False
+            except Overtaken:
+                if not slot.in_hand:
+                    raise
+
+    async def _followed(self, look: Look) -> bool:
+        slot = look.slot
+        step = next_step(slot.known, look.seen, look.at, self._patience)
         if step is Step.KEEP:
             return False
-        await self._take(step, slot, seen, now)
+        await self._take(step, look)
         slot.receipt.ack()
         return True
 
@@ -70,7 +78,7 @@ class Follower:
         *covered*: scans speak for the job, so that who gets it now need not read it.
         """
         seen = {"seenAt": self._clock()} if covered else {}
-        await self._outbox.track(anew(slot.document, **seen))
+        await self._keep(slot, anew(slot.document, **seen))
         slot.receipt.ack()
 
     async def _read(self, slot: Slot) -> Job | None:
@@ -80,42 +88,53 @@ class Follower:
             _log.info("job.refused", job=slot.key, reason=why.detail)
             return None
 
-    async def _take(self, step: Step, slot: Slot, seen: Job | None, now: float) -> None:
+    async def _take(self, step: Step, look: Look) -> None:
+        slot, seen = look.slot, look.seen
         document = slot.document
         match step:
             case Step.TELL if seen is not None:
-                await self._tell(slot, document, seen, now)
+                await self._tell(look, document, seen)
             case Step.EXPLAIN if seen is not None:
-                await self._explain(slot, document, seen)
+                await self._explain(look, document, seen)
             case Step.MISS:
-                await self._outbox.track(anew(document, missingSince=now, folder=await self._moved(document)))
+                folder = await self._moved(document)
+                await self._keep(slot, anew(document, missingSince=look.at, folder=folder))
             case Step.FIND:
-                await self._outbox.track(anew(document, missingSince=None))
+                await self._keep(slot, anew(document, missingSince=None))
             case Step.EXPIRE:
                 event = tracking_expired(self._source, document, self._clock())
-                await self._outbox.announce(event, lambda: slot.receipt.is_open)
+                await self._outbox.announce(event, lambda: slot.in_hand)
                 self._telemetry.expired()
 
-    async def _tell(self, slot: Slot, document: dict[str, Any], seen: Job, now: float) -> None:
-        logs = await self._lines(slot) if seen.state == JobState.FAULTED else ()
+    async def _keep(self, slot: Slot, document: Mapping[str, Any]) -> None:
+        """Who has lost the message leaves it to whoever has it now: two of one job would both be followed."""
+        await self._outbox.track(document, lambda: slot.in_hand)
+
+    async def _tell(self, look: Look, document: dict[str, Any], seen: Job) -> None:
+        logs = await self._lines(look.slot) if seen.state == JobState.FAULTED else ()
         event = job_state(self._source, document, seen, self._clock(), logs=logs)
-        await self._outbox.announce(event, lambda: slot.receipt.is_open)
+        await self._outbox.announce(event, look.may_be_told)
         self._telemetry.told(seen.state, since(seen.ended_at, self._clock()) if seen.terminal else None)
         if seen.terminal and document["doubted"]:
             await self._look_for_surplus(document)
         if not seen.terminal:
-            await self._outbox.track(told(document, seen, now))
+            await self._keep(look.slot, told(document, seen, look.at))
 
-    async def _explain(self, slot: Slot, document: dict[str, Any], seen: Job) -> None:
+    async def _explain(self, look: Look, document: dict[str, Any], seen: Job) -> None:
+        slot = look.slot
+        if look.reasons is None:
+            look.reasons = await self._reasons(slot)
+        if look.reasons:
+            event = job_state(self._source, document, seen, self._clock(), reasons=look.reasons)
+            await self._outbox.announce(event, look.may_be_told)
+        await self._keep(slot, anew(document, explained=True))
+
+    async def _reasons(self, slot: Slot) -> Sequence[str]:
         try:
-            reasons = await self._orchestrator.pending_reasons(slot.folder_id, slot.job_id)
+            return await self._orchestrator.pending_reasons(slot.folder_id, slot.job_id)
         except (Unavailable, Rejected) as why:
             _log.info("job.unexplained", job=slot.key, reason=why.detail)
-            reasons = ()
-        if reasons:
-            event = job_state(self._source, document, seen, self._clock(), reasons=reasons)
-            await self._outbox.announce(event, lambda: slot.receipt.is_open)
-        await self._outbox.track(anew(document, explained=True))
+            return ()
 
     async def _lines(self, slot: Slot) -> Any:
         """What the robot said last; a job that has failed is told without it rather than late."""

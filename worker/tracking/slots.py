@@ -59,8 +59,8 @@ class Slot:
     """A job in hand: its message's receipt and document, and what is known of it."""
 
     __slots__ = (
-        "_mould", "_packed", "again", "due", "generation", "job_id", "key", "known", "queued", "read_at",
-        "receipt", "renew_at",
+        "_mould", "_packed", "again", "due", "generation", "job_id", "key", "known", "let_go", "queued",
+        "read_at", "receipt", "renew_at",
     )  # fmt: skip
 
     def __init__(self, receipt: Receipt, mould: Mould, body: bytes, document: Mapping[str, Any]) -> None:
@@ -73,7 +73,7 @@ class Slot:
         self.due = -1
         self.read_at = float("-inf")
         self.renew_at = float("inf")
-        self.queued = self.again = False
+        self.queued = self.again = self.let_go = False
         self._mould = mould
         self._packed = mould.packed(body)
 
@@ -81,6 +81,11 @@ class Slot:
     def folder_id(self) -> int:
         """The id of the job's folder."""
         return self._mould.folder_id
+
+    @property
+    def in_hand(self) -> bool:
+        """False once it was let go of, or its message was lost with its channel; then it stays so."""
+        return not self.let_go and self.receipt.is_open
 
     @property
     def document(self) -> dict[str, Any]:
@@ -123,6 +128,7 @@ class Slots:
         """Lets go of *slot*, unless another one has taken its place."""
         if self._by_key.get(slot.key) is slot:
             del self._by_key[slot.key]
+            slot.let_go = True
             self.folders[slot.folder_id] -= 1
             self.states[slot.known.state] -= 1
             if not self.folders[slot.folder_id]:

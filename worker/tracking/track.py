@@ -135,10 +135,10 @@ class Tracker:
 
     async def _turn(self, slot: Slot, interval_s: float) -> None:
         slot.again = False
-        pause = await self._looked_at(slot, interval_s) if self._is_ours(slot) else None
+        pause = await self._looked_at(slot, interval_s) if slot.in_hand else None
         slot.queued = False
         self._slots.seen(slot)
-        if pause is None or not self._is_ours(slot):
+        if pause is None or not slot.in_hand:
             # It is settled, lost with its channel, or the older of two copies: only then this ack is heard.
             self._slots.drop(slot)
             slot.receipt.ack()
@@ -146,9 +146,6 @@ class Tracker:
             self._queue(slot, _HINTED)
         else:
             self._slots.later(slot, _now() + pause)
-
-    def _is_ours(self, slot: Slot) -> bool:
-        return self._slots.get(slot.key) is slot and slot.receipt.is_open
 
     async def _looked_at(self, slot: Slot, interval_s: float) -> float | None:
         """Seconds to the next look; None where the slot is settled. A defect costs this job a delay."""

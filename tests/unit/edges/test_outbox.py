@@ -93,7 +93,7 @@ async def test_what_was_not_confirmed_is_said_again(verb: str, met: Exception) -
     assert len(publisher.ends) == (met is CAME_BACK), "it is declared anew with the next session"
 
 
-@pytest.mark.parametrize("verb", ["announce", "bury"])
+@pytest.mark.parametrize("verb", ["announce", "bury", "track"])
 async def test_what_is_no_longer_wanted_is_not_said_again(verb: str) -> None:
     """While the connection was away somebody else got the message, and may have said something else."""
     outbox, publisher = _outbox(LOST)

@@ -100,13 +100,13 @@ async def test_what_is_shown_while_a_state_is_told_is_looked_at_when_the_next_me
     job = fleet.tenant.commit(MODERN, "brief")[0]
     async with fleet.at_work() as take:
         await asyncio.sleep(3 * INTERVAL)
-        told = fleet.outbox.hold("announce")
+        kept = fleet.outbox.hold("track")
         fleet.tenant.becomes(job.id, state="Running")
         take(fleet.of(job))
         await asyncio.sleep(SOON)
         fleet.tenant.becomes(job.id, state="Successful")
         await asyncio.sleep(INTERVAL)
-        told.set()
+        kept.set()
         await asyncio.sleep(1)
         take(Delivery(Message(body=orjson.dumps(fleet.outbox.tracked[-1]))))
         await asyncio.sleep(SOON)
