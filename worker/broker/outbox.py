@@ -26,6 +26,7 @@ from worker.broker.properties import (
 from worker.broker.topology import Topology
 from worker.domain.events import Event
 from worker.domain.failures import Overtaken
+from worker.domain.flight.steps import anew
 from worker.domain.messages import Message
 from worker.domain.policy.custody import Custody
 from worker.domain.requests import Kind
@@ -45,7 +46,8 @@ class _Parcel:
     """A message on its way out.
 
     *bare* makes the properties for when the broker will not have its own, out of the reason; None for what
-    is all ours. A *suspect* was under way when the broker closed a channel over one of those that were.
+    is all ours. *again* makes another body where this one may be there already. A *suspect* was under way
+    when the broker closed a channel over one of those that were.
     """
 
     exchange: str
@@ -53,6 +55,7 @@ class _Parcel:
     body: bytes
     properties: Basic.Properties
     bare: Callable[[str], Basic.Properties] | None = None
+    again: Callable[[bytes], bytes] | None = None
     mandatory: bool = True
     suspect: bool = False
     to: str = "events"
@@ -110,8 +113,8 @@ class Outbox:
             delivery_mode=PERSISTENT,
             correlation_id=short(document["correlationId"]),
         )
-        body = orjson.dumps(document)
-        await self._publish(_Parcel("", self._topology.tracking, body, properties, to="tracking"), wanted)
+        body, to = orjson.dumps(document), self._topology.tracking
+        await self._publish(_Parcel("", to, body, properties, again=_younger, to="tracking"), wanted)
 
     async def defer(
         self, message: Message, kind: Kind, seconds: int, headers: Mapping[str, Any], again: Mapping[str, Any]
@@ -146,6 +149,8 @@ class Outbox:
             try:
                 if await self._publish_once(parcel):
                     return
+                if parcel.again is not None:
+                    parcel.body = parcel.again(parcel.body)
             except (DeliveryError, Unacceptable) as error:
                 await self._refused(parcel.exchange, error, pause)
                 pause = min(pause * 2, _REFUSED_MOST_S)
@@ -228,3 +233,8 @@ class Outbox:
             finally:
                 self._opened.clear()
                 self._publisher = self._connection = None
+
+
+def _younger(tracking: bytes) -> bytes:
+    """A tracking message as the next generation: of two that are there the older one is dropped."""
+    return orjson.dumps(anew(orjson.loads(tracking)))

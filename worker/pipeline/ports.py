@@ -48,7 +48,10 @@ class Outbox(Protocol):
         """Publishes *event* to the events exchange, and to its request's `reply_to` as far as that works."""
 
     async def track(self, document: Mapping[str, Any], wanted: Callable[[], bool] | None = None) -> None:
-        """Puts a job into the durable set of jobs in flight (`schemas/internal/tracking.v1.json`)."""
+        """Puts a job into the durable set of jobs in flight (`schemas/internal/tracking.v1.json`).
+
+        Where the confirm was lost it may be there already: what is sent then is of the next generation.
+        """
 
     async def defer(
         self, message: Message, kind: Kind, seconds: int, headers: Mapping[str, Any], again: Mapping[str, Any]

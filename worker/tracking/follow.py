@@ -1,6 +1,7 @@
 """One look at one job: it is read by id, and what is new is told, kept and acknowledged, in that order."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,13 +17,45 @@ from worker.domain.processes import Folder
 from worker.domain.requests import FolderRef
 from worker.pipeline.once.start import call_off
 from worker.pipeline.ports import Clock, Orchestrator, Outbox
-from worker.tracking.look import Look
 from worker.tracking.ports import Telemetry
 from worker.tracking.slots import Slot
 
 _SEARCHED_MOST = 10_000
+_FRESH_S = 1.0
 
 _log = structlog.get_logger(__name__)
+
+
+class _Look:
+    """A look at the job of *slot*, which is read as often as it takes to tell what is true."""
+
+    def __init__(self, slot: Slot) -> None:
+        self.slot = slot
+        self.seen: Job | None = None
+        """The job as it was read; None where it is gone or not to be read."""
+        self.at = 0.0
+        """When it was read, in epoch seconds."""
+        self.reasons: Sequence[str] | None = None
+        """Why it is Pending; None as long as nobody has asked."""
+        self._took = 0.0
+        self._fresh_until = 0.0
+
+    async def read(self, job: Callable[[Slot], Awaitable[Job | None]], clock: Clock) -> None:
+        """Reads it. Who answers slowly is given as long again as he took before: he is not asked for ever."""
+        self.at, began = clock(), _now()
+        self.seen = await job(self.slot)
+        self.slot.read_at = began
+        self._fresh_until = began + _FRESH_S + self._took
+        self._took = _now() - began
+
+    def may_be_told(self) -> bool:
+        """False where others may have told what comes after it.
+
+        They may have the job long before this is known here: the broker gives it to them when it misses our
+        heartbeats, and of that a broken line tells nothing. After an end nothing comes.
+        """
+        ends = self.seen is not None and self.seen.terminal
+        return self.slot.in_hand and (ends or _now() <= self._fresh_until)
 
 
 class Follower:
@@ -51,7 +84,7 @@ class Follower:
         What could not be told at once is read again first. Raises `Overtaken` where the message is somebody
         else's by now.
         """
-        look = Look(slot)
+        look = _Look(slot)
         while True:
             try:
                 await look.read(self._read, self._clock)
@@ -63,7 +96,7 @@ class Follower:
                 if not slot.in_hand:
                     raise
 
-    async def _followed(self, look: Look) -> bool:
+    async def _followed(self, look: _Look) -> bool:
         slot = look.slot
         step = next_step(slot.known, look.seen, look.at, self._patience)
         if step is Step.KEEP:
@@ -88,7 +121,7 @@ class Follower:
             _log.info("job.refused", job=slot.key, reason=why.detail)
             return None
 
-    async def _take(self, step: Step, look: Look) -> None:
+    async def _take(self, step: Step, look: _Look) -> None:
         slot, seen = look.slot, look.seen
         document = slot.document
         match step:
@@ -110,7 +143,7 @@ class Follower:
         """Who has lost the message leaves it to whoever has it now: two of one job would both be followed."""
         await self._outbox.track(document, lambda: slot.in_hand)
 
-    async def _tell(self, look: Look, document: dict[str, Any], seen: Job) -> None:
+    async def _tell(self, look: _Look, document: dict[str, Any], seen: Job) -> None:
         logs = await self._lines(look.slot) if seen.state == JobState.FAULTED else ()
         event = job_state(self._source, document, seen, self._clock(), logs=logs)
         await self._outbox.announce(event, look.may_be_told)
@@ -120,7 +153,7 @@ class Follower:
         if not seen.terminal:
             await self._keep(look.slot, told(document, seen, look.at))
 
-    async def _explain(self, look: Look, document: dict[str, Any], seen: Job) -> None:
+    async def _explain(self, look: _Look, document: dict[str, Any], seen: Job) -> None:
         slot = look.slot
         if look.reasons is None:
             look.reasons = await self._reasons(slot)
@@ -188,3 +221,7 @@ class Follower:
         if surplus:
             self._telemetry.duplicates(len(surplus))
         return True
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

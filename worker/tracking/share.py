@@ -1,9 +1,10 @@
 """What trackers know of each other: who holds how much, which copy of a job counts, what scans have shown."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
+from itertools import repeat
 from typing import Any
 
 import structlog
@@ -12,9 +13,10 @@ from worker.domain.flight.listing import age_order, row, wanted
 from worker.domain.flight.shown import SAFETY_S, Coverage, Lately, Link, vouched
 from worker.domain.flight.steps import excess
 from worker.domain.jobs import Changes
+from worker.domain.messages import Message
 from worker.pipeline.holding.pauses import Stopping
 from worker.tracking.ports import Hint, Hints, Leases
-from worker.tracking.slots import Slot, Slots
+from worker.tracking.slots import Rank, Slot, Slots, rank_of
 
 HELD_EVERY_S = 5.0
 _FORGOTTEN_S = 3 * HELD_EVERY_S
@@ -45,7 +47,7 @@ class Sharing:
         self._me = me
         self._interval_s = interval_s
         self._peers: dict[str, _Peer] = {}
-        self._copies: list[Slot] = []
+        self._taken: list[tuple[str, Rank]] = []
         self._lately = Lately()
         self._coverage = Coverage()
         self.consumers = 0
@@ -60,20 +62,19 @@ class Sharing:
                 if _now() >= telling:
                     telling = _now() + HELD_EVERY_S
                     self._tell_held()
-                self._tell_copies()
+                self._tell_taken()
                 await stopping.pause(HELD_EVERY_S / 10)
             hearing.cancel()
 
-    def took(self, slot: Slot, *, redelivered: bool) -> bool:
-        """A slot came to hand, and a copy may be elsewhere. True where a scan has shown a change of late.
+    def took(self, slot: Slot, message: Message) -> bool:
+        """A slot came to hand by *message*. True where a scan has shown a change of late.
 
-        One that was in another tracker's hands counts as read when that one was last known to have looked at
-        all that was shown: whatever was shown since is known here.
+        A copy of it may be in another hand. One that was in another tracker's hands counts as read when that
+        one was last known to have looked at all that was shown: whatever was shown since is known here.
         """
-        if redelivered:
-            self._copies.append(slot)
-            if slot.known.missing_since is None:
-                slot.read_at = max(slot.read_at, vouched(self._words(), _now(), self._interval_s))
+        self._taken.append((slot.key, rank_of(slot.generation, message.body)))
+        if message.redelivered and slot.known.missing_since is None:
+            slot.read_at = max(slot.read_at, vouched(self._words(), _now(), self._interval_s))
         return self._lately.shown(slot.key) not in (None, _of(slot))
 
     def covers(self, slot: Slot) -> bool:
@@ -132,15 +133,16 @@ class Sharing:
         held = {"folders": folders, "scans": sorted(self._mine()), "late": self._slots.late(_now())}
         self._hints.send({"kind": "held", "tracker": self._me, **held})
 
-    def _tell_copies(self) -> None:
-        """Says what was delivered a second time: whoever holds the younger copy of it answers."""
-        while self._copies:
-            some, self._copies = self._copies[:_COPIES_AT_ONCE], self._copies[_COPIES_AT_ONCE:]
-            self._tell_generations(some)
+    def _tell_taken(self) -> None:
+        """Says what came to hand: who holds an older copy drops that, who holds a younger one answers."""
+        while self._taken:
+            some, self._taken = self._taken[:_COPIES_AT_ONCE], self._taken[_COPIES_AT_ONCE:]
+            self._tell_ranks(some)
 
-    def _tell_generations(self, slots: Iterable[Slot]) -> None:
-        jobs = [[slot.key, slot.generation] for slot in slots]
-        self._hints.send({"kind": "generation", "tracker": self._me, "jobs": jobs})
+    def _tell_ranks(self, ranks: Sequence[tuple[str, Rank]]) -> None:
+        jobs = [[key, generation] for key, (generation, _) in ranks]
+        marks = [mark for _, (_, mark) in ranks]
+        self._hints.send({"kind": "generation", "tracker": self._me, "jobs": jobs, "marks": marks})
 
     async def _hear(self, look: Callable[[Slot], None]) -> None:
         async for hint in self._hints:
@@ -164,7 +166,7 @@ class Sharing:
                 late = float(said.get("late", "inf"))  # an older worker does not say
                 self._peers[said["tracker"]] = _Peer(_now(), late, folders, frozenset(said["scans"]))
             case "generation" if said["tracker"] != self._me:
-                self._compare(said["jobs"])
+                self._compare(said["jobs"], said.get("marks") or repeat(None))
 
     async def _list(self, hint: Hint) -> None:
         """Answers who asks which jobs are in flight, for those in hand here; other work gets its turns."""
@@ -199,20 +201,25 @@ class Sharing:
         if not self._lately.forget(now):
             self._coverage = Coverage()
 
-    def _compare(self, jobs: Iterable[Any]) -> None:
-        """Drops the older of two copies. Of the same age they may be one message, seen by two: it is kept."""
+    def _compare(self, jobs: Iterable[tuple[str, int]], marks: Iterable[int | None]) -> None:
+        """Drops the older of two copies, in the middle of a look too: who has the younger one looks as well.
+
+        A worker of an older version says no marks: of two that are as old both are kept.
+        """
         younger = []
-        for key, generation in jobs:
+        for (key, generation), mark in zip(jobs, marks, strict=False):
             slot = self._slots.get(key)
-            if slot is None or slot.queued:
+            if slot is None:
                 continue
-            if slot.generation > generation:
-                younger.append(slot)
-            elif slot.generation < generation:
+            mine = slot.rank
+            theirs = generation, mine[1] if mark is None else mark
+            if mine > theirs:
+                younger.append((key, mine))
+            elif mine < theirs:
                 self._slots.drop(slot)
                 slot.receipt.ack()
         if younger:
-            self._tell_generations(younger)
+            self._tell_ranks(younger)
 
 
 def _of(slot: Slot) -> tuple[str, int]:

@@ -18,6 +18,8 @@ from worker.pipeline.ports import Receipt
 TICK_S = 0.2
 _MOULDS_MOST = 1_000
 
+Rank = tuple[int, int]
+
 
 class Mould:
     """A document of one process in one folder: packed against it another takes a seventh of its length."""
@@ -91,6 +93,19 @@ class Slot:
     def document(self) -> dict[str, Any]:
         """The tracking document as it came."""
         return dict(orjson.loads(self._mould.unpacked(self._packed)))
+
+    @property
+    def rank(self) -> Rank:
+        """See `rank_of`."""
+        return rank_of(self.generation, self._mould.unpacked(self._packed))
+
+
+def rank_of(generation: int, body: bytes) -> Rank:
+    """Of two messages of one job the one of the higher rank stays.
+
+    Where the ranks are the same it is one message, seen by who has lost it and by who has it now.
+    """
+    return generation, zlib.crc32(body)
 
 
 class Slots:

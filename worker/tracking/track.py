@@ -79,19 +79,19 @@ class Tracker:
             if slot is None:
                 continue
             held = self._slots.get(slot.key)
-            if held is not None and held.receipt.is_open and held.generation >= slot.generation:
-                slot.receipt.ack()  # an older copy, or the same again
+            if held is not None and held.receipt.is_open and held.rank > slot.rank:
+                slot.receipt.ack()
                 continue
             if held is not None:
                 self._let_go(held)
             self._slots.hold(slot, _now())
-            if self._sharing.took(slot, redelivered=delivery.message.redelivered):
+            if self._sharing.took(slot, delivery.message):
                 self._look_now(slot)  # before those of whom nothing is known: a kill brings thousands
             else:
                 self._slots.later(slot, _now() + random.uniform(0, _FIRST_LOOK_S))  # noqa: S311 - spreads them
 
     def _let_go(self, held: Slot) -> None:
-        """Its message is older than the one that has come, or lost with its channel."""
+        """Its message is older than the one that has come, or is the same and lost with its channel."""
         self._slots.drop(held)
         if not held.queued:
             held.receipt.ack()

@@ -1,6 +1,8 @@
 """Jobs in several hands: of copies the younger stays, what is lost is let go, shares are fair."""
 
 import asyncio
+from typing import Any
+from zlib import crc32
 
 import pytest
 from post import INTERVAL, MANY, SOON, Fleet
@@ -34,6 +36,17 @@ async def test_of_two_copies_in_one_hand_the_younger_is_followed(first: int) -> 
         assert (older.settled, younger.settled) == (["ack"], [])
 
 
+@pytest.mark.parametrize("first", [0, 1])
+async def test_of_two_of_one_age_in_one_hand_that_one_stays_which_would_in_two_hands(first: int) -> None:
+    """Else one would be dropped here for the other, and that one for what was said of the first elsewhere."""
+    fleet = Fleet(1)
+    copies = [fleet.of(fleet.job), fleet.of(fleet.job, adopted=True)]
+    async with fleet.at_work(copies[first], copies[1 - first]):
+        await asyncio.sleep(SOON)
+        dropped = min(copies, key=lambda copy: crc32(copy.message.body))
+        assert [copy.settled == ["ack"] for copy in copies] == [copy is dropped for copy in copies]
+
+
 async def test_a_copy_that_is_being_looked_at_is_dropped_when_the_younger_one_comes() -> None:
     """It leaves nothing in the queue: after the look its message is acknowledged, whatever was seen."""
     fleet = Fleet(1)
@@ -61,26 +74,92 @@ async def test_what_is_lost_with_its_channel_is_let_go_though_scans_speak_for_it
         assert fleet.telemetry.jobs_tracked[-1] == {}
 
 
-@pytest.mark.parametrize(("mine", "theirs", "dropped"), [(0, 1, True), (1, 1, False), (2, 1, False)])
-async def test_of_two_copies_in_two_hands_the_older_is_dropped(mine: int, theirs: int, dropped: bool) -> None:
-    """Two of the same age may be one message, seen by who has lost it and by who has it now: it is kept."""
+@pytest.mark.parametrize(
+    ("theirs", "mark", "then"),
+    [
+        (2, 0, "mine is dropped"),
+        (1, +1, "mine is dropped"),
+        (1, 0, "both are kept"),
+        (1, -1, "they are told"),
+        (0, 0, "they are told"),
+        (2, None, "mine is dropped"),
+        (1, None, "both are kept"),
+        (0, None, "they are told"),
+    ],
+)
+async def test_of_two_copies_in_two_hands_the_older_is_dropped(
+    theirs: int, mark: int | None, then: str
+) -> None:
+    """Two that are the same may be one message, seen by who has lost it and by who has it now: it is kept.
+
+    Of two of one generation that differ one is dropped as well. An older worker does not say how they differ.
+    """
     fleet = Fleet(1)
-    copy = fleet.of(fleet.job, generation=mine)
+    copy = fleet.of(fleet.job, generation=1)
+    said: dict[str, Any] = {"jobs": [[fleet.job.key, theirs]]}
+    if mark is not None:
+        said["marks"] = [crc32(copy.message.body) + mark]
     async with fleet.at_work(copy):
         await asyncio.sleep(SOON)
-        fleet.hints.hear({"kind": "generation", "tracker": "other", "jobs": [[fleet.job.key, theirs]]})
+        before = len(_asked(fleet))
+        fleet.hints.hear({"kind": "generation", "tracker": "other", **said})
         await asyncio.sleep(SOON)
-        assert copy.settled == (["ack"] if dropped else [])
-    answers = [sent["jobs"] for sent in fleet.hints.sent if sent["kind"] == "generation"]
-    assert answers == ([[[fleet.job.key, mine]]] if mine > theirs else [])
+        assert copy.settled == (["ack"] if then == "mine is dropped" else [])
+    assert _asked(fleet)[before:] == ([[fleet.job.key, 1]] if then == "they are told" else [])
 
 
-async def test_what_is_delivered_again_is_asked_about() -> None:
-    """Its next generation may be in another hand, where the ack was lost."""
+def _asked(fleet: Fleet) -> list[Any]:
+    """What a tracker has said of the copies that it holds."""
+    return [job for sent in fleet.hints.sent if sent["kind"] == "generation" for job in sent["jobs"]]
+
+
+@pytest.mark.parametrize("again", [True, False], ids=["delivered again", "fresh"])
+async def test_what_is_taken_is_asked_about(again: bool) -> None:
+    """A copy may be in another hand: an ack was lost, a confirm, or the answer to a start."""
     fleet = Fleet(1)
-    async with fleet.at_work(fleet.deliveries[0].again()):
+    (delivery,) = fleet.deliveries
+    async with fleet.at_work(delivery.again() if again else delivery):
         await asyncio.sleep(SOON)
-    assert [s["jobs"] for s in fleet.hints.sent if s["kind"] == "generation"] == [[[fleet.job.key, 0]]]
+    assert _asked(fleet) == [[fleet.job.key, 0]]
+
+
+@pytest.mark.parametrize("more", [{"generation": 1}, {"adopted": True}], ids=["confirm lost", "told again"])
+async def test_of_two_messages_of_one_job_one_is_followed(more: dict[str, Any]) -> None:
+    """Whatever has made them two, and though no broker says of either that it is not the first."""
+    one, other = Fleet(1), Fleet(1)
+    one.hints.others, other.hints.others = [other.hints], [one.hints]
+    copies = one.of(one.job), other.of(other.job, **more)
+    async with one.at_work(copies[0]), other.at_work(copies[1]):
+        await asyncio.sleep(SOON)
+        assert sorted(copy.settled for copy in copies) == [[], ["ack"]]
+        kept = next(fleet for fleet, copy in zip((one, other), copies, strict=True) if not copy.settled)
+        kept.tenant.becomes(kept.job.id, state="Stopped")
+        await asyncio.sleep(2 * INTERVAL)
+    assert one.outbox.keys() + other.outbox.keys() == ["job.state.stopped"]
+
+
+async def test_a_copy_is_dropped_in_the_middle_of_a_look_too() -> None:
+    """What it has read is not told, but by who has the younger one."""
+    fleet = Fleet(1)
+    confirm = fleet.outbox.hold("announce")
+    fleet.tenant.becomes(fleet.job.id, state="Stopped")
+    async with fleet.at_work():
+        await asyncio.sleep(SOON)
+        fleet.hints.hear({"kind": "generation", "tracker": "other", "jobs": [[fleet.job.key, 1]]})
+        await asyncio.sleep(SOON)
+        confirm.set()
+        await asyncio.sleep(SOON)
+    assert (fleet.outbox.keys(), fleet.deliveries[0].settled) == ([], ["ack"])
+
+
+async def test_what_comes_again_while_it_is_held_stays_in_hand() -> None:
+    """It comes by another channel: the broker has closed the one it came by, though that is not heard yet."""
+    fleet = Fleet(1)
+    (first,) = fleet.deliveries
+    second = first.again()
+    async with fleet.at_work(first, second):
+        await asyncio.sleep(SOON)
+        assert second.settled == []
 
 
 async def test_a_tracker_with_more_than_its_share_leaves_some_to_others() -> None:

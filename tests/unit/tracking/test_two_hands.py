@@ -1,11 +1,10 @@
 """Invariant 6, where two trackers follow one job: what one of them read is not told after the other's end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from fakes import Delivery
 from post import PENDING, SOON, Fleet, Post
 
 
@@ -67,8 +66,8 @@ async def test_why_a_job_is_pending_is_told_only_while_it_is(state: str) -> None
     post = Post()
     asked, answered = [], asyncio.Event()
 
-    async def thinking(*job: int) -> Sequence[str]:
-        asked.append(job)
+    async def thinking(folder_id: int, job_id: int) -> Sequence[str]:
+        asked.append((folder_id, job_id))
         await answered.wait()
         return ["no runtime is connected"]
 
@@ -87,18 +86,12 @@ async def test_an_older_copy_tells_nothing_more_once_the_younger_one_has_come() 
     fleet = Fleet(1)
     older, younger = (fleet.of(fleet.job, generation=generation) for generation in (0, 1))
     fleet.tenant.becomes(fleet.job.id, state="Stopped")
-    confirm = fleet.outbox.hold("announce")
-
-    async def coming() -> AsyncIterator[Delivery]:
-        yield older
+    reconnected = fleet.outbox.hold("announce")
+    async with fleet.at_work(older) as bring:
         await asyncio.sleep(SOON)
-        yield younger
+        bring(younger)
         await asyncio.sleep(SOON)
-        confirm.set()
-
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(fleet.role().run([coming()]))
-        await asyncio.sleep(3 * SOON)
-        fleet.stopping.begin()
+        reconnected.set()
+        await asyncio.sleep(SOON)
     assert fleet.outbox.keys() == ["job.state.stopped"]
     assert (older.settled, younger.settled) == (["ack"], ["ack"])
