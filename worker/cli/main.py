@@ -1,8 +1,4 @@
-"""`jobrelay`: every command, and what its end means to the shell.
-
-Exit codes: 0 ok, 1 failed, 2 usage, 3 settings, 4 broker or Orchestrator unreachable, 5 waited too long,
-130 interrupted.
-"""
+"""`jobrelay`: every command, ended with one of `EXIT_CODES`, and with a line where it fails."""
 
 import asyncio
 import os
@@ -21,7 +17,17 @@ from worker import logs, tls
 from worker.broker.topology import TopologyMismatch
 from worker.broker.visits.visit import BrokerAway, NotTaken, NotThere
 from worker.cli import check, dead, demo, follow, interrupt, jobs, probe, start, topology, webhook
-from worker.cli.output import FAILED, INTERRUPTED, SETTINGS, UNREACHABLE, Failed, complain, examples, writing
+from worker.cli.output import (
+    EXIT_CODES,
+    FAILED,
+    INTERRUPTED,
+    SETTINGS,
+    UNREACHABLE,
+    Failed,
+    complain,
+    examples,
+    writing,
+)
 from worker.settings import NOT_USED_YET, Settings, SettingsError, read_settings, unknown_settings
 from worker.version import version
 
@@ -38,6 +44,8 @@ _CODES: dict[type[BaseException], int] = {
     NotTaken: FAILED,
     TopologyMismatch: FAILED,
 }
+
+_ENDS = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
 
 _log = structlog.get_logger(__name__)
 
@@ -75,7 +83,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Start-job requests from RabbitMQ, started once in UiPath Orchestrator, told as events.",
-    epilog=examples("jobrelay demo", "jobrelay check", "jobrelay run"),
+    epilog=f"{examples('jobrelay demo', 'jobrelay check', 'jobrelay run')}\n\n{_ENDS}",
 )
 app.command(epilog=start.EXAMPLES)(start.start)
 app.command(epilog=follow.EXAMPLES)(follow.follow)

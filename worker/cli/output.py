@@ -25,6 +25,16 @@ _LONGEST_WORD = 36  # an id of a job: it is copied, so it is never broken
 _NARROWEST = 20
 
 OK, FAILED, USAGE, SETTINGS, UNREACHABLE, TIMED_OUT, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+EXIT_CODES = {
+    OK: "done as asked",
+    FAILED: "failed, rejected, or not Successful",
+    USAGE: "wrong usage",
+    SETTINGS: "a setting is missing or wrong",
+    UNREACHABLE: "no connection to the broker or to Orchestrator",
+    TIMED_OUT: "not over within `--timeout`",
+    INTERRUPTED: "interrupted",
+}
+"""What the end of a command tells the shell."""
 
 
 class Failed(Exception):
