@@ -117,7 +117,8 @@ class Settings(BaseSettings):
         1800, description="consumer_timeout of the broker: how long it waits for an ack"
     )
     policy_file: PolicyFile | None = Field(
-        None, description="JSON file that says who may start and stop what; none: whoever may publish may all"
+        None,
+        description="JSON file that says who may start, stop and add what; none: whoever may publish may all",
     )
     audit_database_url: SecretStr | None = Field(
         None, description="database of the searchable audit (not used yet)"

@@ -34,7 +34,6 @@ class Linked:
     renewed: list[str] = field(default_factory=list)
     given_up: list[str] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
-    _excuses: int = 0
 
     def __post_init__(self) -> None:
         topology = Topology(self.prefix)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from reference.contract import routing_key, schemas
 from worker.cli.main import app
 
 ROOT = Path(__file__).parents[2]
@@ -72,6 +73,13 @@ def _is_command(words: list[str]) -> bool:
 def test_the_readme_can_be_read_in_five_minutes() -> None:
     """At most 150 lines; what is longer is a page of docs/."""
     assert len(README.splitlines()) <= 150
+
+
+def test_the_readme_tells_of_every_event() -> None:
+    """Whoever binds a queue knows from its first page what may come."""
+    told = re.findall(r"^\| `([a-z-]+\.[a-z.<>-]+)` \|", README, re.MULTILINE)
+    keys = [routing_key(name).replace("{state}", "<state>") for name in schemas("events")]
+    assert sorted(told) == sorted(keys)
 
 
 def test_the_readme_leads_to_every_page() -> None:
