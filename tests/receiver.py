@@ -33,19 +33,20 @@ class Span:
 
 @dataclass
 class Receiver:
-    """Takes what is sent to `url`, until it is told to *refuse*."""
+    """Takes what is sent to `url`, until it is told to *refuse*, with the headers that it *says*."""
 
     url: str = ""
     spans: list[Span] = field(default_factory=list)
     calls: list[dict[str, str]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     refuse: int = 0
+    says: dict[str, str] = field(default_factory=dict)
 
     async def take(self, request: web.Request) -> web.Response:
         """One export: protobuf, packed or not."""
         self.calls.append(dict(request.headers))
         if self.refuse:
-            return web.Response(status=self.refuse)
+            return web.Response(status=self.refuse, headers=self.says)
         body = await request.read()
         # aiohttp unpacks what says that it is packed.
         self.bodies.append(gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body)

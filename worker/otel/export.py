@@ -16,6 +16,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from requests import Response, Session, TooManyRedirects
 
 from worker.forms import is_open_url
 from worker.settings import SettingsError
@@ -108,10 +109,23 @@ def sending() -> Sending:
         protocol = os.environ.get(name, "")
         if protocol not in ("", "http/protobuf"):
             raise SettingsError(f"{name} must be http/protobuf (mostly port 4318): no other is spoken here")
-    export = Export(OTLPSpanExporter())
+    session = Session()
+    session.hooks["response"].append(_refuse_redirect)
+    export = Export(OTLPSpanExporter(session=session))
     for name in (_SAID_BY_EXPORTER, _SAID_BY_QUEUE):
         logging.getLogger(name).addFilter(export)
     return Sending(BatchSpanProcessor(export))
+
+
+def _refuse_redirect(answer: Response, **_: object) -> None:
+    """Raises where spans were sent elsewhere: the library takes that for success, and they are nowhere.
+
+    Nor are they sent on: headers may hold a key, and are for whom the variables name.
+    """
+    if 300 <= answer.status_code < 400:
+        answer.close()
+        ours = " or ".join(_ENDPOINTS)
+        raise TooManyRedirects(f"it answers {answer.status_code}: name the place that takes spans in {ours}")
 
 
 def _resource() -> Resource:

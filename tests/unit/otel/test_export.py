@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from receiver import receiving
 from structlog.testing import capture_logs
 
 from worker.broker.address import Address
@@ -98,6 +99,25 @@ def test_a_receiver_that_is_away_is_said_without_its_key(
     assert [line["event"] for line in lines] == ["tracing.away"]
     assert "refused" in lines[0]["reason"]
     assert "planted" not in lines[0]["reason"] + caplog.text
+
+
+@pytest.mark.parametrize("where", [{}, {"Location": "/v1/traces?api_key=planted"}], ids=["nowhere", "on"])
+async def test_spans_that_are_sent_elsewhere_are_lost(
+    monkeypatch: pytest.MonkeyPatch, where: dict[str, str]
+) -> None:
+    """A redirect is no success, and is not followed: the log says so, and what mends it."""
+    async with receiving() as receiver:
+        receiver.refuse, receiver.says = 307, where
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        sending = export.sending()
+        sending.tracer.start_span("x").end()
+        with capture_logs() as lines:
+            await sending.close()
+        assert len(receiver.calls) == 1
+    assert [line["event"] for line in lines] == ["tracing.away"]
+    assert "it answers 307: name the place" in lines[0]["reason"]
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in lines[0]["reason"]
+    assert "planted" not in lines[0]["reason"]
 
 
 def test_a_user_in_a_quoted_url_is_left_out() -> None:
