@@ -112,23 +112,28 @@ def test_a_healthy_deployment_passes_the_check(looking: Shell, account: None) ->
     assert {robot["name"]: robot["robotState"] for robot in robots} == dict.fromkeys(
         ("porter-1", "porter-2"), "Available"
     )
-    assert (found["logs"]["state"], "OR.Monitoring.Read" in found["logs"]["remedy"]) == ("warning", True)
+    for what, scope in (("logs", "OR.Monitoring.Read"), ("queue items", "OR.Queues")):
+        assert (found[what]["state"], scope in found[what]["remedy"]) == ("warning", True)
+    assert (found["policy"]["state"], "may all" in found["policy"]["detail"]) == ("skipped", True)
     assert "IncidentId*: System.String" in found["process"]["detail"]
     assert CLIENT_SECRET not in said.out
 
 
 @pytest.mark.usefixtures("account")
 @pytest.mark.parametrize(("trouble", "state"), [([], "ok"), ([{"do": "status", "status": 403}], "warning")])
-def test_logs_that_may_not_be_read_are_no_failure(
+def test_what_a_worker_can_do_without_is_no_failure(
     looking: Shell, no_settings: pytest.MonkeyPatch, simulator: Simulated, trouble: list[Any], state: str
 ) -> None:
-    """A Faulted job is told without its lines then: what is needed for them is said."""
-    scopes = "OR.Jobs OR.Execution OR.Folders OR.Robots OR.Machines OR.Monitoring"
+    """A Faulted job is told without its lines then, no item is added: what is needed for that is said."""
+    scopes = "OR.Jobs OR.Execution OR.Folders OR.Robots OR.Machines OR.Monitoring OR.Queues"
     no_settings.setenv("JOBRELAY_SCOPE", scopes)
-    simulator.faults([{"operation": "RobotLogs", **fault} for fault in trouble])
+    needed = ("RobotLogs", "QueueDefinitions")
+    simulator.faults([{"operation": operation, **fault} for fault in trouble for operation in needed])
     said = looking("check", "--folder", "Classic")
-    (logs,) = (line for line in said.lines if line["what"] == "logs")
-    assert (said.code, logs["state"], "Logs.View" in logs["remedy"]) == (0, state, state == "warning")
+    found = {line["what"]: line for line in said.lines}
+    for what, right in (("logs", "Logs.View"), ("queue items", "Queues.View")):
+        assert (found[what]["state"], right in found[what]["remedy"]) == (state, state == "warning")
+    assert said.code == 0
 
 
 @pytest.mark.parametrize(
@@ -139,6 +144,7 @@ def test_logs_that_may_not_be_read_are_no_failure(
         ({"ORCHESTRATOR_URL": "http://127.0.0.1:1"}, [], "orchestrator", "check JOBRELAY_ORCHESTRATOR_URL"),
         ({"AMQP_URL": "amqp://u:planted-wrong@127.0.0.1:1/"}, [], "broker", "cannot be reached"),
         ({"SCOPE": "OR.Jobs OR.Folders"}, [], "scopes", "OR.Robots.Read"),
+        ({"POLICY_FILE": "/nowhere"}, [], "policy", "JOBRELAY_POLICY_FILE: /nowhere: cannot be read"),
         ({"FOLDER": "Operatons"}, [], "folder", "Operatons"),
         ({}, ["InvoiceIntak", "--folder", "Operations"], "process", "did you mean 'InvoiceIntake'?"),
         ({}, ["--folder", "Classic", "--robot", "8061"], "robots", "id of a session of robot 'porter-1'"),

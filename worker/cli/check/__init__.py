@@ -10,6 +10,7 @@ from worker import tls
 from worker.cli.check.broker import broker
 from worker.cli.check.finding import Finding, Question
 from worker.cli.check.ledger import ledger
+from worker.cli.check.policy import policy
 from worker.cli.output import FAILED, OK, AsJson, Output, examples
 from worker.cli.start.request import folder_ref
 from worker.settings import Settings, read_settings, unknown_settings
@@ -49,7 +50,7 @@ async def _examined(settings: Settings, question: Question) -> list[Finding]:
     from worker.cli.check.orchestrator import Visit  # noqa: PLC0415
     from worker.orchestrator.client import Client  # noqa: PLC0415
 
-    findings = settings_of(settings)
+    findings = [*settings_of(settings), policy(settings)]
     findings += await broker(settings)
     findings += await ledger(settings)
     if settings.missing_credentials():

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
 
 from worker.cli.check.finding import Finding, Question
 from worker.cli.check.robots import robots_of
@@ -13,9 +15,29 @@ from worker.settings import Settings
 
 # What a worker does needs these; a wider one, without the ending, holds it too.
 _SCOPES = ("OR.Jobs", "OR.Execution.Read", "OR.Folders.Read", "OR.Robots.Read", "OR.Machines.Read")
-_LOGS = "OR.Monitoring.Read"
 _AWAY = "check JOBRELAY_ORCHESTRATOR_URL, and JOBRELAY_TOKEN_URL if set, and that it runs"
 _ASSEMBLY = re.compile(r",|\[\[")
+
+
+@dataclass(frozen=True, slots=True)
+class _Extra:
+    """What a worker can do without: the *scope* and *rights* that it takes, and what there is *without*."""
+
+    what: str
+    scope: str
+    rights: str
+    without: str
+
+
+_LOGS = _Extra(
+    "logs", "OR.Monitoring.Read", "Logs.View", "a Faulted job is told without the last lines of its log"
+)
+_ITEMS = _Extra(
+    "queue items",
+    "OR.Queues",
+    "Queues.View, Transactions.View and Transactions.Create",
+    "no request can add a queue item",
+)
 
 
 class Visit:
@@ -36,7 +58,8 @@ class Visit:
             ("jobs", self._look_up),
             ("process", self._find_process),
             ("robots", self._find_robots),
-            ("logs", self._look_at_logs),
+            (_LOGS.what, partial(self._look_at, _LOGS, self._client.look_at_logs)),
+            (_ITEMS.what, partial(self._look_at, _ITEMS, self._client.queues.queues)),
         ]
         for what, step in steps:
             if any(finding.state == "failed" for finding in found):
@@ -117,20 +140,20 @@ class Visit:
             what = f"{len(robots)}; their states may not be read: {refusal}"
             return Finding("robots", "warning", what, refusal.remedy)
 
-    async def _look_at_logs(self) -> Finding:
-        """Only what a job-state of a Faulted job tells beside needs them."""
-        without = "a Faulted job is told without the last lines of its log"
-        if self._settings.auth == "client_credentials" and not _asks_for(self._settings.scope, _LOGS):
-            remedy = f"to have them, add {_LOGS} to JOBRELAY_SCOPE and to the external application"
-            return Finding("logs", "warning", f"{_LOGS} is not asked for: {without}", remedy)
+    async def _look_at(self, extra: _Extra, look: Callable[[Folder], Awaitable[object]]) -> Finding:
+        """Whether *look* may be taken; never a failure."""
+        what, scope, without = extra.what, extra.scope, extra.without
+        if self._settings.auth == "client_credentials" and not _asks_for(self._settings.scope, scope):
+            remedy = f"to have that, add {scope} to JOBRELAY_SCOPE and to the external application"
+            return Finding(what, "warning", f"{scope} is not asked for: {without}", remedy)
         if self._folder is None:
-            return Finding("logs", "skipped", "no folder to look in")
+            return Finding(what, "skipped", "no folder to look in")
         try:
-            await self._client.look_at_logs(self._folder)
+            await look(self._folder)
         except Rejected as refusal:
-            remedy = f"to have them, give the account {_LOGS}, and its role in this folder Logs.View"
-            return Finding("logs", "warning", f"{without}: {refusal}", remedy)
-        return Finding("logs", "ok", "may be read")
+            remedy = f"to have that, give the account {scope}, and its role in this folder {extra.rights}"
+            return Finding(what, "warning", f"{without}: {refusal}", remedy)
+        return Finding(what, "ok", "may be read")
 
     async def _no_robot(self, wanted: str | int) -> Finding:
         if self._folder is not None and isinstance(wanted, int):
