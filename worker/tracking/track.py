@@ -35,9 +35,9 @@ _log = structlog.get_logger(__name__)
 
 
 class _Turn(NamedTuple):
-    """A place in the line of looks, by *rank* and then by *number*; without a slot, the looks end."""
+    """A place in the line of looks, by *priority* and then by *number*; without a slot, the looks end."""
 
-    rank: int
+    priority: int
     number: int
     since: float
     slot: Slot | None
@@ -122,10 +122,10 @@ class Tracker:
         else:
             self._queue(slot, _HINTED)
 
-    def _queue(self, slot: Slot, rank: int) -> None:
+    def _queue(self, slot: Slot, priority: int) -> None:
         slot.queued, slot.due = True, -1  # its moment may come while it waits for its turn
         self._slots.wait(slot, _now())
-        self._turns.put_nowait(_Turn(rank, next(self._order), _now(), slot))
+        self._turns.put_nowait(_Turn(priority, next(self._order), _now(), slot))
 
     async def _look(self, stopping: Stopping, interval_s: float) -> None:
         while (turn := await self._turns.get()).slot is not None:

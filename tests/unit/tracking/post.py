@@ -56,6 +56,16 @@ class Post:
         """The job's row, in another state."""
         return replace(self.job, state=state, **more)
 
+    def answers_slowly(self, seconds: float) -> None:
+        """From now on each read of a job takes so long."""
+        read = self.tenant.job
+
+        async def slowly(folder_id: int, job_id: int) -> Job | None:
+            await asyncio.sleep(seconds)
+            return await read(folder_id, job_id)
+
+        self.tenant.job = slowly  # type: ignore[method-assign]
+
     async def follow(self, *deliveries: Delivery) -> None:
         """Follows until each of *deliveries* is settled or lost, which comes within a day; then stops."""
         async with asyncio.timeout(24 * 3600), asyncio.TaskGroup() as tasks:

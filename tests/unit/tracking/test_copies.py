@@ -53,10 +53,10 @@ async def test_a_copy_that_is_being_looked_at_is_dropped_when_the_younger_one_co
     answered = asyncio.Event()
     fleet.tenant.meets("job", answered)
     older, younger = (fleet.of(fleet.job, generation=generation) for generation in (0, 1))
-    async with fleet.at_work(older) as take:
+    async with fleet.at_work(older) as bring:
         await asyncio.sleep(SOON)
         assert fleet.reads() == 1
-        take(younger)
+        bring(younger)
         await asyncio.sleep(SOON)
         answered.set()
         await asyncio.sleep(2 * SOON)

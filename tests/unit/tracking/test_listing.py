@@ -43,13 +43,7 @@ async def test_a_job_is_looked_at_once_at_a_time() -> None:
     """Its moment may come while a hint has it looked at: two looks at once would tell one state twice."""
     post = Post()
     post.tenant.becomes(post.job.id, state="Stopped")
-    read = post.tenant.job
-
-    async def slowly(folder_id: int, job_id: int) -> Any:
-        await asyncio.sleep(5)
-        return await read(folder_id, job_id)
-
-    post.tenant.job = slowly  # type: ignore[method-assign]
+    post.answers_slowly(5)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(post.role().run([feed([post.delivery()])]))
         await asyncio.sleep(0.01)

@@ -138,13 +138,13 @@ async def test_what_a_scan_has_shown_of_nobodys_job_is_looked_at_first() -> None
     changed = fleet.all[-1]
     fleet.tenant.becomes(changed.id, state="Running")
     mine, *others = fleet.deliveries
-    async with fleet.at_work(mine) as take:
+    async with fleet.at_work(mine) as bring:
         await asyncio.sleep(SOON / 2)
         row = [changed.key, "Running", 0]
         fleet.hints.hear({"kind": "rows", "folder": 101, "chain": "x", "n": 1, "done": True, "jobs": [row]})
         await asyncio.sleep(SOON / 2)
         for delivery in others:
-            take(delivery)
+            bring(delivery)
         await asyncio.sleep(1.5 * SOON)
     assert changed.id in fleet.tenant.asked("job")[:20]
 

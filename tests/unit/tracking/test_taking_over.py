@@ -50,7 +50,7 @@ async def test_a_job_of_a_tracker_that_is_gone_is_read_unless_all_is_known_of_it
     """It had looked at all that was shown until it last spoke; what was shown later is known to all."""
     fleet = Fleet()
     job = fleet.tenant.commit(MODERN, "theirs")[0]
-    async with fleet.at_work() as take:
+    async with fleet.at_work() as bring:
         await asyncio.sleep(7 * INTERVAL)
         said = {"late": late} if late is not None else {}
         fleet.hints.hear({"kind": "held", "tracker": "x", "folders": {"101": MANY}, "scans": [], **said})
@@ -59,7 +59,7 @@ async def test_a_job_of_a_tracker_that_is_gone_is_read_unless_all_is_known_of_it
             await asyncio.sleep(INTERVAL + SOON)
         await asyncio.sleep(since + 0.1)
         before = fleet.reads()
-        take(fleet.of(job, redelivered=True, **known))
+        bring(fleet.of(job, redelivered=True, **known))
         await asyncio.sleep(2 * INTERVAL)
         assert (job.id in fleet.tenant.asked("job")[before:]) is is_read
 
@@ -82,14 +82,14 @@ async def test_what_another_tracker_has_just_read_is_not_read_again() -> None:
     """As long as scans speak for it, and have not shown it since."""
     fleet = Fleet()
     late = fleet.tenant.commit(MODERN, "late", 2)
-    async with fleet.at_work() as take:
+    async with fleet.at_work() as bring:
         await asyncio.sleep(3 * INTERVAL)
         before = fleet.reads()
         fleet.hints.hear({"kind": "rows", "folder": 999, "chain": "x", "n": 1, "done": True,
                           "jobs": [[late[1].key, "Running", 0]]})  # fmt: skip
         await asyncio.sleep(0)
         for job in late:
-            take(fleet.of(job, seenAt=fleet.tenant.clock() - 0.1))
+            bring(fleet.of(job, seenAt=fleet.tenant.clock() - 0.1))
         await asyncio.sleep(2 * INTERVAL)
         assert fleet.tenant.asked("job")[before:] == [late[1].id]
 
@@ -98,16 +98,16 @@ async def test_what_is_shown_while_a_state_is_told_is_looked_at_when_the_next_me
     """The look that was under way knew nothing of it, and nobody else has the job."""
     fleet = Fleet()
     job = fleet.tenant.commit(MODERN, "brief")[0]
-    async with fleet.at_work() as take:
+    async with fleet.at_work() as bring:
         await asyncio.sleep(3 * INTERVAL)
         kept = fleet.outbox.hold("track")
         fleet.tenant.becomes(job.id, state="Running")
-        take(fleet.of(job))
+        bring(fleet.of(job))
         await asyncio.sleep(SOON)
         fleet.tenant.becomes(job.id, state="Successful")
         await asyncio.sleep(INTERVAL)
         kept.set()
         await asyncio.sleep(1)
-        take(Delivery(Message(body=orjson.dumps(fleet.outbox.tracked[-1]))))
+        bring(Delivery(Message(body=orjson.dumps(fleet.outbox.tracked[-1]))))
         await asyncio.sleep(SOON)
         assert fleet.outbox.keys() == ["job.state.running", "job.state.successful"]

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from post import PENDING, SOON, Fleet, Post
@@ -36,13 +35,7 @@ async def test_a_state_that_had_to_wait_is_read_again_before_it_is_told() -> Non
 async def test_a_state_is_told_however_slowly_orchestrator_answers() -> None:
     """It is read twice: what one answer takes, the next may take."""
     post = Post()
-    read = post.tenant.job
-
-    async def slowly(folder_id: int, job_id: int) -> Any:
-        await asyncio.sleep(9)
-        return await read(folder_id, job_id)
-
-    post.tenant.job = slowly  # type: ignore[method-assign]
+    post.answers_slowly(9)
     post.tenant.becomes(post.job.id, state="Running")
     await post.follow(post.delivery())
     assert (post.outbox.keys(), post.tenant.count("job")) == (["job.state.running"], 2)
