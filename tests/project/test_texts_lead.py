@@ -16,7 +16,7 @@ _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
 _PROGRAM = re.compile(r"(?<![\w./-])scripts/[a-z]+\b(?![./])")
 _PLACE = re.compile(r"`((?:bench|compose|k8s|reference|schemas|simulator|tests|worker)/[\w./-]+)")
-_COMMAND = re.compile(r"^(?:.*[;&|] |.*-- |# )?jobrelay ((?:[a-z]+ ?)+)", re.MULTILINE)
+_COMMAND = re.compile(r"^(?:.*[;&|] |.*-- |# )?jobrelay ([a-z][^|#;&>\n]*)", re.MULTILINE)
 
 named = pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 
@@ -58,16 +58,33 @@ def test_every_script_and_command_that_is_named_is_there(path: Path) -> None:
 
 
 def _is_command(words: list[str]) -> bool:
-    """Whether these are a command of the CLI. What follows one without further commands are its arguments."""
+    """Whether these are a command of the CLI and its options."""
     command = typer.main.get_command(app)
     for word in words:
         commands = getattr(command, "commands", None)
-        if commands is None:
-            return True
+        if commands is None or not word.isalpha():  # what follows are arguments
+            break
         if word not in commands:
             return False
         command = commands[word]
-    return True
+    options = {option for one in command.params for option in one.opts} | {"--help"}
+    return options >= {word.partition("=")[0] for word in words if word.startswith("--")}
+
+
+@pytest.mark.parametrize(
+    ("typed", "there"),
+    [
+        ("dead show 4711 --json", True),
+        ("check --help", True),
+        ("dead", True),
+        ("dead show --id 4711", False),
+        ("dead look", False),
+        ("topology declare --role=start", False),
+    ],
+)
+def test_a_command_is_one_with_its_options(typed: str, there: bool) -> None:
+    """Examples."""
+    assert _is_command(typed.split()) is there
 
 
 def test_the_readme_can_be_read_in_five_minutes() -> None:
