@@ -1,19 +1,32 @@
 """docs/metrics.md tells of every metric, in the words of the code; queries are checked against the same."""
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
-from catalogue import ROOT, unknown_in
+from catalogue import ROOT, series, unknown_in
 
+from worker.settings import Settings
 from worker.web.metrics import Metrics
 
 _PAGE = ROOT / "docs" / "metrics.md"
+TEXTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
 def test_the_table_is_the_codes() -> None:
     """The whole of it, line by line: a metric that is new, gone or told otherwise shows here."""
     told = [line for line in _PAGE.read_text().splitlines() if line.startswith("| `jobrelay_")]
     assert told == table()
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_texts_speak_of_metrics_that_there_are(path: Path) -> None:
+    """By their full names, or by those of a histogram's or counter's family; a name may be a secret's file."""
+    known = series().keys() | {family.name for family in Metrics().families}
+    files = {f"jobrelay_{name}" for name in Settings.model_fields}
+    named = set(re.findall(r"\bjobrelay_[a-z_]*[a-z]\b(?!_?\*)", path.read_text("utf-8")))
+    assert named - known - files == set()
 
 
 def table() -> list[str]:
