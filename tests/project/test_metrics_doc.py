@@ -22,7 +22,7 @@ def test_the_table_is_the_codes() -> None:
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_texts_speak_of_metrics_that_there_are(path: Path) -> None:
-    """By their full names, or by those of a histogram's or counter's family; a name may be a secret's file."""
+    """By their full names, or by their family's; what else begins like that is the file of a secret."""
     known = series().keys() | {family.name for family in Metrics().families}
     files = {f"jobrelay_{name}" for name in Settings.model_fields}
     named = set(re.findall(r"\bjobrelay_[a-z_]*[a-z]\b(?!_?\*)", path.read_text("utf-8")))
