@@ -208,13 +208,13 @@ async def test_other_credentials_and_a_missing_virtual_host_are_waited_for(scene
     change = f'rabbit_auth_backend_internal:change_password(<<"{user}">>, <<"{{}}">>, <<"test">>)'
     scene.node.tell(change.format("another"))
     scene.node.tell(_CLOSE_ALL)
-    health = await scene.worker.health(lambda it: "ACCESS_REFUSED" in str(it["conditions"]))
+    health = await scene.worker.health(lambda it: "correct JOBRELAY_AMQP_URL" in str(it["conditions"]))
     assert not health["ready"]
     assert password not in str(health)
     scene.node.tell(change.format(password))
     await scene.worker.ready()
     await asyncio.to_thread(scene.node.tell, 'rabbit_vhost:delete(<<"/">>, <<"test">>)')
-    await scene.worker.health(lambda it: "virtual host" in str(it["conditions"]["broker-consume"]["reason"]))
+    await scene.worker.health(lambda it: "create it" in str(it["conditions"]["broker-consume"]["reason"]))
     scene.node.tell('rabbit_vhost:add(<<"/">>, <<"test">>)')
     every = '<<".*">>, <<".*">>, <<".*">>'
     scene.node.tell(
@@ -232,5 +232,7 @@ async def test_a_queue_of_another_form_is_named_and_waited_for(scene: Scene, her
     scene.node.tell(_CLOSE_ALL)
     health = await scene.worker.health(lambda it: not it["conditions"]["topology"]["ok"])
     assert name in health["conditions"]["topology"]["reason"]
+    assert "delete it" in health["conditions"]["topology"]["reason"]
+    await scene.worker.health(lambda it: it["conditions"]["broker-consume"]["reason"] == "see topology")
     async with await aio_pika.connect(scene.node.url) as other, other.channel() as another:
         await another.queue_delete(name)

@@ -15,14 +15,9 @@ import structlog
 from aio_pika.abc import AbstractConnection, UnderlayConnection
 from aio_pika.exceptions import AMQPError
 from aiormq.channel import Channel
-from aiormq.exceptions import (
-    AuthenticationError,
-    ConnectionNotAllowed,
-    InvalidFrameError,
-    ProbableAuthenticationError,
-)
 
-from worker.broker.address import Address, connect, tls_trouble
+from worker.broker.address import Address, connect
+from worker.broker.address.trouble import CREDENTIALS, reason
 from worker.broker.topology import Topology, TopologyMismatch, declare
 
 _OPEN_TIMEOUT_S = 10.0
@@ -43,8 +38,6 @@ class SessionOver(Exception):
 
 LOSSES = (AMQPError, OSError, TimeoutError, RuntimeError, SessionOver)
 """What an awaited answer of the broker may raise when the session it belongs to is lost."""
-# What was refused is refused for ever: this process has read its settings.
-_REFUSALS = (AuthenticationError, ProbableAuthenticationError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +80,14 @@ class Link:
                 await self._live(sessions)
             except TopologyMismatch as error:
                 self._reports.condition("topology", False, str(error))
+                self._reports.condition(self._name, False, "see topology")
                 self._reports.away()
                 self._say("topology differs", error)
             except LOSSES as error:
                 if _cancelled():
                     # The library may have turned our end into a loss of its own.
                     raise asyncio.CancelledError from error
-                self._reports.condition(self._name, False, _reason(error))
+                self._reports.condition(self._name, False, reason(error))
                 self._say("connection lost", error)
             self._calm()
             await asyncio.sleep(self._pause * random.uniform(0.5, 1))  # noqa: S311 - jitter, not a secret
@@ -113,7 +107,8 @@ class Link:
         try:
             connection = await connect(self._address, f"jobrelay {self._name}", self._heartbeat_s)
         except LOSSES as error:
-            if not isinstance(error, _REFUSALS):
+            # Refused credentials are refused for ever: this process has read its settings.
+            if not isinstance(error, CREDENTIALS):
                 self._reports.away()
             raise
         self._reports.connected(self._name)
@@ -156,7 +151,7 @@ class Link:
             self._pause = _PAUSE_LEAST_S
 
     def _say(self, event: str, error: Exception) -> None:
-        _log.warning(f"broker.{event.replace(' ', '_')}", link=self._name, reason=_reason(error))
+        _log.warning(f"broker.{event.replace(' ', '_')}", link=self._name, reason=reason(error))
 
 
 async def together(*parts: Coroutine[None, None, None]) -> NoReturn:
@@ -210,7 +205,7 @@ async def gone(channel: Channel) -> NoReturn:
     closing = channel.closing
     await asyncio.wait([closing])
     why = None if closing.cancelled() else closing.exception()
-    raise SessionOver(f"channel closed: {_reason(why) if why else 'by the connection'}")
+    raise SessionOver(f"channel closed: {reason(why) if why else 'by the connection'}")
 
 
 async def _ready(transport: UnderlayConnection) -> bool:
@@ -235,16 +230,3 @@ def unless_cancelled() -> None:
 def _cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, (ConnectionNotAllowed, InvalidFrameError)):
-        # The library puts an object's address in place of what the broker said.
-        return "let in nowhere: is the virtual host of JOBRELAY_AMQP_URL there, and may the user enter it?"
-    if (trouble := tls_trouble(error)) is not None:
-        return trouble
-    if isinstance(error, asyncio.CancelledError):
-        # The library cancels its own reading of the connection.
-        return "nothing was heard of the broker for three heartbeats"
-    silent = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
-    return str(error) or silent

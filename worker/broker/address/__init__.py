@@ -1,4 +1,4 @@
-"""The way to the broker: where it is, as whom we come, by which TLS; and why that failed, in words."""
+"""The way to the broker: where it is, as whom we come, by which TLS; and in `trouble`, why that failed."""
 
 import asyncio
 import ssl
@@ -77,8 +77,3 @@ async def connect(address: Address, name: str, heartbeat_s: int | None = None) -
         if context is not None and isinstance(error.__cause__, (ConnectionResetError, IncompleteReadError)):
             raise ConnectionError(_CUT) from error
         raise
-
-
-def tls_trouble(error: BaseException) -> str | None:
-    """What is wrong with whose certificate, and what mends it; None where TLS is not the trouble."""
-    return tls.trouble(error, "JOBRELAY_AMQP_CA_FILE", "JOBRELAY_AMQP_URL")

@@ -10,17 +10,14 @@ from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
 from aiormq.channel import Channel
 from aiormq.exceptions import (
-    AuthenticationError,
     ChannelAccessRefused,
     ChannelInvalidStateError,
     ChannelNotFoundEntity,
-    ConnectionNotAllowed,
-    InvalidFrameError,
-    ProbableAuthenticationError,
 )
 from pamqp.commands import Basic
 
-from worker.broker.address import Address, connect, tls_trouble
+from worker.broker.address import Address, connect
+from worker.broker.address.trouble import refusal, tls_trouble
 from worker.broker.connection import channel_on
 from worker.broker.properties import properties_of, properties_of_event, short
 from worker.broker.topology import Topology
@@ -56,7 +53,7 @@ async def visit(address: Address) -> AsyncIterator[AbstractConnection]:
     try:
         connection = await connect(address, "jobrelay command")
     except _LOST as error:
-        raise BrokerAway(f"RabbitMQ at {place} {_refusal(error)}") from None
+        raise BrokerAway(f"RabbitMQ at {place} {_unconnected(error)}") from None
     try:
         yield connection
     except BrokenPipeError:  # of our own output, not of the connection
@@ -177,12 +174,10 @@ async def _unless_there(
     return []
 
 
-def _refusal(error: BaseException) -> str:
+def _unconnected(error: BaseException) -> str:
     """Why a connection was not made, and what to look at."""
-    if isinstance(error, (AuthenticationError, ProbableAuthenticationError)):
-        return "refuses the user or its password; correct JOBRELAY_AMQP_URL"
-    if isinstance(error, (ConnectionNotAllowed, InvalidFrameError)):
-        return "lets nobody in: does the virtual host in JOBRELAY_AMQP_URL exist, and may the user enter it?"
+    if (refused := refusal(error)) is not None:
+        return refused
     if (trouble := tls_trouble(error)) is not None:
         return f"is not connected to: {trouble}"
     if isinstance(error, TimeoutError):
@@ -191,8 +186,8 @@ def _refusal(error: BaseException) -> str:
 
 
 def _absence(error: AMQPError) -> str:
-    if isinstance(error, ChannelAccessRefused):
-        return f"{_text(error)}: give the user of JOBRELAY_AMQP_URL that permission"
+    if (refused := refusal(error)) is not None:
+        return f"RabbitMQ {refused}"
     return f"{_text(error)}: correct JOBRELAY_PREFIX, or run `jobrelay topology declare`"
 
 
