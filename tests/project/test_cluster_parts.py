@@ -73,6 +73,17 @@ def test_keda_alone_says_how_many_starters_there_are() -> None:
     assert one_of("Deployment", "jobrelay-tracker", found)["spec"]["replicas"] >= 2
 
 
+@pytest.mark.requires("kubectl")
+def test_every_trigger_of_production_knows_whom_to_ask() -> None:
+    """The operator's Secret, which takes the place of KEDA's own, has a user and no address."""
+    found = built(PRODUCTION)
+    given = one_of("TriggerAuthentication", "jobrelay-keda", found)["spec"]["secretTargetRef"]
+    assert {one["parameter"] for one in given} == {"username", "password"}
+    triggers = one_of("ScaledObject", "jobrelay-starter", found)["spec"]["triggers"]
+    (host,) = {trigger["metadata"].get("host") for trigger in triggers}
+    assert urlsplit(host).port == 15672
+
+
 REACHED = {
     "amqp_url": ({"starter", "tracker", "web"}, {5671, 5672}),
     "orchestrator_url": ({"starter", "tracker"}, {443}),
