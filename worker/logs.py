@@ -38,6 +38,7 @@ _SAID_BETTER = (
     "error when creating transport",
     "Closing channel",
     "Channel not opened",
+    "Got frame for closed channel",
     "Transport is not ready",
     "Server connection <",
     "Consumer 'jobrelay' cancelled by the broker",

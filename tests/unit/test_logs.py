@@ -160,6 +160,7 @@ def test_the_libraries_write_the_same_form(output: Output) -> None:
         ("Cancelling cause reader exited abnormally", "aiormq.connection"),
         ('Server connection <Connection: "amqp://u:p@h"> was stuck. No frames were …', "aiormq.connection"),
         ("Consumer 'jobrelay' cancelled by the broker on <Channel: \"9\" at 0x7f>", "aiormq.channel"),
+        ("Got frame for closed channel 21: <Channel.CloseOk object at 0x7f>", "aiormq.connection"),
         ("Callback <OneShotCallback: cb=<Task pending>> error", "aio_pika.tools"),
     ],
 )
