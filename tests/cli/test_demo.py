@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Running, Shell
+from shell import Running, Shell
 from simulated import Simulated
 from working import Working
 

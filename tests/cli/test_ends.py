@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Shell
+from shell import Shell
 
 from worker.cli.output import Failed, Output
 

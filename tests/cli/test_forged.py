@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from aio_pika.abc import AbstractChannel
-from conftest import IDS, Broker, Shell, sent
+from shell import IDS, Broker, Shell, sent
 
 _BURIED = {
     "jobrelay-code": "expired",

@@ -10,7 +10,7 @@ from typing import Any
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
-from conftest import Broker, Said, Shell, sent
+from shell import Broker, Said, Shell, sent
 
 from worker.cli import jobs
 from worker.domain.flight.listing import age_order, row, wanted

@@ -8,7 +8,7 @@ import pytest
 import structlog
 import wire
 from aio_pika.abc import AbstractChannel
-from conftest import IDS, Broker, Shell, sent
+from shell import IDS, Broker, Shell, sent
 
 from worker.broker.visits import box
 from worker.cli.dead.look import row

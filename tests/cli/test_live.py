@@ -7,7 +7,7 @@ from typing import Any
 
 import aio_pika
 import pytest
-from conftest import Running, Shell
+from shell import Running, Shell
 from simulated import Simulated
 from tenant import CLIENT_SECRET
 from working import Working

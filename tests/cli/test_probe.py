@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from conftest import Shell
+from shell import Shell
 
 from worker.cli import probe
 from worker.web.health import REQUIRED, Health

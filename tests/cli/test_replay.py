@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from aio_pika.abc import AbstractChannel
-from conftest import CODES, IDS, Broker, Shell, sent
+from shell import CODES, IDS, Broker, Shell, sent
 from station import Heard, assert_valid
 
 from worker.broker.address import Address

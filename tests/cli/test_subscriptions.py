@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from conftest import Said, Shell
+from shell import Said, Shell
 from simulated import Simulated
 from tenant import CLIENT_ID, CLIENT_SECRET
 

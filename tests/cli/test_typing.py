@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import typer
-from conftest import Said, Shell
+from shell import Said, Shell
 
 from worker.cli.main import app
 from worker.cli.output import complain

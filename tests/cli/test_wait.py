@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Broker, Running, Shell, sent
+from shell import Broker, Running, Shell, sent
 
 EXAMPLES = Path(__file__).parents[2] / "schemas/examples"
 _DRAWN = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
