@@ -19,6 +19,7 @@ COMMANDS = (
     "run", "check", "start", "follow", "jobs", "simulate", "demo", "topology declare", "topology export",
     "probe", "dead", "topology", "audit", "dead list", "dead show", "dead replay", "dead drop", "audit tail",
     "webhook", "webhook register", "webhook list", "webhook remove",
+    "template", "template check", "template test", "template scaffold",
 )  # fmt: skip
 GUID = "99587436-4ce5-480d-988c-6d7f43787a2c"
 NOWHERE = "amqp://guest:planted-secret@127.0.0.1:1/"

@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 from worker import logs, tls
 from worker.broker.topology import TopologyMismatch
 from worker.broker.visits.visit import BrokerAway, NotTaken, NotThere
-from worker.cli import check, dead, demo, follow, interrupt, jobs, probe, start, topology, webhook
+from worker.cli import check, dead, demo, follow, interrupt, jobs, probe, start, template, topology, webhook
 from worker.cli.output import (
     EXIT_CODES,
     FAILED,
@@ -94,6 +94,7 @@ app.add_typer(dead.app, name="dead")
 app.add_typer(topology.app, name="topology")
 app.add_typer(topology.audit, name="audit")
 app.add_typer(webhook.app, name="webhook")
+app.add_typer(template.app, name="template")
 
 
 def main() -> None:

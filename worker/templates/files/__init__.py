@@ -1,4 +1,4 @@
-"""The templates of a folder: all of them, or everything that is wrong with them."""
+"""The templates of a folder, or of a file: all of them, or everything that is wrong with them."""
 
 from pathlib import Path
 
@@ -11,15 +11,15 @@ __all__ = ["Fault", "TemplateErrors", "load"]
 _SUFFIXES = (".yaml", ".yml", ".json")
 
 
-def load(folder: Path) -> tuple[Template, ...]:
-    """The templates of *folder*, by its files' names; none where it holds none. Raises `TemplateErrors`.
+def load(place: Path) -> tuple[Template, ...]:
+    """The templates of a folder, by its files' names, or of one file. Raises `TemplateErrors`.
 
-    Read are files that end in .yaml, .yml or .json; what begins with a dot is somebody else's, and folders
-    within are left alone.
+    Of a folder, which may hold none, files are read that end in .yaml, .yml or .json; what begins with a dot
+    is somebody else's, and folders within are left alone.
     """
     templates: list[Template] = []
     faults: list[Fault] = []
-    for path in _files(folder):
+    for path in _files(place):
         try:
             for document in _some(path):
                 template = template_of(document)
@@ -32,12 +32,14 @@ def load(folder: Path) -> tuple[Template, ...]:
     return tuple(templates)
 
 
-def _files(folder: Path) -> list[Path]:
+def _files(place: Path) -> list[Path]:
+    if place.is_file():
+        return [place]
     try:
-        found = sorted(folder.iterdir())
+        found = sorted(place.iterdir())
         return [path for path in found if path.suffix in _SUFFIXES and path.name[0] != "." and path.is_file()]
     except OSError as error:
-        raise TemplateErrors(Fault(str(folder), None, "", f"cannot be read: {error.strerror}")) from None
+        raise TemplateErrors(Fault(str(place), None, "", f"cannot be read: {error.strerror}")) from None
 
 
 def _some(path: Path) -> list[Document]:

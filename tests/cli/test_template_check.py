@@ -1,0 +1,241 @@
+"""`jobrelay template check` and `scaffold`: what is wrong with them, by themselves and at Orchestrator."""
+
+import json
+import shutil
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Shell
+from rich.console import Console
+from simulated import Simulated
+
+from worker.cli.output import table_of
+from worker.cli.template.finding import COLUMNS, Finding
+from worker.cli.template.scaffold import Order, text_of
+from worker.contracts.schemas import root
+from worker.domain.processes import Argument, Folder, Process
+from worker.templates.files import load
+
+EXAMPLES = root() / "examples" / "template.v1"
+CASES = ("file-arrived", "incident-created", "order-placed")
+TYPED = {"process": {"name": "TypedArguments"}, "folder": {"path": "Operations"}}
+FILLED = {"in_Text": "t", "in_Count": {"$": "data.n"}}
+INVOICES = {"process": {"name": "InvoiceIntake"}, "folder": {"path": "Operations"}}
+CLASSIC = {"process": {"name": "SupportTriage"}, "folder": {"path": "Classic"}}
+ARGUMENT = "/start/inputArguments/in_"
+
+
+def template(part: str, **target: Any) -> dict[str, Any]:
+    """A template with that part."""
+    return {"name": "one", "bindings": [{"exchange": "e"}], "requestId": "data.id", part: target}
+
+
+@pytest.fixture
+def connected(no_settings: pytest.MonkeyPatch, bare: Shell, account: None, simulator: Simulated) -> Shell:
+    """A shell at the simulator's tenant; no broker is set."""
+    simulator.seed()
+    no_settings.setenv(
+        "JOBRELAY_SCOPE", "OR.Execution.Read OR.Folders.Read OR.Robots.Read OR.Machines OR.Queues"
+    )
+    return bare
+
+
+def written(folder: Path, **files: Any) -> Path:
+    """A folder of templates."""
+    for name, document in files.items():
+        (folder / f"{name}.json").write_text(json.dumps(document, indent=1))
+    return folder
+
+
+def test_every_fault_of_every_file_is_told_with_its_place(bare: Shell, tmp_path: Path) -> None:
+    """File, line, pointer and reason; without a setting, and without asking anybody."""
+    (tmp_path / "a.yaml").write_text("name: Big\nbindings: []\nrequestId: data.id\nqueueItem: {queue: q}\n")
+    (tmp_path / "b.yaml").write_text(
+        "name: b\nbindings: [{exchange: e}]\nwhen: 'data.['\nrequestId: nope(data)\nqueueItem: {queue: q}\n"
+    )
+    said = bare("template", "check", str(tmp_path))
+    found = [(line["state"], line["file"], line["line"], line["pointer"]) for line in said.lines]
+    assert found == [
+        ("failed", "a.yaml", 1, "/name"),
+        ("failed", "a.yaml", 2, "/bindings"),
+        ("failed", "b.yaml", 3, "/when"),
+        ("failed", "b.yaml", 4, "/requestId"),
+    ]
+    assert said.lines[3]["reason"] == "is not an expression: there is no function nope()"
+    assert said.code == 1
+
+
+def test_the_worked_cases_pass(
+    connected: Shell, no_settings: pytest.MonkeyPatch, tmp_path: Path, simulator: Simulated
+) -> None:
+    """With Orchestrator where its settings are there, without it by --offline; the folder is a setting."""
+    no_settings.setenv("JOBRELAY_TEMPLATES_DIR", str(tmp_path))
+    for name in CASES:
+        shutil.copy(EXAMPLES / f"{name}.yaml", tmp_path)
+    for option in ("--offline", "--connected"):
+        said = connected("template", "check", option)
+        assert (said.code, {line["state"] for line in said.lines}) == (0, {"ok"}), said.out
+        assert ("QueueDefinitions" in simulator.ledger()["calls"]) is (option == "--connected")
+
+
+@pytest.mark.parametrize(
+    ("part", "target", "pointer", "told"),
+    [
+        ("start", {**INVOICES, "folder": {"path": "Nowhere"}}, "/start/folder", "no folder 'Nowhere'"),
+        ("start", {"process": {"name": "x"}}, "/start", "JOBRELAY_FOLDER is not set"),
+        ("start", {**INVOICES, "process": {"name": "InvoceIntake"}}, "/start/process", "no process"),
+        ("start", CLASSIC, "/start/process", "means 2 processes"),
+        ("start", {**INVOICES, "strategy": "All"}, "/start/strategy", "not offered"),
+        ("start", {**INVOICES, "robots": ["clerk-1", "x"]}, "/start/robots/1", "no robot 'x'"),
+        ("start", {**INVOICES, "machines": ["x"]}, "/start/machines/0", "no machine 'x'"),
+        ("start", {**TYPED, "inputArguments": {"in_Text": "t"}}, f"{ARGUMENT}Count", "required"),
+        ("start", {**TYPED, "inputArguments": {**FILLED, "in_Cnt": 1}}, f"{ARGUMENT}Cnt", "in_Count?"),
+        ("start", {**TYPED, "inputArguments": {**FILLED, "in_Cnt": {"$": "a"}}}, f"{ARGUMENT}Cnt", "in_C"),
+        ("start", {**TYPED, "inputArguments": {**FILLED, "in_Text": 1}}, f"{ARGUMENT}Text", "must be text"),
+        (
+            "start",
+            {**TYPED, "inputArguments": {**FILLED, "in_Text": {"$optional": "a"}}},
+            f"{ARGUMENT}Text",
+            "may be left out",
+        ),
+        ("queueItem", {"queue": "Order", "folder": {"id": 501}}, "/queueItem/queue", "near it: Orders"),
+    ],
+)
+def test_what_orchestrator_does_not_have_is_told(
+    connected: Shell, tmp_path: Path, part: str, target: dict[str, Any], pointer: str, told: str
+) -> None:
+    """With its place and line, and nothing else: what comes from the event may be anything."""
+    said = connected("template", "check", str(written(tmp_path, one=template(part, **target))), "--connected")
+    assert said.code == 1, said.err
+    (found,) = said.lines
+    assert (found["state"], found["template"], found["pointer"]) == ("failed", "one", pointer)
+    assert told in f"{found['reason']} {found['remedy']}"
+    assert found["line"] > 5
+
+
+@pytest.mark.parametrize(
+    ("part", "target", "pointer"),
+    [
+        ("start", {**INVOICES, "folder": {"path": {"$": "data.f"}}}, "/start/folder"),
+        ("start", {**INVOICES, "process": {"name": {"$": "data.p"}}}, "/start/process"),
+        ("start", {**INVOICES, "inputArguments": {"$": "data"}}, "/start/inputArguments"),
+        ("queueItem", {"queue": {"$": "data.q"}, "folder": {"id": 501}}, "/queueItem/queue"),
+    ],
+)
+def test_what_the_event_decides_is_left_to_it(
+    connected: Shell, tmp_path: Path, part: str, target: dict[str, Any], pointer: str
+) -> None:
+    """It is no fault, and it is said that nobody has looked."""
+    said = connected("template", "check", str(written(tmp_path, one=template(part, **target))))
+    assert [(line["state"], line["pointer"]) for line in said.lines] == [("skipped", pointer)]
+    assert said.code == 0
+
+
+def test_a_check_that_could_not_check_fails(
+    bare: Shell, account: None, no_settings: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No template, no folder, no Orchestrator, no settings of it: nobody takes that for a good end."""
+    nothing = bare("template", "check", str(tmp_path))
+    assert (nothing.code, "holds no template" in nothing.out) == (1, True)
+    assert bare("template", "check", str(tmp_path / "gone")).code == 1
+    written(tmp_path, one=template("start", **INVOICES), two={**template("start", **INVOICES), "name": "two"})
+    no_settings.setenv("JOBRELAY_ORCHESTRATOR_URL", "http://127.0.0.1:1")
+    away = bare("template", "check", str(tmp_path))
+    assert [line["state"] for line in away.lines] == ["failed", "skipped", "skipped"]
+    assert (away.code, "--offline" in away.lines[0]["remedy"]) == (1, True)
+    no_settings.delenv("JOBRELAY_CLIENT_ID")
+    missing = bare("template", "check", str(tmp_path), "--connected")
+    assert (missing.code, missing.out) == (3, "")
+    assert bare("template", "check", str(tmp_path)).code == 0
+    assert "JOBRELAY_TEMPLATES_DIR" in bare("template", "check").err
+
+
+def test_a_person_reads_a_table() -> None:
+    """Sign, template, place, what is wrong and how to mend it, in a row."""
+    finding = Finding("failed", "one", "a.yaml", 7, "/start/process", "is not there", "look")
+    console = Console(file=StringIO(), width=120)
+    with console.capture() as drawn:
+        console.print(table_of(COLUMNS, [finding.row()], 120))
+    row = drawn.get().splitlines()[1]
+    assert row.split() == ["✗", "one", "a.yaml:7", "/start/process", "is", "not", "there", "look"]
+
+
+@pytest.mark.parametrize(
+    "process",
+    [
+        ["TypedArguments", "--folder", "Operations"],
+        ["Kim's report & more", "--folder", "Kim's folder"],
+        ["Überweisung prüfen", "--folder", "id:502"],
+        ["b41d77a2-3c5f-4d0b-9f25-7e3d5f0a7002", "--folder", "Classic"],
+        ["FileIntake", "--folder", "Classic", "--environment", "QuickstartDemo"],
+    ],
+)
+def test_what_is_scaffolded_passes_the_check(connected: Shell, tmp_path: Path, process: list[str]) -> None:
+    """At once, with Orchestrator; what is required is there, and a file that is there is left as it is."""
+    file = tmp_path / "one.yaml"
+    said = connected("template", "scaffold", "--process", *process, "--output", str(file))
+    assert (said.code, said.out) == (0, ""), said.err
+    checked = connected("template", "check", str(tmp_path), "--connected")
+    assert (checked.code, [line["state"] for line in checked.lines]) == (0, ["ok"]), checked.out
+    text = file.read_text("utf-8")
+    assert connected("template", "scaffold", "--process", *process).out == text
+    assert connected("template", "scaffold", "--process", "InvoiceIntake", "--folder", "Operations",
+                     "--output", str(file)).code == 1  # fmt: skip
+    assert file.read_text("utf-8") == text
+
+
+def test_a_scaffold_lists_the_arguments_with_their_types(connected: Shell) -> None:
+    """Required ones first; a process that is not there is told with the nearest one."""
+    said = connected("template", "scaffold", "--process", "TypedArguments", "--folder", "Operations")
+    lines = [line.strip() for line in said.out.splitlines()]
+    at = lines.index("inputArguments:")
+    assert lines[at + 1 : at + 4] == [
+        'in_Text: {$: "data.in_Text"}  # System.String, required',
+        'in_Count: {$: "data.in_Count"}  # System.Int32, required',
+        'in_Big: {$optional: "data.in_Big"}  # System.Int64, optional',
+    ]
+    assert 'in_Flag: {$optional: "data.in_Flag"}  # System.Boolean, optional, has a default' in lines
+    unknown = connected("template", "scaffold", "--process", "TypedArgument", "--folder", "Operations")
+    assert (unknown.code, unknown.out) == (1, "")
+    assert "did you mean 'TypedArguments'?" in unknown.err
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a b",
+        'q"q',
+        "it's",
+        "back\\slash",
+        "ümlaut",
+        "é\u2028x",
+        "\U0001f600",
+        "true",
+        "x: {y}",
+        "# no",
+        "{0}",
+        "1st",
+        "\t",
+    ],
+)
+def test_a_scaffold_is_a_template_whatever_the_names_are(tmp_path: Path, name: str) -> None:
+    """Of the process, its folder and its arguments: in the file each of them is text."""
+    one = Argument(name, f"Odd.{name}", required=True, has_default=False)
+    process = Process(1, name, name, "1.0\n", "key", arguments=(one,))
+    text = text_of(Order(name, None, None), Folder(1, None, f"A/{name}", modern=True), process)
+    (tmp_path / "one.yaml").write_text(text, "utf-8")
+    (read,) = load(tmp_path)
+    assert read.target["process"] == {"name": name}
+    assert read.target["folder"] == {"path": f"A/{name}"}
+    slot = read.target["inputArguments"][name]
+    assert slot.expression.value({"data": {name: "here"}}) == "here"
+
+
+def test_an_argument_that_a_template_cannot_name_is_left_to_a_comment(tmp_path: Path) -> None:
+    """`$` marks an expression; the rest of the template is there."""
+    given = tuple(Argument(name, "T", required=True, has_default=False) for name in ("$", "x"))
+    process = Process(1, "p", "p", "1", "key", arguments=given)
+    (tmp_path / "one.yaml").write_text(text_of(Order("p", None, None), Folder(1, None, "f", True), process))
+    assert load(tmp_path)[0].target["inputArguments"].keys() == {"x"}

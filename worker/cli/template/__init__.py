@@ -1,0 +1,152 @@
+"""`jobrelay template`: the files that make requests of applications' events, checked, tried and begun."""
+
+import asyncio
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from worker.cli.output import FAILED, OK, AsJson, Failed, Output, examples, note, writing
+from worker.cli.start.request import pairs
+from worker.settings import Settings, read_settings
+
+_FOLDER = "JOBRELAY_TEMPLATES_DIR"
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Templates: files that make requests of applications' events.",
+    epilog=examples(
+        "jobrelay template scaffold --process SupportTriage --folder Operations --output t/triage.yaml",
+        "jobrelay template check t/",
+        "jobrelay template test t/triage.yaml event.json",
+    ),
+)
+
+
+@app.command(epilog=examples("jobrelay template check", "jobrelay template check templates/ --offline"))
+def check(
+    place: Annotated[
+        Path | None, typer.Argument(metavar="DIR", envvar=_FOLDER, help="Their folder, or a file.")
+    ] = None,
+    connected: Annotated[
+        bool | None,
+        typer.Option(
+            "--connected/--offline", help="Ask Orchestrator. By default: if its settings are there."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say everything that is wrong with templates: file, line, place, reason.
+
+    Beside schema and expressions, Orchestrator is asked whether each folder,
+    process, queue, robot and machine that is named is there, and whether the
+    arguments are what the process declares. What an event decides is not looked
+    at. Exit code 1 if anything is wrong. Nothing is sent or changed.
+    """
+    from worker.cli.template.check import examine  # noqa: PLC0415 - `--help` begins sooner without
+    from worker.cli.template.finding import COLUMNS  # noqa: PLC0415
+
+    if place is None:
+        raise typer.BadParameter(f"name the templates' folder, or set {_FOLDER}", param_hint="DIR")
+    output = Output(as_json)
+    findings = examine(place, None if connected is False else _settings(needed=bool(connected)))
+    for finding in findings if output.as_json else ():
+        output.record(asdict(finding))
+    if not output.as_json:
+        output.table(COLUMNS, [finding.row() for finding in findings])
+    raise typer.Exit(FAILED if any(finding.state == "failed" for finding in findings) else OK)
+
+
+@app.command(
+    "test",
+    epilog=examples(
+        "jobrelay template test templates/triage.yaml event.json",
+        "jobrelay template test templates/ event.json --exchange shop --routing-key order.placed",
+        "jobrelay template test order-intake - --header source=web --property type=order < event.json",
+    ),
+)
+def try_event(  # noqa: PLR0913 - each of the command's options is a parameter
+    template: Annotated[str, typer.Argument(help=f"A file, a folder, or a name in {_FOLDER}.")],
+    event: Annotated[str, typer.Argument(metavar="EVENT.json", help="The event's file; - is stdin.")],
+    *,
+    exchange: Annotated[
+        str | None, typer.Option(help="Published to this one; by default the template's first.")
+    ] = None,
+    routing_key: Annotated[
+        str | None, typer.Option(help="With this key; by default one that the template takes.")
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(help="name=text, or name:=JSON. May be repeated.")
+    ] = None,
+    prop: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--property",
+            metavar="NAME=TEXT",
+            help="messageId, correlationId, type, appId, contentType or timestamp. May be repeated.",
+        ),
+    ] = None,
+    folder: Annotated[str | None, typer.Option(hidden=True, envvar=_FOLDER)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the request that a template makes of an event, or why it makes none.
+
+    Nothing is sent, and no connection is needed. Of a file with more than one
+    template, each is tried. An event with a specversion is taken for a
+    CloudEvent. Exit code 0 if a request is made, and no template failed.
+    """
+    from worker.cli.template import trial  # noqa: PLC0415
+
+    output = Output(as_json)
+    properties = trial.properties_of(pairs(prop, "--property", typed=False))
+    headers = pairs(header, "--header", typed=True)
+    templates, only = trial.templates_of(template, folder)
+    sent = trial.Sent(trial.body_of(event), exchange, routing_key, headers, properties)
+    results = list(trial.trials(templates, only, sent))
+    for one in results:
+        one.show(output)
+    seen = {one.result for one in results}
+    raise typer.Exit(OK if "made" in seen and "failed" not in seen else FAILED)
+
+
+@app.command(
+    epilog=examples(
+        "jobrelay template scaffold --process SupportTriage --folder Operations",
+        "jobrelay template scaffold --process FileIntake --folder Classic --output files.yaml",
+    )
+)
+def scaffold(
+    process: Annotated[str, typer.Option(help="The process: its name, or its release key.")],
+    folder: Annotated[str | None, typer.Option(help="Its folder: a path, id:N or key:GUID.")] = None,
+    environment: Annotated[str | None, typer.Option(help="Its environment, in a classic folder.")] = None,
+    output: Annotated[Path | None, typer.Option(help="A file that is not there yet; else stdout.")] = None,
+) -> None:
+    """Write a template for a process, with its arguments as Orchestrator has them.
+
+    It passes `template check`; exchange, routing keys and expressions are yours
+    to put in.
+    """
+    from worker.cli.template.scaffold import Order, scaffolded  # noqa: PLC0415
+
+    settings = read_settings(broker=False)
+    settings.require_credentials()
+    text = asyncio.run(scaffolded(settings, Order(process, folder, environment)))
+    if output is None:
+        with writing():
+            typer.echo(text, nl=False)
+        return
+    try:
+        with output.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise Failed(f"{output} cannot be written: {error.strerror}") from None
+    note(f"next: put in what is yours, then `jobrelay template check {output}`")
+
+
+def _settings(*, needed: bool) -> Settings | None:
+    """Orchestrator's settings; None where they are neither *needed* nor there."""
+    settings = read_settings(broker=False)
+    if needed:
+        settings.require_credentials()
+    return None if settings.missing_credentials() else settings

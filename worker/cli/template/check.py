@@ -1,0 +1,108 @@
+"""What `jobrelay template check` looks at: the files, and then Orchestrator. Nothing is changed."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from worker.cli.template.existing import Absent, Visit
+from worker.cli.template.finding import Finding
+from worker.domain.failures import Failure, Rejected
+from worker.domain.requests import FolderRef
+from worker.orchestrator.client import Client
+from worker.settings import Settings
+from worker.templates.files import TemplateErrors, load
+from worker.templates.files.documents import Document, documents
+from worker.templates.model import Template
+
+_PATIENCE_S = 2.0
+_AWAY = "check JOBRELAY_ORCHESTRATOR_URL and that it runs, or leave it out: --offline"
+_NOT_ASKED = "keeps to the schema; Orchestrator was not asked"
+_THERE = "keeps to the schema, and Orchestrator has what it names"
+
+
+def examine(place: Path, settings: Settings | None) -> list[Finding]:
+    """Everything that is wrong with the templates of *place*, and a line for each that is right.
+
+    Without *settings* Orchestrator is not asked; nor is it while a file has a fault.
+    """
+    try:
+        templates = load(place)
+    except TemplateErrors as wrong:
+        faults = wrong.faults
+        return [Finding("failed", None, one.file, one.line, one.pointer, one.reason) for one in faults]
+    if not templates:
+        said = "holds no template: they are files that end in .yaml, .yml or .json"
+        return [Finding("failed", None, str(place), None, "", said, "name the folder that has them")]
+    if settings is None:
+        return [_whole("ok", one, _NOT_ASKED) for one in templates]
+    return asyncio.run(_compared(place, templates, settings))
+
+
+async def _compared(place: Path, templates: Sequence[Template], settings: Settings) -> list[Finding]:
+    findings: list[Finding] = []
+    default = FolderRef.parse(settings.folder) if settings.folder else None
+    left = list(templates)
+    async with Client(settings) as client:
+        visit = Visit(client, default)
+        with _progress(len(templates)) as advance:
+            try:
+                await client.probe()
+                while left:
+                    absent = await visit.absent(left[0])
+                    template = left.pop(0)
+                    findings += _of(place, template, absent) or [_whole("ok", template, _THERE)]
+                    advance()
+            except Failure as why:
+                remedy = why.remedy if isinstance(why, Rejected) else _AWAY
+                said = f"Orchestrator cannot be asked: {why}"
+                findings.append(Finding("failed", None, str(place), None, "", said, remedy))
+    return findings + [_whole("skipped", template, _NOT_ASKED) for template in left]
+
+
+def _whole(state: str, template: Template, reason: str) -> Finding:
+    return Finding(state, template.name, template.file, template.line, "", reason)
+
+
+def _of(place: Path, template: Template, absent: Sequence[Absent]) -> list[Finding]:
+    """With the lines of the places, which a template that was read has no more."""
+    document = _document(place, template) if absent else Document(template.file)
+    return [
+        Finding(
+            "skipped" if one.unknown else "failed",
+            template.name,
+            template.file,
+            document.line(one.pointer),
+            one.pointer,
+            one.reason,
+            one.remedy,
+        )
+        for one in absent
+    ]
+
+
+def _document(place: Path, template: Template) -> Document:
+    file = place / template.file if place.is_dir() else place
+    for document in documents(file):
+        if document.value["name"] == template.name:
+            return document
+    return Document(template.file)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[], None]]:
+    """A bar on stderr where that is a terminal, once it takes longer than two seconds."""
+    columns = (TextColumn("asking Orchestrator"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
+    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    task = progress.add_task("", total=total)
+    timer = asyncio.get_running_loop().call_later(_PATIENCE_S, progress.start)
+    try:
+        yield lambda: progress.advance(task)
+    finally:
+        timer.cancel()
+        if progress.live.is_started:
+            progress.stop()

@@ -1,0 +1,139 @@
+"""A template to begin with, as text: a process's arguments with their types, and places to fill in."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from worker.cli.output import FAILED, UNREACHABLE, Failed
+from worker.cli.start.request import folder_fields, folder_ref, process_fields, process_ref
+from worker.domain.arguments import read_type
+from worker.domain.failures import Failure, Rejected
+from worker.domain.processes import Argument, Folder, Process, choose_process, nearest
+from worker.orchestrator.client import Client
+from worker.settings import Settings, SettingsError
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_MARKS = ("$", "$optional")
+_NOT_TEXT = ("true", "false", "null")
+_UNPRINTED = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_HEAD = """\
+# {process} in folder {folder}. Yours to put in: bindings, requestId, and where each argument comes from.
+# Expressions are JMESPath, over {{data, headers, exchange, routingKey, ...}}; data is the event's body.
+# {{$: ...}} must give something; {{$optional: ...}} leaves its place out where the event has nothing there.
+name: {written}
+bindings:
+  - exchange: events  # the application's exchange; it must be there
+    routingKeys: ["{name}.#"]  # as a topic exchange takes them: * is one word, # any number
+# when: "data.priority == 'P1'"  # only for these events
+# The same event must give the same requestId, which starts one thing; sha256(...) shortens a text.
+requestId: "join('-', ['{name}', to_string(data.id)])"
+start:
+"""
+_TAIL = """\
+  # priority: High
+# expiresIn: PT1H  # not started later than this after the event
+# metadata: {system: tickets}  # every event of the request has it
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked for, as it was typed."""
+
+    process: str
+    folder: str | None
+    environment: str | None
+
+
+async def scaffolded(settings: Settings, order: Order) -> str:
+    """The template's text. Raises `Failed` where Orchestrator does not have the process."""
+    where = order.folder or settings.folder
+    if where is None:
+        raise SettingsError("JOBRELAY_FOLDER is missing: name the process's folder with it, or with --folder")
+    ref = process_ref(order.process, order.environment)
+    try:
+        async with Client(settings) as client:
+            folder = await client.folder(folder_ref(where))
+            processes = await client.processes(folder)
+        process = choose_process(ref, processes, folder)
+    except Rejected as why:
+        raise Failed(f"{why}: {why.remedy}", FAILED) from None
+    except Failure as why:
+        raise Failed(str(why), UNREACHABLE) from None
+    if process is None:
+        near = nearest(ref, processes, folder)
+        hint = f"; did you mean '{near[0].name}'?" if near else ""
+        raise Failed(f"folder '{folder.path}' has no process {ref} (it shows {len(processes)}){hint}")
+    return text_of(order, folder, process)
+
+
+def text_of(order: Order, folder: Folder, process: Process) -> str:
+    """A template for *process*, which keeps to the schema whatever its names are. Pure."""
+    about = {"process": _said(f"{process.name} {process.version}"), "folder": _said(folder.path)}
+    lines = [
+        f"  process: {_flow(process_fields(order.process, order.environment))}",
+        f"  folder: {_flow(folder_fields(order.folder) or {'path': folder.path})}",
+        *_arguments(process.arguments),
+    ]
+    name = _name(process.name if process_ref(order.process, None).release_key else order.process)
+    return _HEAD.format(name=name, written=_plain(name), **about) + "\n".join(lines) + "\n" + _TAIL
+
+
+def _arguments(declared: tuple[Argument, ...] | None) -> Iterator[str]:
+    if declared is None:
+        yield "  # inputArguments: {}  # the process does not tell which it takes"
+        return
+    if not declared:
+        yield "  # the process takes no arguments"
+        return
+    yield "  inputArguments:"
+    for argument in sorted(declared, key=lambda one: not _must(one)):
+        if argument.name in _MARKS:
+            yield f"    # {argument.name} cannot be named here: put {{$: ...}} in place of all arguments"
+            continue
+        mark = "$" if _must(argument) else "$optional"
+        kind = "required" if _must(argument) else "optional"
+        also = ", has a default" if argument.has_default else ""
+        source = _quoted(f"data.{_field(argument.name)}")
+        said = f"{_said(str(read_type(argument.type)))}, {kind}{also}"
+        yield f"    {_plain(argument.name)}: {{{mark}: {source}}}  # {said}"
+
+
+def _must(argument: Argument) -> bool:
+    return argument.required and not argument.has_default
+
+
+def _name(text: str) -> str:
+    """As a template may be called: `support-triage` for SupportTriage."""
+    plain = re.sub(r"[^a-z0-9]+", "-", _HUMP.sub("-", text).lower()).strip("-")
+    return plain[:40].strip("-") or "template"
+
+
+def _field(name: str) -> str:
+    """A name in an expression: as it stands, or in JMESPath's quotes."""
+    return name if _WORD.fullmatch(name) else _quoted(name)
+
+
+def _plain(text: str) -> str:
+    """As YAML takes a text: in quotes only where it needs them."""
+    is_plain = _WORD.fullmatch(text.replace("-", "_")) and text not in _NOT_TEXT
+    return text if is_plain and text[0] != "-" else _quoted(text)
+
+
+def _flow(fields: dict[str, Any]) -> str:
+    inner = ", ".join(f"{name}: {_quoted(value)}" for name, value in fields.items())
+    return f"{{{inner}}}"
+
+
+def _quoted(value: str | int) -> str:
+    """As JSON and YAML both write it in quotes."""
+    text = json.dumps(value, ensure_ascii=False)
+    return _UNPRINTED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _said(text: str) -> str:
+    """In a comment: on one line."""
+    return _UNPRINTED.sub("?", text)

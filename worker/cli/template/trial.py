@@ -1,0 +1,165 @@
+"""What `jobrelay template test` shows: what templates would make of an event that came to a worker now."""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from worker.cli.output import Failed, Output
+from worker.contracts import parse
+from worker.domain.failures import Rejected
+from worker.domain.messages import Message
+from worker.templates.event import Event, read
+from worker.templates.files import TemplateErrors, load
+from worker.templates.make import Made, make_all
+from worker.templates.model import Template
+
+PROPERTIES = {
+    "messageId": "message_id",
+    "correlationId": "correlation_id",
+    "type": "type",
+    "appId": "app_id",
+    "contentType": "content_type",
+    "timestamp": "timestamp",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An event as its application would publish it; exchange and key are the template's own unless given."""
+
+    body: bytes
+    exchange: str | None = None
+    routing_key: str | None = None
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+    def to(self, template: Template) -> Message:
+        """The message as it comes by a binding of *template*."""
+        binding = template.bindings[0]
+        key = self.routing_key
+        return Message(
+            body=self.body,
+            exchange=binding.exchange if self.exchange is None else self.exchange,
+            routing_key=_matching(binding.keys[0]) if key is None else key,
+            headers=self.headers,
+            **{"content_type": _content_type(self.body), **self.properties},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What one template makes of an event: *result* is made, no_binding, condition_not_met or failed."""
+
+    template: str
+    exchange: str
+    routing_key: str
+    result: str
+    about: Mapping[str, Any]
+    said: str
+
+    def show(self, output: Output) -> None:
+        """Writes it."""
+        if output.as_json:
+            came = {"exchange": self.exchange, "routingKey": self.routing_key}
+            output.record({"template": self.template, "result": self.result, **came, **self.about})
+            return
+        output.line(self.said, {"made": "green", "failed": "red"}.get(self.result, "yellow"))
+        if self.result == "made":
+            output.document(self.about["request"])
+
+
+def templates_of(named: str, folder: str | None) -> tuple[tuple[Template, ...], str | None]:
+    """The templates of a file or a folder; or those of *folder*, and the name of the one that is meant."""
+    path, only = Path(named), None
+    if not path.exists() and folder:
+        path, only = Path(folder), named
+    try:
+        templates = load(path)
+    except TemplateErrors as wrong:
+        raise Failed("\n".join(map(str, wrong.faults))) from None
+    if not any(only in (None, template.name) for template in templates):
+        what = f"no template '{only}'" if only else "no template"
+        raise Failed(f"there is {what} in {path}, and no such file")
+    return templates, only
+
+
+def body_of(event: str) -> bytes:
+    """The bytes of the event's file, or of stdin."""
+    if event == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(event).read_bytes()
+    except OSError as error:
+        raise Failed(f"the event {event} cannot be read: {error.strerror}") from None
+
+
+def properties_of(given: Mapping[str, str]) -> dict[str, Any]:
+    """The message's properties by the names that expressions know them by."""
+    found: dict[str, Any] = {}
+    for name, text in given.items():
+        if name not in PROPERTIES:
+            raise typer.BadParameter(f"'{name}' is none of {', '.join(PROPERTIES)}", param_hint="--property")
+        found[PROPERTIES[name]] = _moment(text) if name == "timestamp" else text
+    return found
+
+
+def trials(templates: Sequence[Template], only: str | None, sent: Sent) -> Iterator[Trial]:
+    """What comes of the event by each of *templates*, or by the one named *only*."""
+    for template in templates:
+        if only not in (None, template.name):
+            continue
+        message = sent.to(template)
+        try:
+            event = read(message, time.time())
+        except Rejected as why:
+            raise Failed(f"the event is rejected: {why.code}: {why.detail}; {why.remedy}") from None
+        yield _trial(template, templates, message, event)
+
+
+def _trial(template: Template, among: Sequence[Template], message: Message, event: Event) -> Trial:
+    name, exchange, key = template.name, message.exchange, message.routing_key
+    if not template.listens_to(exchange, key):
+        said = f"has no binding that brings '{key}' of the exchange '{exchange}'"
+        return Trial(name, exchange, key, "no_binding", {"reason": said}, f"{name}: {said}")
+    wanted = [other for other in among if other.listens_to(exchange, key)]
+    made = next((one for one in make_all(wanted, event) if one.template == name), None)
+    if made is None:
+        condition = template.when.expression.text if template.when else ""
+        said = f"{name}: the condition is not met: {condition}"
+        return Trial(name, exchange, key, "condition_not_met", {"expression": condition}, said)
+    if isinstance(made, Made):
+        about = {"kind": str(made.kind), "request": made.document}
+        return Trial(name, exchange, key, "made", about, f"{name}: {made.kind}")
+    about = {"pointer": made.pointer, "expression": made.expression, "reason": made.reason}
+    return Trial(name, exchange, key, "failed", about, str(made))
+
+
+def _matching(pattern: str) -> str:
+    """A routing key that the pattern takes."""
+    return ".".join("any" if word == "*" else word for word in pattern.split(".") if word != "#")
+
+
+def _content_type(body: bytes) -> str:
+    try:
+        document = parse(body)
+    except Rejected:
+        document = None
+    structured = isinstance(document, dict) and "specversion" in document
+    return "application/cloudevents+json" if structured else "application/json"
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        what = f"'{text}' is no moment such as 2026-01-31T08:00:00Z"
+        raise typer.BadParameter(what, param_hint="--property timestamp")
+    return moment
