@@ -17,6 +17,7 @@ from worker.contracts import schema
 from worker.contracts.schemas import root
 from worker.domain.jobs import JobState
 from worker.domain.requests import Kind
+from worker.domain.words import ProcessingStatus
 
 ROOT = Path(__file__).resolve().parent.parent
 TOPOLOGY = Topology("jobrelay")
@@ -73,7 +74,7 @@ def examples(name: str) -> dict[str, str]:
 
 
 def routing_key(name: str) -> str:
-    """The key that messages of this schema are published with; `{state}` stands for a job's state."""
+    """The key that messages of this schema are published with; `{state}` and `{status}` stand for words of `endings`."""
     return str(schema(name)["x-routing-key"])
 
 
@@ -103,7 +104,6 @@ def _channels() -> dict[str, Any]:
 def _routed(exchange: str, name: str) -> dict[str, Any]:
     key = routing_key(name)
     queue = TOPOLOGY.of_requests()[Kind(key)] if exchange == TOPOLOGY.requests else None
-    states = {"state": {"enum": states_in_keys(), "description": "The job's state, in lower case."}}
     (kind,) = (e.type for e in TOPOLOGY.exchanges() if e.name == exchange)
     routed = {"name": exchange, "type": kind, "durable": True, "autoDelete": False, "vhost": "/"}
     return {
@@ -111,14 +111,23 @@ def _routed(exchange: str, name: str) -> dict[str, Any]:
         "title": schema(name)["title"],
         "description": f"Comes to the queue {queue}." if queue else "Bind a queue of your own with this key.",
         "messages": _messages(_camel(name)),
-        **({"parameters": states} if "{state}" in key else {}),
+        **_parameters(key),
         "bindings": {"amqp": {"is": "routingKey", "exchange": routed, **_AMQP}},
     }
 
 
-def states_in_keys() -> list[str]:
-    """How the routing keys of job-state end."""
-    return [*(state.lower() for state in JobState), UNKNOWN_STATE]
+def endings() -> dict[str, list[str]]:
+    """How routing keys may end that end in a `{state}` or `{status}`."""
+    words = {"state": JobState, "status": ProcessingStatus}
+    return {name: [*(word.lower() for word in kind), UNKNOWN_STATE] for name, kind in words.items()}
+
+
+def _parameters(key: str) -> dict[str, Any]:
+    name = key.rpartition("{")[2].rstrip("}")
+    if name not in endings():
+        return {}
+    of = {"state": "job's state", "status": "item's status"}[name]
+    return {"parameters": {name: {"enum": endings()[name], "description": f"The {of}, in lower case."}}}
 
 
 def _queue(channel: str, messages: dict[str, Any]) -> dict[str, Any]:

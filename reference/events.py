@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from reference.catalogue import TOLD, Entry, Row, envelope, events, head_of, requests
-from reference.contract import states_in_keys
+from reference.contract import endings
 
 _TOP = """\
 # Requests and events
@@ -52,10 +52,11 @@ def table(head: Row, rows: Iterable[Row]) -> str:
 
 
 def key_in_words(key: str) -> str:
-    """The routing key, with the states that it may end in."""
-    if "{state}" not in key:
-        return f"`{key}`"
-    return f"`{key.replace('{state}', '<state>')}` with the state one of {', '.join(states_in_keys())}"
+    """The routing key, with the words that it may end in."""
+    for name, words in endings().items():
+        if f"{{{name}}}" in key:
+            return f"`{_shown(key)}` with the {name} one of {', '.join(words)}"
+    return f"`{key}`"
 
 
 def first_sentence(text: str) -> str:
@@ -65,8 +66,8 @@ def first_sentence(text: str) -> str:
 
 def _overview(entries: Iterable[Entry]) -> Iterator[Row]:
     for one in entries:
-        key = one.key.replace("{state}", "<state>")
-        yield f"[{one.title}](#{_anchor(one)})", f"`{one.exchange}`", f"`{key}`", first_sentence(one.says)
+        about = f"`{one.exchange}`", f"`{_shown(one.key)}`", first_sentence(one.says)
+        yield f"[{one.title}](#{_anchor(one)})", *about
 
 
 def _section(one: Entry, folder: str) -> str:
@@ -79,6 +80,10 @@ def _section(one: Entry, folder: str) -> str:
     return "\n".join(
         [f"### {one.title}\n", f"{one.says}\n", f"{where}\n", table(head_of(one.rows), one.rows), *examples]
     )
+
+
+def _shown(key: str) -> str:
+    return key.replace("{", "<").replace("}", ">")
 
 
 def _anchor(one: Entry) -> str:

@@ -33,7 +33,13 @@ class Queues:
         return self.known
 
     async def add(
-        self, folder: Folder, queue: Queue, item: Mapping[str, Any], *, may_send: Callable[[], bool]
+        self,
+        folder: Folder,
+        queue: Queue,
+        item: Mapping[str, Any],
+        *,
+        may_send: Callable[[], bool],
+        alone: bool = False,
     ) -> Item | None:
         """Adds an item, unless the script says otherwise."""
         if not may_send():
@@ -48,7 +54,7 @@ class Queues:
         added = self.commit(folder, queue, item, met.late if lost else 0.0)
         if lost:
             raise OutcomeUnknown("the answer was lost")
-        return None if self.untold else added
+        return None if self.untold and not alone else added
 
     async def find(self, folder: Folder, reference: str, *, since: float) -> Sequence[Item]:
         """All items of a Reference that are committed by now."""

@@ -1,9 +1,13 @@
 """Stand-ins for what trackers have in common. Each keeps the promises of the real one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from fake_orchestrator import Orchestrator
+
+from worker.domain.queues.transactions import Transaction
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,46 @@ class Telemetry:
     def duplicates(self, jobs: int) -> None:
         """A request has *jobs* more than it should."""
         self.surplus_jobs += jobs
+
+    def defect(self) -> None:
+        """An error of ours put off a look."""
+        self.defects += 1
+
+
+@dataclass
+class Items:
+    """A tenant's queue items: *rows*. A list in its script of `tries` is what they are from then on."""
+
+    tenant: Orchestrator
+    rows: list[Transaction] = field(default_factory=list)
+
+    async def tries(self, folder_id: int, reference: str, *, since: float) -> Sequence[Transaction]:
+        """All rows of a Reference, the youngest first: no order is promised."""
+        met = await self.tenant._called("tries", (folder_id, reference, since))
+        if isinstance(met, list):
+            self.rows = met
+        return [row for row in reversed(self.rows) if row.reference == reference]
+
+
+class ItemTelemetry:
+    """Keeps what it is told of queue items."""
+
+    def __init__(self) -> None:
+        self.items_tracked: dict[str, int] = {}
+        self.statuses: list[str] = []
+        self.given_up = self.defects = 0
+
+    def tracked(self, statuses: Mapping[str, int]) -> None:
+        """How many items are followed here now."""
+        self.items_tracked = {status: count for status, count in statuses.items() if count}
+
+    def told(self, status: str) -> None:
+        """A status was announced."""
+        self.statuses.append(status)
+
+    def expired(self) -> None:
+        """An item is followed no more."""
+        self.given_up += 1
 
     def defect(self) -> None:
         """An error of ours put off a look."""

@@ -39,7 +39,7 @@ def move(world: World, request: web.BaseRequest, given: Any) -> dict[str, Any]:
     if asked.get("ProcessingException"):
         row["ProcessingExceptionType"] = asked["ProcessingException"]["Type"]
     if asked["Status"] == "Retried":
-        _try_again(world, row)
+        row = _try_again(world, row)
     return entities(20).item.render(row)
 
 
@@ -66,9 +66,10 @@ def _times(row: Row, status: str) -> Row:
     return {"EndProcessing": row.get("EndProcessing") or now_ms()}
 
 
-def _try_again(world: World, row: Row) -> None:
+def _try_again(world: World, row: Row) -> Row:
     """The next try of an item is a row with an id of its own, and the same Key."""
     again = {name: value for name, value in row.items() if name not in _OF_A_TRY}
     again |= {"Id": next(world.numbers), "UniqueKey": new_guid(), "AncestorId": row["Id"], "Status": "New"}
     again |= {"RetryNumber": row["RetryNumber"] + 1, "ReviewStatus": "None", "CreationTime": now_ms()}
     world.items[again["Id"]] = again | {"StartProcessing": None, "EndProcessing": None}
+    return world.items[again["Id"]]

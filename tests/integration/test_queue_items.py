@@ -106,6 +106,39 @@ async def test_what_is_wrong_is_told_and_duplicates_are(relay: Relay, here: Stat
     assert len(relay.items(f"{relay.prefix}:{name}")) == 1
 
 
+async def test_an_item_is_followed_through_a_retry_to_its_end(relay: Relay, here: Station) -> None:
+    """Added with others or alone, by a Reference of its own or its sender's: told once, in order, valid."""
+    asked: list[dict[str, Any]] = [{}, {}, {}, {"reference": f"shared {relay.prefix}"}]
+    names = await asyncio.gather(*(here.add("Invoices", track=True, **more) for more in asked))
+    for name in names:
+        (added,) = await here.hear(name, "queue-item.added")
+        (item,) = relay.items(added.data["item"]["reference"])
+        why = {"Type": "ApplicationException", "Reason": name}
+        _moves(relay, item["id"], Status="InProgress")
+        await here.hear(name, "queue-item.state.inprogress")
+        again = _moves(relay, item["id"], Status="Retried", ProcessingException=why)
+        _moves(relay, again, Status="Successful", Output={"of": name})
+    for name in names:
+        await here.hear(name, "queue-item.state.successful")
+        told = [one.data for one in here.heard(name, "queue-item.state")]
+        assert [(one["retryNumber"], one["status"], one["terminal"]) for one in told] == [
+            (0, "InProgress", False), (0, "Retried", False), (1, "Successful", True),
+        ]  # fmt: skip
+        assert (told[1]["exception"]["reason"], told[2]["output"]) == (name, {"of": name})
+        events = here.heard(name, "queue-item.state")
+        assert events[0].id == event_id(relay.prefix, "queue-item-state.v1", _fact(told[0]))
+        assert_valid(events)
+
+
+def _moves(relay: Relay, row: int, **told: Any) -> int:
+    """What a robot does with an item; the id of its latest try."""
+    return int(relay.simulator.tell("PATCH", f"items/{row}", told)["Id"])
+
+
+def _fact(data: Mapping[str, Any]) -> str:
+    return f"{data['item']['key']}|{data['item']['id']}|{data['status']}|{data['startedAt']}"
+
+
 async def test_a_deferred_item_comes_back_to_its_queue(relay: Relay, here: Station) -> None:
     """An unknown queue is waited for in the delay queues, and found when it is there."""
     name = await here.add("invoices?")

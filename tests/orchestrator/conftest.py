@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from queued import WITH_QUEUES
 from seeded import SEED
 from simulated import Simulated
 from stub_server import Server, settings
@@ -13,6 +14,13 @@ from stub_server import Server, settings
 from worker.domain.processes import Folder
 from worker.orchestrator import Client
 from worker.orchestrator.http.reports import SILENT, Reports
+
+
+@pytest.fixture
+def queueing(simulator: Simulated) -> Simulated:
+    """The simulator with queues."""
+    simulator.seed(WITH_QUEUES)
+    return simulator
 
 
 @pytest.fixture

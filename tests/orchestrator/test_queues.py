@@ -1,30 +1,19 @@
 """Queues by name, items by POST and by Reference: what the client hears, and what the server has."""
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
 from functools import partial
 from operator import ne
 from typing import Any
 
 import pytest
 from heard import Heard
-from seeded import SEED, client_of, shared
+from queued import PLAIN, UNIQUE, WITH_QUEUES, add, of_queues
+from seeded import SEED, shared
 from simulated import Simulated
 
 from worker.domain.failures import Failure, OutcomeUnknown, Rejected, Unavailable
-from worker.domain.queues import Item, Queue
-from worker.orchestrator import Client
-from worker.orchestrator.http.reports import SILENT, Reports
+from worker.domain.queues import Item
 
-_CLIENT = {**SEED["identity"]["clients"][0]}
-_CLIENT["scope"] += " OR.Queues"
-QUEUES = [
-    {"Id": 301, "Name": "Unique", "folder": "Shared", "EnforceUniqueReference": True},
-    {"Id": 302, "Name": "Plain", "folder": "Shared"},
-    {"Id": 303, "Name": "Elsewhere", "folder": "Default"},
-]
-WITH_QUEUES = {**SEED, "identity": {**SEED["identity"], "clients": [_CLIENT]}, "queues": QUEUES}
-PLAIN, UNIQUE = Queue(302, "Plain"), Queue(301, "Unique")
 FAULTS: dict[str, tuple[dict[str, Any], type[Failure] | None, int, int]] = {
     "503, nothing done": ({"do": "status", "status": 503}, OutcomeUnknown, 1, 0),
     "429": ({"do": "status", "status": 429, "retryAfter": 2}, Unavailable, 1, 0),
@@ -40,47 +29,24 @@ FAULTS: dict[str, tuple[dict[str, Any], type[Failure] | None, int, int]] = {
 }
 
 
-@pytest.fixture
-def seeded(simulator: Simulated) -> Simulated:
-    """The simulator with queues."""
-    simulator.seed(WITH_QUEUES)
-    return simulator
-
-
-def of_queues(
-    simulator: Simulated, reports: Reports = SILENT, /, **more: Any
-) -> AbstractAsyncContextManager[Client]:
-    """A client that may add items."""
-    return client_of(simulator, reports, scope=_CLIENT["scope"], **more)
-
-
-async def add(client: Client, reference: str, queue: Queue = PLAIN, **item: Any) -> Item | Failure | None:
-    """One item is added, or why not."""
-    whole = {"Reference": reference, "SpecificContent": {"n": 1}, **item}
-    try:
-        return await client.queues.add(await shared(client), queue, whole, may_send=lambda: True)
-    except Failure as failure:
-        return failure
-
-
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_every_fault_is_one_post_and_a_truthful_failure(seeded: Simulated, fault: str) -> None:
+async def test_every_fault_is_one_post_and_a_truthful_failure(queueing: Simulated, fault: str) -> None:
     """As for starts: where the outcome is unknown, the look-up finds exactly what was added."""
     what, kind, posts, items = FAULTS[fault]
-    async with of_queues(seeded, http_timeout_s=0.8) as client:
+    async with of_queues(queueing, http_timeout_s=0.8) as client:
         await shared(client)
-        seeded.faults([{"operation": "AddQueueItem", "times": 1} | what])
+        queueing.faults([{"operation": "AddQueueItem", "times": 1} | what])
         outcome = await add(client, "jobrelay:r")
-        ledger = seeded.ledger()
+        ledger = queueing.ledger()
         assert type(outcome) is (kind or Item)
         assert (ledger["calls"]["AddQueueItem"], len(ledger["items"])) == (posts, items)
         found = await client.queues.find(await shared(client), "jobrelay:r", since=0)
         assert [item.id for item in found] == [item["id"] for item in ledger["items"]]
 
 
-async def test_an_item_comes_back_as_it_was_sent(seeded: Simulated) -> None:
+async def test_an_item_comes_back_as_it_was_sent(queueing: Simulated) -> None:
     """With its queue, its time and whose it is; on a server that keeps that."""
-    async with of_queues(seeded) as client:
+    async with of_queues(queueing) as client:
         sent = await add(client, "r", ParentOperationId="jobrelay:inc-1")
         (found,) = await client.queues.find(await shared(client), "r", since=0)
         assert isinstance(sent, Item)
@@ -88,9 +54,9 @@ async def test_an_item_comes_back_as_it_was_sent(seeded: Simulated) -> None:
         assert (sent.queue_id, bool(sent.created_at), client.queues.marks) == (302, True, True)
 
 
-async def test_a_taken_reference_is_told_by_its_number(seeded: Simulated) -> None:
+async def test_a_taken_reference_is_told_by_its_number(queueing: Simulated) -> None:
     """1016: only where the queue wants them unique."""
-    async with of_queues(seeded) as client:
+    async with of_queues(queueing) as client:
         outcomes = [await add(client, "r", queue) for queue in (UNIQUE, UNIQUE, PLAIN, PLAIN)]
         refused = outcomes[1]
         assert isinstance(refused, Rejected)
@@ -100,27 +66,27 @@ async def test_a_taken_reference_is_told_by_its_number(seeded: Simulated) -> Non
         assert len(await client.queues.find(await shared(client), "r", since=0)) == 3
 
 
-async def test_a_folders_queues_are_read_once(seeded: Simulated) -> None:
+async def test_a_folders_queues_are_read_once(queueing: Simulated) -> None:
     """As a list, remembered until somebody doubts it; and told as other names are."""
     heard = Heard()
-    async with of_queues(seeded, heard) as client:
+    async with of_queues(queueing, heard) as client:
         folder = await shared(client)
         several = await asyncio.gather(*(client.queues.queues(folder) for _ in range(5)))
         assert {tuple(found) for found in several} == {(UNIQUE, PLAIN)}
-        assert seeded.ledger()["calls"]["QueueDefinitions"] == 1
+        assert queueing.ledger()["calls"]["QueueDefinitions"] == 1
     told = [result for cache, result in heard.reads if cache == "queues"]
     assert told == ["miss", *["joined"] * 4]
 
 
-async def test_look_ups_share_calls_and_pages(seeded: Simulated) -> None:
+async def test_look_ups_share_calls_and_pages(queueing: Simulated) -> None:
     """Fifty References a call, and one with more rows than a page is read to its end."""
-    async with of_queues(seeded) as client:
+    async with of_queues(queueing) as client:
         folder = await shared(client)
         await asyncio.gather(*(add(client, "many") for _ in range(150)))
         wanted = ["many", *(f"jobrelay:{n}" for n in range(49))]
         found = await asyncio.gather(*(client.queues.find(folder, one, since=0) for one in wanted))
         assert [len(items) for items in found] == [150] + [0] * 49
-        assert seeded.ledger()["calls"]["QueueItems"] < 10
+        assert queueing.ledger()["calls"]["QueueItems"] < 10
 
 
 BULK_FAULTS: dict[str, tuple[dict[str, Any], type[Failure] | None, int]] = {
@@ -149,14 +115,14 @@ BULK_FAULTS: dict[str, tuple[dict[str, Any], type[Failure] | None, int]] = {
 
 
 @pytest.mark.parametrize("fault", BULK_FAULTS)
-async def test_a_bulks_fault_is_heard_by_all_who_share_it(seeded: Simulated, fault: str) -> None:
+async def test_a_bulks_fault_is_heard_by_all_who_share_it(queueing: Simulated, fault: str) -> None:
     """What waits while the first goes alone is one call; each hears what is known of its own item."""
     what, kind, added = BULK_FAULTS[fault]
-    async with of_queues(seeded, http_timeout_s=2) as client:
+    async with of_queues(queueing, http_timeout_s=2) as client:
         await shared(client)
-        seeded.faults([{"operation": "BulkAddQueueItems", "times": 1} | what])
+        queueing.faults([{"operation": "BulkAddQueueItems", "times": 1} | what])
         first, *others = await asyncio.gather(*(add(client, f"r:{n}") for n in range(10)))
-        ledger = seeded.ledger()
+        ledger = queueing.ledger()
         assert isinstance(first, Item)
         assert {type(each) for each in others} in ({kind or type(None)}, {Item})
         assert len(ledger["items"]) == 1 + added
@@ -164,13 +130,13 @@ async def test_a_bulks_fault_is_heard_by_all_who_share_it(seeded: Simulated, fau
             assert sum(not each.heard for each in others if isinstance(each, OutcomeUnknown)) == 1
 
 
-async def test_items_that_wait_together_share_calls(seeded: Simulated) -> None:
+async def test_items_that_wait_together_share_calls(queueing: Simulated) -> None:
     """The first goes alone, without waiting; the others by a hundred, each queue's apart."""
-    async with of_queues(seeded) as client:
+    async with of_queues(queueing) as client:
         added = await asyncio.gather(
             *(add(client, f"p:{n}") for n in range(251)), *(add(client, f"u:{n}", UNIQUE) for n in range(11))
         )
-        ledger = seeded.ledger()
+        ledger = queueing.ledger()
         assert sorted(item["reference"] for item in ledger["items"]) == sorted(
             [*(f"p:{n}" for n in range(251)), *(f"u:{n}" for n in range(11))]
         )
@@ -193,9 +159,9 @@ async def test_what_failed_of_a_bulk_is_told_to_whom_it_concerns(simulator: Simu
         assert (codes, len(simulator.ledger()["items"])) == ([1016, 1016], 4)
 
 
-async def test_who_may_not_be_sent_any_more_leaves_the_call(seeded: Simulated) -> None:
+async def test_who_may_not_be_sent_any_more_leaves_the_call(queueing: Simulated) -> None:
     """The others are added, in one call; nobody's loss of its message is the neighbours'."""
-    async with of_queues(seeded) as client:
+    async with of_queues(queueing) as client:
         folder = await shared(client)
         item: dict[str, Any] = {"SpecificContent": {}}
         sends = [
@@ -204,13 +170,13 @@ async def test_who_may_not_be_sent_any_more_leaves_the_call(seeded: Simulated) -
         ]
         outcomes = await asyncio.gather(*sends, return_exceptions=True)
         assert [isinstance(each, Unavailable) for each in outcomes] == [False, False, True, False, False]
-        assert [each["reference"] for each in seeded.ledger()["items"]] == ["r:0", "r:1", "r:3", "r:4"]
+        assert [each["reference"] for each in queueing.ledger()["items"]] == ["r:0", "r:1", "r:3", "r:4"]
 
 
-async def test_who_goes_away_does_not_take_the_others_along(seeded: Simulated) -> None:
+async def test_who_goes_away_does_not_take_the_others_along(queueing: Simulated) -> None:
     """A caller that is cancelled while the call is under way: the call goes on, and is heard."""
-    seeded.faults([{"operation": "BulkAddQueueItems", "do": "delay", "seconds": 0.3}])
-    async with of_queues(seeded) as client:
+    queueing.faults([{"operation": "BulkAddQueueItems", "do": "delay", "seconds": 0.3}])
+    async with of_queues(queueing) as client:
         await shared(client)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(add(client, f"r:{n}")) for n in range(5)]
@@ -218,4 +184,4 @@ async def test_who_goes_away_does_not_take_the_others_along(seeded: Simulated) -
             tasks[1].cancel()
         outcomes = [task.cancelled() or type(task.result()) for task in tasks]
         assert outcomes == [Item, True, *[type(None)] * 3]
-        assert len(seeded.ledger()["items"]) == 5
+        assert len(queueing.ledger()["items"]) == 5

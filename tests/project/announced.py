@@ -26,6 +26,8 @@ from worker.domain.flight.events import job_state, tracking_expired
 from worker.domain.jobs import Job
 from worker.domain.processes import Folder
 from worker.domain.queues import Added, Queue
+from worker.domain.queues.events import item_tracking, queue_item_state, queue_item_tracking_expired
+from worker.domain.queues.transactions import Transaction
 from worker.domain.requests import Kind
 from worker.domain.trace import Trace
 
@@ -35,6 +37,14 @@ _JOB = Job(9001, str(uuid5(NAMESPACE_URL, "job")), str(uuid5(NAMESPACE_URL, "bat
 _KEPT = ("process", "folder", "requested", "adopted", "reference", "strategy", "attempt")
 
 _ADDED = Added(Folder(101, None, "Shared", modern=True), Queue(31, "Invoices"), "r", None, adopted=True)
+_TRY = Transaction(
+    48015, _JOB.key, "r", 31, "Retried", exception={"type": None, "reason": "r", "details": None}
+)
+
+
+def tracked_item() -> dict[str, Any]:
+    """The message that tracks a queue item."""
+    return item_tracking(Sender("inv-1", "c-1", trace=_TRACE), _ADDED.document(), _NOW)
 
 
 def tracked() -> dict[str, Any]:
@@ -63,6 +73,9 @@ def announced() -> list[Event]:
         request_duplicate(_SOURCE, _SENDER, "m-1", _example("request-duplicate.v1/same-body"), _NOW),
         request_cancelled(_SOURCE, _SENDER, _example("request-cancelled.v1/met"), _NOW),
         queue_item_added(_SOURCE, adder, {**_ADDED.document(), "attempt": 1}, _NOW),
+        queue_item_state(_SOURCE, tracked_item(), _TRY, _NOW, terminal=False),
+        queue_item_state(_SOURCE, tracked_item(), replace(_TRY, status="Lost"), _NOW, terminal=False),
+        queue_item_tracking_expired(_SOURCE, {**tracked_item(), "missingSince": _NOW}, _NOW),
         request_replayed(_SOURCE, _SENDER, _example("request-replayed.v1/once"), _NOW),
     ]
 

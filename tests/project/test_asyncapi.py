@@ -24,6 +24,7 @@ from worker.domain.messages import HISTORY, Message, letter, past_of
 from worker.domain.outcomes import DELAYS
 from worker.domain.policy.custody import USER_ID
 from worker.domain.requests import Kind
+from worker.domain.words import ProcessingStatus
 
 DOCUMENT = yaml.safe_load((root() / "asyncapi.yaml").read_text("utf-8"))
 CHANNELS, MESSAGES = DOCUMENT["channels"], DOCUMENT["components"]["messages"]
@@ -85,8 +86,11 @@ def test_every_exchange_and_queue_is_described_as_it_is_declared() -> None:
 
 def test_the_states_in_keys_are_all_that_there_are() -> None:
     """A reader can bind one key for each state."""
-    keys = {f"job.state.{state}" for state in CHANNELS["jobState"]["parameters"]["state"]["enum"]}
-    assert keys == {*(f"job.state.{state.lower()}" for state in JobState), "job.state.unknown"}
+    for channel, name, words in (
+        ("jobState", "state", JobState), ("queueItemState", "status", ProcessingStatus),
+    ):  # fmt: skip
+        ends = CHANNELS[channel]["parameters"][name]["enum"]
+        assert ends == [*(word.lower() for word in words), "unknown"]
 
 
 def test_every_channel_is_used_by_an_operation() -> None:
@@ -118,8 +122,9 @@ def _exchange(channel: dict[str, Any]) -> str | None:
 
 
 def _fits(channel: dict[str, Any], key: str) -> bool:
-    states = "|".join(channel.get("parameters", {}).get("state", {}).get("enum", ()))
-    pattern = re.escape(channel["address"] or "").replace(r"\{state\}", f"({states})")
+    pattern = re.escape(channel["address"] or "")
+    for name, parameter in channel.get("parameters", {}).items():
+        pattern = pattern.replace(rf"\{{{name}\}}", f"({'|'.join(parameter['enum'])})")
     return re.fullmatch(pattern, key) is not None
 
 

@@ -8,7 +8,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 import orjson
 import pytest
-from announced import announced, tracked
+from announced import announced, tracked, tracked_item
 from jsonschema_rs import Draft202012Validator, meta
 
 from worker.contracts import names, schema, violations
@@ -91,7 +91,7 @@ def test_no_schema_names_a_host(name: str) -> None:
     assert not any("$ref" in node for node in _nodes(schema(name)))
 
 
-@pytest.mark.parametrize("name", [*EVENTS, "tracking.v1"])
+@pytest.mark.parametrize("name", [*EVENTS, "tracking.v1", "tracking-item.v1"])
 def test_what_is_announced_has_every_property_and_may_get_more(name: str) -> None:
     """Optional values are null, not left out, and readers ignore what they do not know."""
     for node in _nodes(schema(name)):
@@ -112,7 +112,9 @@ def test_an_event_names_its_type_and_its_schema(name: str) -> None:
 @pytest.mark.parametrize("part", PARTS)
 def test_the_same_property_is_the_same_in_every_event(part: str) -> None:
     """A reader writes one type for a job, not one for each event that carries it."""
-    forms = [_data(name)[part] for name in [*EVENTS, "tracking.v1"] if part in _data(name)]
+    forms = [
+        _data(name)[part] for name in [*EVENTS, "tracking.v1", "tracking-item.v1"] if part in _data(name)
+    ]
     bare = {orjson.dumps(_shape(form), option=orjson.OPT_SORT_KEYS) for form in forms}
     assert len(bare) == (2 if part == "requestId" else 1)  # null where a message could not be read
 
@@ -152,5 +154,7 @@ def test_an_examples_id_is_derived_from_its_fact() -> None:
 def test_what_the_code_announces_keeps_to_its_schema() -> None:
     """An event is what its schema says, and so is the message that tracks its job."""
     assert violations("tracking.v1", tracked()) == []
+    assert violations("tracking-item.v1", tracked_item()) == []
+    assert violations("tracking.v1", tracked_item()), "an older tracker takes it for no job's, and keeps it"
     for event in announced():
         assert violations(event.schema, orjson.loads(orjson.dumps(event.document()))) == []

@@ -122,10 +122,12 @@ class Worker:
         settings = self._settings
         return Tracking(
             orchestrator=self._client,
+            items=self._client.queues,
             outbox=self._tracing.outbox(self._broker.outbox),
             hints=self._broker.hints,
             leases=self._broker.leases,
             telemetry=self._metrics.jobs,
+            item_telemetry=self._metrics.items,
             stopping=self._stopping,
             clock=time.time,
             source=self._source,

@@ -24,8 +24,8 @@ EXAMPLES = examples(
     "jobrelay follow --type request-rejected | jq .data.code",
 )
 _STYLES = {
-    "Successful": "green", "Faulted": "red", "Stopped": "yellow", "rejected": "red", "deferred": "yellow",
-    "duplicate": "yellow", "cancelled": "yellow",
+    "Successful": "green", "Faulted": "red", "Failed": "red", "Stopped": "yellow", "rejected": "red",
+    "deferred": "yellow", "duplicate": "yellow", "cancelled": "yellow",
 }  # fmt: skip
 
 
@@ -96,11 +96,14 @@ def describe(event: Mapping[str, Any]) -> tuple[str, str]:
             words = f"{data['strategy']} of job {data['job']['key']}" + ", over already" * data["terminal"]
         case "queue-item-added":
             words = f"{data['item']['reference']} in {data['queue']['name']}" + ", adopted" * data["adopted"]
+        case "queue-item-state":
+            error = data.get("exception") or {}
+            words = f"{data['item']['reference']} {data['status']} {error.get('reason') or ''}"
         case "request-cancelled":
             words = f"will not be started, by the stop request {data['stopRequestId']}"
         case _:
             words = ""
-    news = data.get("state") or kind.removeprefix("request-")
+    news = data.get("state") or data.get("status") or kind.removeprefix("request-")
     return f"{event['time'][11:19]}  {kind:<17}  {data.get('requestId')}  {words}".rstrip(), _STYLES.get(
         news, ""
     )

@@ -42,17 +42,17 @@ def job_of(row: Mapping[str, Any]) -> Job:
         reference=_text_or_nothing(row, "Reference"),
         created_at=moment_of(_text_or_nothing(row, "CreationTime")),
         release_name=text_of(row.get("ReleaseName")),
-        folder_id=_number(row.get("OrganizationUnitId")),
+        folder_id=number_of(row.get("OrganizationUnitId")),
         folder_path=text_of(row.get("OrganizationUnitFullyQualifiedName")),
-        robot_id=_number(robot.get("Id")),
+        robot_id=number_of(robot.get("Id")),
         robot_name=text_of(robot.get("Name")),
         started_at=moment_of(row.get("StartTime")),
         ended_at=moment_of(row.get("EndTime")),
         sub_state=text_of(row.get("SubState")),
-        resume_version=_number(row.get("ResumeVersion")) or 0,
+        resume_version=number_of(row.get("ResumeVersion")) or 0,
         host_machine=text_of(row.get("HostMachineName")),
         info=text_of(row.get("Info"), LONGEST_TEXT),
-        output=_output(row.get("OutputArguments")),
+        output=output_of(row.get("OutputArguments")),
         output_file=text_of(row.get("OutputFile")),
         error=_error(row.get("JobError")),
     )
@@ -60,12 +60,12 @@ def job_of(row: Mapping[str, Any]) -> Job:
 
 def sighting_of(row: Mapping[str, Any]) -> Sighting:
     """What a scan's row says of a job. Raises `ValueError` where Key or State do not fit."""
-    version = _number(row.get("ResumeVersion")) or 0
+    version = number_of(row.get("ResumeVersion")) or 0
     return Sighting(_key(row.get("Key")).lower(), _state(row.get("State")), version)
 
 
 def _id(value: Any) -> int:
-    number = _number(value)
+    number = number_of(value)
     if not number:
         raise ValueError("a job's Id is no positive number")
     return number
@@ -96,7 +96,8 @@ def text_of(value: Any, longest: int = LONGEST_NAME) -> str | None:
     return value[:longest] if isinstance(value, str) else None
 
 
-def _number(value: Any) -> int | None:
+def number_of(value: Any) -> int | None:
+    """The number, if it is whole, not negative, and fits 64 bits."""
     return value if type(value) is int and 0 <= value <= _LARGEST_ID else None
 
 
@@ -111,8 +112,11 @@ def moment_of(value: Any) -> str | None:
     return value
 
 
-def _output(text: Any) -> Any:
-    """OutputArguments is JSON inside a string; what is none, or nests too deep, is given as it came."""
+def output_of(text: Any) -> Any:
+    """OutputArguments is JSON inside a string; what is none, or nests too deep, is given as it came.
+
+    A value that is no text is given as it is; nothing where it nests too deep.
+    """
     if not isinstance(text, str):
         return text or None if _nests_within(text, DEEPEST) else None
     try:
@@ -136,4 +140,4 @@ def _error(error: Any) -> dict[str, Any] | None:
         return None
     lower = {name.lower(): value for name, value in error.items()}
     texts = {name: text_of(lower.get(name), LONGEST_TEXT) for name in ("code", "title", "detail", "category")}
-    return texts | {"status": _number(lower.get("status"))}
+    return texts | {"status": number_of(lower.get("status"))}

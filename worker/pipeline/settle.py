@@ -24,6 +24,7 @@ from worker.domain.outcomes import (
     Unsettled,
 )
 from worker.domain.queues import Added
+from worker.domain.queues.events import item_tracking
 from worker.domain.requests import Kind
 from worker.pipeline.case import Case
 from worker.pipeline.once.ends import Ends
@@ -114,8 +115,11 @@ class Settler:
         await self._ledger.settle(case.key, case.entry(started.folder.id))
 
     async def _added(self, case: Case, added: Added) -> None:
-        fact = {**added.document(), "attempt": case.past.attempt}
-        await self._outbox.announce(events.queue_item_added(self._source, case.sender, fact, self._clock()))
+        now, fact = self._clock(), added.document()
+        told = {**fact, "attempt": case.past.attempt}
+        await self._outbox.announce(events.queue_item_added(self._source, case.sender, told, now))
+        if added.followed:
+            await self._outbox.track(item_tracking(case.sender, fact, now))
         await self._ledger.settle(case.key, case.entry(added.folder.id))
 
     async def _refused(self, case: Case, why: Rejected) -> None:

@@ -130,7 +130,7 @@ class Follower:
             case Step.EXPLAIN if seen is not None:
                 await self._explain(look, document, seen)
             case Step.MISS:
-                folder = await self._moved(document)
+                folder = await moved(self._orchestrator, document["folder"])
                 await self._keep(slot, anew(document, missingSince=look.at, folder=folder))
             case Step.FIND:
                 await self._keep(slot, anew(document, missingSince=None))
@@ -177,17 +177,6 @@ class Follower:
             _log.info("job.logs_unread", job=slot.key, reason=why.detail)
             return ()
 
-    async def _moved(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The job's folder as it is now: its id may change, its key does not."""
-        folder: Mapping[str, Any] = document["folder"]
-        if not folder["key"]:
-            return folder
-        try:
-            found = await self._orchestrator.folder(FolderRef(key=folder["key"]), fresh=True)
-        except (Unavailable, Rejected):
-            return folder
-        return {**folder, "id": found.id, "path": found.path}
-
     async def _look_for_surplus(self, known: Mapping[str, Any]) -> None:
         """Looks for jobs of a second start, where an earlier one had been doubted and was only late.
 
@@ -221,6 +210,17 @@ class Follower:
         if surplus:
             self._telemetry.duplicates(len(surplus))
         return True
+
+
+async def moved(orchestrator: Orchestrator, folder: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A folder of a tracking document as it is now: its id may change, its key does not."""
+    if not folder["key"]:
+        return folder
+    try:
+        found = await orchestrator.folder(FolderRef(key=folder["key"]), fresh=True)
+    except (Unavailable, Rejected):
+        return folder
+    return {**folder, "id": found.id, "path": found.path}
 
 
 def _now() -> float:

@@ -1,7 +1,8 @@
-"""A tracking message becomes a job in hand; what is none becomes a dead letter."""
+"""A tracking message becomes a job or an item in hand; what is none becomes a dead letter."""
 
 import asyncio
 import math
+from collections.abc import Callable, Mapping
 from socket import gethostname
 from typing import Any
 
@@ -9,6 +10,7 @@ from worker.contracts import parse, violations
 from worker.domain.failures import Code, Rejected
 from worker.domain.flight.shown import LATELY_S
 from worker.domain.messages import Message, letter, past_of
+from worker.domain.requests import Kind
 from worker.pipeline.ports import Clock, Delivery, Outbox
 from worker.tracking.slots import Moulds, Slot
 
@@ -17,18 +19,24 @@ _CLOCKS_APART_S = 1.0
 
 
 class Intake:
-    """Reads tracking messages."""
+    """Reads tracking messages. Those of queue items are given to *take_item*, with their document."""
 
-    def __init__(self, outbox: Outbox, clock: Clock) -> None:
+    def __init__(
+        self, outbox: Outbox, clock: Clock, take_item: Callable[[Delivery, Mapping[str, Any]], None]
+    ) -> None:
         self._outbox = outbox
         self._clock = clock
+        self._take_item = take_item
         self._moulds = Moulds()
 
     async def take(self, delivery: Delivery) -> Slot | None:
-        """The job of *delivery*; None when it was no tracking message, and is a dead letter now."""
+        """The job of *delivery*; None when it is an item's, or no tracking message, and a dead letter now."""
         document, wrong = _read(delivery.message)
         if wrong:
             await self._bury(delivery, wrong)
+            return None
+        if _is_of_item(document):
+            self._take_item(delivery, document)
             return None
         body = delivery.message.body
         slot = Slot(delivery.receipt, self._moulds.of(body, document), body, document)
@@ -56,4 +64,9 @@ def _read(message: Message) -> tuple[Any, str]:
         document = parse(message.body)
     except Rejected as why:
         return None, why.detail
-    return document, "; ".join(f"{v.pointer} {v.message}" for v in violations("tracking.v1", document))
+    schema = "tracking-item.v1" if _is_of_item(document) else "tracking.v1"
+    return document, "; ".join(f"{v.pointer} {v.message}" for v in violations(schema, document))
+
+
+def _is_of_item(document: Any) -> bool:
+    return isinstance(document, dict) and document.get("kind") == Kind.QUEUE_ITEM

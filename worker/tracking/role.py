@@ -10,6 +10,12 @@ from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.ports import Clock, Delivery, Orchestrator, Outbox
 from worker.tracking.follow import Follower
 from worker.tracking.intake import Intake
+from worker.tracking.items.copies import Copies, Overheard
+from worker.tracking.items.look import ItemFollower
+from worker.tracking.items.ports import Items
+from worker.tracking.items.ports import Telemetry as ItemTelemetry
+from worker.tracking.items.slot import ItemSlots
+from worker.tracking.items.track import ItemTracker
 from worker.tracking.ports import Hints, Leases, Telemetry
 from worker.tracking.scan import Scanner
 from worker.tracking.share import Sharing
@@ -22,10 +28,12 @@ class Tracking:
     """What a tracker works with. *lists_a_minute* is for all trackers together."""
 
     orchestrator: Orchestrator
+    items: Items
     outbox: Outbox
     hints: Hints
     leases: Leases
     telemetry: Telemetry
+    item_telemetry: ItemTelemetry
     stopping: Stopping
     clock: Clock
     source: str
@@ -33,16 +41,36 @@ class Tracking:
     lists_a_minute: int
 
     async def run(self, inboxes: Sequence[AsyncIterable[Delivery]]) -> None:
-        """Follows the job of every delivery until the worker is to stop and all are given back."""
+        """Follows the job or item of every delivery until the worker is to stop and all are given back."""
+        me, interval_s = uuid4().hex, self.patience.poll_interval_s
+        item_slots = ItemSlots(self.patience.consumer_timeout_s, asyncio.get_running_loop().time())
+        copies = Copies(self.hints, item_slots, me)
+        items = self._item_tracker(item_slots, copies)
         slots = Slots(self.patience, asyncio.get_running_loop().time())
         follower = Follower(
             self.orchestrator, self.outbox, self.telemetry, self.source, self.patience, self.clock
         )
-        sharing = Sharing(self.hints, self.leases, slots, uuid4().hex, self.patience.poll_interval_s)
+        hints = Overheard(self.hints, copies.hear)
+        sharing = Sharing(hints, self.leases, slots, me, interval_s)
         sharing.consumers = len(inboxes)
-        tracker = Tracker(Intake(self.outbox, self.clock), follower, sharing, slots, self.telemetry)
-        interval_s = self.patience.poll_interval_s
+        intake = Intake(self.outbox, self.clock, items.take)
+        tracker = Tracker(intake, follower, sharing, slots, self.telemetry)
         scanner = Scanner(self.orchestrator, sharing, self.leases, interval_s, self.lists_a_minute)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(scanner.run(self.stopping))
+            tasks.create_task(items.run(self.stopping))
             await tracker.run(inboxes, self.stopping, interval_s)
+        items.give_back()
+
+    def _item_tracker(self, slots: ItemSlots, copies: Copies) -> ItemTracker:
+        follower = ItemFollower(
+            items=self.items,
+            orchestrator=self.orchestrator,
+            outbox=self.outbox,
+            telemetry=self.item_telemetry,
+            source=self.source,
+            expire_after_s=self.patience.expire_after_s,
+            clock=self.clock,
+        )
+        interval_s = self.patience.poll_interval_s
+        return ItemTracker(follower, slots, copies, self.item_telemetry, interval_s, self.clock)

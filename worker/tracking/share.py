@@ -1,7 +1,7 @@
 """What trackers know of each other: who holds how much, which copy of a job counts, what scans have shown."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
 from itertools import repeat
@@ -166,7 +166,10 @@ class Sharing:
                 late = float(said.get("late", "inf"))  # an older worker does not say
                 self._peers[said["tracker"]] = _Peer(_now(), late, folders, frozenset(said["scans"]))
             case "generation" if said["tracker"] != self._me:
-                self._compare(said["jobs"], said.get("marks") or repeat(None))
+                marks = said.get("marks") or repeat(None)
+                copies = ((*one, mark) for one, mark in zip(said["jobs"], marks, strict=False))
+                if younger := self._slots.compare(copies):
+                    self._tell_ranks(younger)
 
     async def _list(self, hint: Hint) -> None:
         """Answers who asks which jobs are in flight, for those in hand here; other work gets its turns."""
@@ -200,26 +203,6 @@ class Sharing:
         self._lately.note(others, now)
         if not self._lately.forget(now):
             self._coverage = Coverage()
-
-    def _compare(self, jobs: Iterable[tuple[str, int]], marks: Iterable[int | None]) -> None:
-        """Drops the older of two copies, in the middle of a look too: who has the younger one looks as well.
-
-        A worker of an older version says no marks: of two that are as old both are kept.
-        """
-        younger = []
-        for (key, generation), mark in zip(jobs, marks, strict=False):
-            slot = self._slots.get(key)
-            if slot is None:
-                continue
-            mine = slot.rank
-            theirs = generation, mine[1] if mark is None else mark
-            if mine > theirs:
-                younger.append((key, mine))
-            elif mine < theirs:
-                self._slots.drop(slot)
-                slot.receipt.ack()
-        if younger:
-            self._tell_ranks(younger)
 
 
 def _of(slot: Slot) -> tuple[str, int]:

@@ -4,10 +4,10 @@ import math
 import random
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import orjson
 
@@ -85,6 +85,11 @@ class Slot:
         return self._mould.folder_id
 
     @property
+    def state(self) -> str:
+        """The state that was announced last."""
+        return self.known.state
+
+    @property
     def in_hand(self) -> bool:
         """False once it was let go of, or its message was lost with its channel; then it stays so."""
         return not self.let_go and self.receipt.is_open
@@ -108,51 +113,114 @@ def rank_of(generation: int, body: bytes) -> Rank:
     return generation, zlib.crc32(body)
 
 
-class Slots:
-    """All slots of one tracker. Moments are those of the loop."""
+class Held(Protocol):
+    """What is in hand: found by *key*, looked at when it is *due*, let go of at *renew_at*."""
 
-    def __init__(self, patience: Patience, now: float) -> None:
-        self._patience = patience
-        self._by_key: dict[str, Slot] = {}
-        self._due: defaultdict[int, list[Slot]] = defaultdict(list)
+    key: str
+    receipt: Receipt
+    due: int
+    renew_at: float
+    let_go: bool
+
+    @property
+    def folder_id(self) -> int:
+        """The folder it is in."""
+
+    @property
+    def state(self) -> str:
+        """By what it is counted."""
+
+    @property
+    def rank(self) -> Rank:
+        """See `rank_of`."""
+
+
+S = TypeVar("S", bound=Held)
+
+
+class Hold(Generic[S]):
+    """All that one tracker holds of one sort. Moments are those of the loop."""
+
+    def __init__(self, consumer_timeout_s: float, now: float) -> None:
+        self._consumer_timeout_s = consumer_timeout_s
+        self._by_key: dict[str, S] = {}
+        self._due: defaultdict[int, list[S]] = defaultdict(list)
         self._looked_until = int(now / TICK_S)
-        self._waiting: dict[Slot, float] = {}
         self.folders: Counter[int] = Counter()
-        """How many jobs of each folder are in hand."""
+        """How many of each folder are in hand."""
         self.states: Counter[str] = Counter()
-        """How many jobs are in each state, as it was announced last."""
+        """How many are in each state, as it was announced last."""
 
     def __len__(self) -> int:
         return len(self._by_key)
 
-    def __iter__(self) -> Iterator[Slot]:
+    def __iter__(self) -> Iterator[S]:
         return iter(list(self._by_key.values()))
 
-    def get(self, key: str) -> Slot | None:
-        """The slot of a job, if it is in hand."""
+    def get(self, key: str) -> S | None:
+        """The slot of that key, if it is in hand."""
         return self._by_key.get(key)
 
-    def hold(self, slot: Slot, now: float) -> None:
+    def hold(self, slot: S, now: float) -> None:
         """Takes *slot* into hand; it is let go by the time the broker wants to see its message settled."""
-        slot.renew_at = now + self._patience.consumer_timeout_s * random.uniform(0.4, 0.7)  # noqa: S311
+        slot.renew_at = now + self._consumer_timeout_s * random.uniform(0.4, 0.7)  # noqa: S311
         self._by_key[slot.key] = slot
         self.folders[slot.folder_id] += 1
-        self.states[slot.known.state] += 1
+        self.states[slot.state] += 1
 
-    def drop(self, slot: Slot) -> None:
+    def drop(self, slot: S) -> None:
         """Lets go of *slot*, unless another one has taken its place."""
         if self._by_key.get(slot.key) is slot:
             del self._by_key[slot.key]
             slot.let_go = True
             self.folders[slot.folder_id] -= 1
-            self.states[slot.known.state] -= 1
+            self.states[slot.state] -= 1
             if not self.folders[slot.folder_id]:
                 del self.folders[slot.folder_id]
 
-    def later(self, slot: Slot, at: float) -> None:
+    def compare(self, copies: Iterable[tuple[str, int, int | None]]) -> list[tuple[str, Rank]]:
+        """Drops what is older than its copy in another hand, in the middle of a look too. Gives the younger.
+
+        *copies* are keys and both parts of a rank. A worker of an older version says no second one: of two
+        that are as old both are kept.
+        """
+        younger = []
+        for key, generation, mark in copies:
+            slot = self._by_key.get(key)
+            if slot is None:
+                continue
+            mine = slot.rank
+            theirs = generation, mine[1] if mark is None else mark
+            if mine > theirs:
+                younger.append((key, mine))
+            elif mine < theirs:
+                self.drop(slot)
+                slot.receipt.ack()
+        return younger
+
+    def later(self, slot: S, at: float) -> None:
         """Looks at *slot* at that moment, and not before."""
         slot.due = max(int(at / TICK_S), self._looked_until)
         self._due[slot.due].append(slot)
+
+    def due(self, now: float) -> list[S]:
+        """The slots whose moment has come, each once."""
+        found: list[S] = []
+        for tick in range(self._looked_until, int(now / TICK_S) + 1):
+            for slot in self._due.pop(tick, ()):
+                if slot.due == tick and self._by_key.get(slot.key) is slot:
+                    slot.due = -1
+                    found.append(slot)
+        self._looked_until = int(now / TICK_S) + 1
+        return found
+
+
+class Slots(Hold[Slot]):
+    """All jobs of one tracker."""
+
+    def __init__(self, patience: Patience, now: float) -> None:
+        super().__init__(patience.consumer_timeout_s, now)
+        self._waiting: dict[Slot, float] = {}
 
     def wait(self, slot: Slot, now: float) -> None:
         """*slot* waits for a look from now on, until it is `seen`."""
@@ -165,17 +233,6 @@ class Slots:
     def late(self, now: float) -> float:
         """For how many seconds the oldest look has been waiting."""
         return now - next(iter(self._waiting.values()), now)
-
-    def due(self, now: float) -> list[Slot]:
-        """The slots whose moment has come, each once."""
-        found: list[Slot] = []
-        for tick in range(self._looked_until, int(now / TICK_S) + 1):
-            for slot in self._due.pop(tick, ()):
-                if slot.due == tick and self._by_key.get(slot.key) is slot:
-                    slot.due = -1
-                    found.append(slot)
-        self._looked_until = int(now / TICK_S) + 1
-        return found
 
 
 def _known(document: Mapping[str, Any]) -> Known:

@@ -120,7 +120,8 @@ class Shop:
         for event in self.outbox.events:
             assert violations(event.schema, event.document()) == []
         for document in self.outbox.tracked:
-            assert violations("tracking.v1", document) == []
+            schema = "tracking-item.v1" if "kind" in document else "tracking.v1"
+            assert violations(schema, document) == []
 
     async def handle_all_rounds(self, delivery: Delivery, *, adds: bool = False) -> int:
         """Handles a delivery, and what comes back of it after its delays; returns how often it came."""

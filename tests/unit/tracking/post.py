@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from fake_orchestrator import MODERN, Orchestrator
 from fakes import Delivery, Outbox, feed
-from fakes_of_trackers import Hints, Leases, Telemetry
+from fakes_of_trackers import Hints, Items, ItemTelemetry, Leases, Telemetry
 
 from worker.domain.events import Sender, tracking_documents
 from worker.domain.flight.steps import Patience
@@ -42,6 +42,7 @@ class Post:
         self.outbox = Outbox(self.journal)
         self.tenant = Orchestrator()
         self.telemetry = Telemetry()
+        self.items, self.item_telemetry = Items(self.tenant), ItemTelemetry()
         self.stopping = Stopping()
         self.hints = Hints()
         self.leases = Leases()
@@ -79,10 +80,12 @@ class Post:
         """A tracker."""
         return Tracking(
             orchestrator=self.tenant,
+            items=self.items,
             outbox=self.tracing.outbox(self.outbox),
             hints=self.hints,
             leases=self.leases,
             telemetry=self.telemetry,
+            item_telemetry=self.item_telemetry,
             stopping=self.stopping,
             clock=self.tenant.clock,
             source=SOURCE,

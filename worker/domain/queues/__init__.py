@@ -87,6 +87,7 @@ class ItemRequest:
     details: Mapping[str, Any]
     reference: str | None
     expires_at: datetime | None
+    track: bool = False
 
     @property
     def given(self) -> Given:
@@ -106,6 +107,7 @@ class ItemRequest:
             details={theirs: document[ours] for theirs, ours in _DETAILS.items() if ours in document},
             reference=get("reference"),
             expires_at=datetime.fromisoformat(expires) if expires else None,
+            track=get("track", False),
         )
 
 
@@ -114,7 +116,7 @@ class Added:
     """The request's queue item is there. *item* is None where Orchestrator does not tell it.
 
     An *adopted* one was found by its Reference, or its Reference was taken. *surplus* items exist as well,
-    one for each second addition that should not have happened.
+    one for each second addition that should not have happened. *followed*: its states are to be told.
     """
 
     folder: Folder
@@ -123,6 +125,7 @@ class Added:
     item: Item | None
     adopted: bool
     surplus: Sequence[Item] = ()
+    followed: bool = False
 
     def document(self) -> dict[str, Any]:
         """What is there, as events write it."""

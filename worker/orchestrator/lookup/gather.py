@@ -54,7 +54,10 @@ class _Batch:
 
 
 class Lookup(Generic[R]):
-    """Gathered look-ups by Reference, at the pace of *budget*; *heard* is told what each has come to."""
+    """Gathered look-ups by Reference, at the pace of *budget*; *heard* is told what each has come to.
+
+    Those that are not *urgent* give way to others.
+    """
 
     def __init__(
         self,
@@ -63,10 +66,13 @@ class Lookup(Generic[R]):
         budget: Budget,
         heard: Callable[[str], None],
         listing: Listing[R],
+        *,
+        urgent: bool = True,
     ) -> None:
         self._search = Search(transport, base, listing)
         self._budget = budget
         self._heard = heard
+        self._urgent = urgent
         self._open: dict[int, tuple[_Batch, Flight[Found[R]]]] = {}
 
     async def find(
@@ -103,7 +109,7 @@ class Lookup(Generic[R]):
         return flight
 
     async def _answer(self, batch: _Batch) -> Found[R]:
-        turns = Turns(self._budget, urgent=True)
+        turns = Turns(self._budget, urgent=self._urgent)
         try:
             await turns.hold()
         finally:

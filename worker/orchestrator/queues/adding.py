@@ -62,7 +62,7 @@ class Adding:
     async def add(self, place: Place, item: Wanted) -> Item | None:
         """Adds one: None where it was added with others. Raises one of the three kinds of failure."""
         waiting = _Waiting(item, asyncio.get_running_loop().create_future())
-        if self._under_way[place] and self._offered:
+        if self._under_way[place] and self._offered and not item.alone:
             self._join(place, waiting)
         else:
             self._send(place, [waiting])

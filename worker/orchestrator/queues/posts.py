@@ -35,11 +35,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One item that is to be sent: its JSON, what it is found by, and whether it may still be sent."""
+    """One item that is to be sent: its JSON, what it is found by, and whether it may still be sent.
+
+    *alone*: not with others, so that its ids are told.
+    """
 
     body: bytes
     reference: str
     may_send: Callable[[], bool]
+    alone: bool = False
 
 
 class Posts:

@@ -58,6 +58,11 @@ class _Addition:
     def reference(self) -> str:
         return self.given.reference or self.claim.reference
 
+    @property
+    def _needs_ids(self) -> bool:
+        """True where its Reference may be others', too, so that it could not be followed by that."""
+        return self.request is not None and self.request.track and self.request.reference is not None
+
     async def find(self) -> Found[Item]:
         mark, since = self.claim.reference, self.claim.since
         # Its mark is its own in any queue: it may have been asked for with another one before.
@@ -71,7 +76,9 @@ class _Addition:
         if self.request.reference is not None and self.queues.marks:
             item["ParentOperationId"] = self.claim.reference
         try:
-            added = await self.queues.add(self.folder, self.queue, item, may_send=may_send)
+            added = await self.queues.add(
+                self.folder, self.queue, item, may_send=may_send, alone=self._needs_ids
+            )
         except Rejected as why:
             if why.answer is None or why.answer.error_code != DUPLICATE_REFERENCE:
                 raise

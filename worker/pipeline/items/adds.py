@@ -1,6 +1,7 @@
 """Adds: how a request to add a queue item is read, resolved, looked up and done."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -9,7 +10,15 @@ from worker.domain import arguments
 from worker.domain.failures import Code, Rejected, Violation
 from worker.domain.outcomes import Outcome
 from worker.domain.processes import Folder, choose_named
-from worker.domain.queues import LONGEST_CONTENT, LONGEST_REFERENCE, Given, ItemRequest, Place, unknown_queue
+from worker.domain.queues import (
+    LONGEST_CONTENT,
+    LONGEST_REFERENCE,
+    Added,
+    Given,
+    ItemRequest,
+    Place,
+    unknown_queue,
+)
 from worker.domain.requests import FolderRef, Kind
 from worker.pipeline.items.add import Adder
 from worker.pipeline.items.ports import Queues
@@ -60,11 +69,16 @@ class Adds:
     async def look_up(self, this: Try[ItemRequest], folder: Folder, target: Place | None) -> Outcome | None:
         """Finds the item that the request may have been given, also where it is refused by now."""
         given = Given.of(this.document)
-        return await self._adder.look_up(this.claim, folder, target.queue if target else None, given)
+        found = await self._adder.look_up(this.claim, folder, target.queue if target else None, given)
+        return found and _followed(found, track=this.document.get("track") is True)
 
     async def do(self, claim: Claim, target: Place) -> Outcome:
         """Adds its item."""
-        return await self._adder.add(claim, target)
+        return _followed(await self._adder.add(claim, target), track=target.request.track)
+
+
+def _followed(outcome: Outcome, *, track: bool) -> Outcome:
+    return replace(outcome, followed=track) if isinstance(outcome, Added) else outcome
 
 
 def _check_size(request: ItemRequest) -> None:

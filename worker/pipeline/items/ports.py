@@ -18,12 +18,18 @@ class Queues(Protocol):
         """Lists the queues of a folder, cached; *fresh* reads them again, unless they just were."""
 
     async def add(
-        self, folder: Folder, queue: Queue, item: Mapping[str, Any], *, may_send: Callable[[], bool]
+        self,
+        folder: Folder,
+        queue: Queue,
+        item: Mapping[str, Any],
+        *,
+        may_send: Callable[[], bool],
+        alone: bool = False,
     ) -> Item | None:
         """Adds an item, sent once. A lost answer is `OutcomeUnknown`; None: added, and its id is not told.
 
-        *item* has Orchestrator's own names. A Reference that is taken is `Rejected` with errorCode 1016.
-        *may_send* is asked right before each exchange, and a no is `Unavailable`.
+        *alone*: its id is told. *item* has Orchestrator's own names. A Reference that is taken is `Rejected`
+        with errorCode 1016. *may_send* is asked right before each exchange, and a no is `Unavailable`.
         """
 
     async def find(self, folder: Folder, reference: str, *, since: float) -> Sequence[Item]:

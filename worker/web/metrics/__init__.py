@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 
 from worker.web.metrics.broker import BrokerMetrics
 from worker.web.metrics.families import Family
+from worker.web.metrics.items import ItemMetrics
 from worker.web.metrics.jobs import JobMetrics
 from worker.web.metrics.orchestrator import OrchestratorMetrics, Pressure
 from worker.web.metrics.process import ProcessMetrics
@@ -25,6 +26,7 @@ class Metrics:
     def __init__(self, prefix: str = "jobrelay") -> None:
         self.requests = RequestMetrics()
         self.jobs = JobMetrics(self.requests.duplicates)
+        self.items = ItemMetrics(self.jobs.defect)
         self.orchestrator = OrchestratorMetrics()
         self.pressure = Pressure()
         self.broker = BrokerMetrics(prefix)

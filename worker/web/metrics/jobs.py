@@ -32,7 +32,8 @@ class JobMetrics:
             "jobrelay_jobs_expired", "Jobs followed no more, because nobody could see them for EXPIRE_AFTER_S"
         )
         self._defects = Counts(
-            "jobrelay_job_defects", "Errors of Jobrelay's own, each of which put off the look at a job"
+            "jobrelay_job_defects",
+            "Errors of Jobrelay's own, each of which put off the look at a job or queue item",
         )
         self.tracked({})
 

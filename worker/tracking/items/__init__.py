@@ -1,0 +1,1 @@
+"""Queue items that are followed, through their retries to the end."""

@@ -1,0 +1,73 @@
+"""Copies of one item's message in several hands: the younger one stays."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from worker.tracking.items.slot import ItemSlot, ItemSlots
+from worker.tracking.ports import Hint, Hints
+from worker.tracking.slots import Rank
+
+_KIND = "item-generation"
+_AT_ONCE = 500
+
+_log = structlog.get_logger(__name__)
+
+
+class Copies:
+    """Tells other trackers what came to hand: who holds an older copy drops it, a younger one answers."""
+
+    def __init__(self, hints: Hints, slots: ItemSlots, me: str) -> None:
+        self._hints = hints
+        self._slots = slots
+        self._me = me
+        self._taken: list[tuple[str, Rank]] = []
+
+    def took(self, slot: ItemSlot) -> None:
+        """*slot* came to hand, and a copy of it may be in another one."""
+        self._taken.append((slot.key, slot.rank))
+
+    def tell(self) -> None:
+        """Tells what was taken."""
+        while self._taken:
+            some, self._taken = self._taken[:_AT_ONCE], self._taken[_AT_ONCE:]
+            self._send(some)
+
+    def hear(self, document: Any) -> bool:
+        """True for a hint about items, which nobody else needs to hear."""
+        try:
+            if document["kind"] != _KIND:
+                return False
+            if document["tracker"] != self._me:
+                younger = self._slots.compare(document["items"])
+                if younger:
+                    self._send(younger)
+        except (TypeError, ValueError, KeyError) as error:
+            _log.warning("hint.unreadable", reason=repr(error))
+        return True
+
+    def _send(self, ranks: Sequence[tuple[str, Rank]]) -> None:
+        items = [[key, *rank] for key, rank in ranks]
+        self._hints.send({"kind": _KIND, "tracker": self._me, "items": items})
+
+
+class Overheard:
+    """The hints that are left when *hear* has taken its own: see `Hints`."""
+
+    def __init__(self, hints: Hints, hear: Callable[[Any], bool]) -> None:
+        self._hints = hints
+        self._hear = hear
+
+    async def __aiter__(self) -> AsyncIterator[Hint]:
+        async for hint in self._hints:
+            if not self._hear(hint.document):
+                yield hint
+
+    def send(self, document: Mapping[str, Any]) -> None:
+        """Tells all trackers, this one too."""
+        self._hints.send(document)
+
+    def reply(self, hint: Any, document: Mapping[str, Any]) -> None:
+        """Answers who sent *hint*, if he wants to know."""
+        self._hints.reply(hint, document)
