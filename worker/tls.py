@@ -13,6 +13,12 @@ from worker.settings import Settings, SettingsError
 ENCRYPT = "use TLS: secrets can be read on the way"
 """What mends each of `unencrypted`."""
 
+NONE_OURS = "Jobrelay shows none there: name a host that asks for none"
+"""What mends that a server of HTTP wants a certificate of us."""
+
+OURS = "set JOBRELAY_AMQP_CERT_FILE and JOBRELAY_AMQP_KEY_FILE to one of an authority that it trusts"
+"""What mends that the broker wants one."""
+
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _NO_KEY = "JOBRELAY_AMQP_CERT_FILE: {} holds no private key: name its file in JOBRELAY_AMQP_KEY_FILE"
 _UNFIT = "JOBRELAY_AMQP_KEY_FILE: {} is not the private key of the certificate in JOBRELAY_AMQP_CERT_FILE"
@@ -58,10 +64,10 @@ def unencrypted(settings: Settings) -> list[str]:
     return [f"JOBRELAY_{name}" for name, url in urls.items() if _is_plain(url)]
 
 
-def trouble(error: BaseException, ca_file: str, url: str) -> str | None:
+def trouble(error: BaseException, ca_file: str, url: str, ours: str = NONE_OURS) -> str | None:
     """What is wrong with whose certificate, and what mends it, by the names of those two settings.
 
-    None where TLS is not the trouble.
+    *ours* mends that the other side wants a certificate of us. None where TLS is not the trouble.
     """
     cause: BaseException | None = error
     while cause is not None and not (isinstance(cause, ssl.SSLError) and hasattr(cause, "library")):
@@ -72,10 +78,7 @@ def trouble(error: BaseException, ca_file: str, url: str) -> str | None:
         return None
     reason = cause.reason or str(cause)
     if any(sign in reason for sign in _WANTS_OURS):
-        return (
-            f"it does not take our certificate, or the lack of one ({reason}): set JOBRELAY_AMQP_CERT_FILE "
-            "and JOBRELAY_AMQP_KEY_FILE to one of an authority that it trusts"
-        )
+        return f"it does not take our certificate, or the lack of one ({reason}): {ours}"
     return f"TLS failed ({reason}): is that port of {url} the one for TLS?"
 
 

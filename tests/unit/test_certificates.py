@@ -118,3 +118,17 @@ def test_what_leaves_this_machine_as_plain_text_is_told(urls: dict[str, Any], to
     """An operator hears that secrets can be read on the way; on the loopback interface nobody can."""
     settings = Settings.model_validate({"amqp_url": "amqps://h/", **urls})
     assert tls.unencrypted(settings) == [f"JOBRELAY_{name}" for name in told]
+
+
+@pytest.mark.parametrize(
+    ("ours", "said"),
+    [((tls.OURS,), "set JOBRELAY_AMQP_CERT_FILE and"), ((), "shows none there: name a host that asks for none")],
+)
+def test_who_wants_a_certificate_of_us_is_told_with_what_can_be_done(ours: tuple[str, ...], said: str) -> None:
+    """The broker can be shown one, Orchestrator cannot: no setting is named that would not help."""
+    error = ssl.SSLError(1, "refused")
+    error.library, error.reason = "SSL", "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+    told = tls.trouble(error, "THE_CA_FILE", "THE_URL", *ours)
+    assert told is not None
+    assert said in told
+    assert ("JOBRELAY_AMQP" in told) == bool(ours)

@@ -47,4 +47,4 @@ def reason(error: BaseException) -> str:
 
 def tls_trouble(error: BaseException) -> str | None:
     """What is wrong with whose certificate, and what mends it; None where TLS is not the trouble."""
-    return tls.trouble(error, "JOBRELAY_AMQP_CA_FILE", "JOBRELAY_AMQP_URL")
+    return tls.trouble(error, "JOBRELAY_AMQP_CA_FILE", "JOBRELAY_AMQP_URL", tls.OURS)
