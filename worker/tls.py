@@ -4,6 +4,7 @@ Certificates are verified, with their host's name, by every context that is made
 """
 
 import ssl
+from functools import cache
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -49,8 +50,18 @@ def of_broker(settings: Settings) -> ssl.SSLContext | None:
 
 
 def of_orchestrator(settings: Settings) -> ssl.SSLContext:
-    """The context of every call to Orchestrator and to where its tokens come from; errors as above."""
-    return _trusting("JOBRELAY_ORCHESTRATOR_CA_FILE", settings.orchestrator_ca_file)
+    """The context of every call to Orchestrator and to where its tokens come from; errors as above.
+
+    Without a file it is one for the whole process: reading all authorities of a system takes long.
+    """
+    file = settings.orchestrator_ca_file
+    return _trusting("JOBRELAY_ORCHESTRATOR_CA_FILE", file) if file else of_the_system()
+
+
+@cache
+def of_the_system() -> ssl.SSLContext:
+    """The context that trusts whom this system trusts, as it was when this was first called."""
+    return _trusting("", None)
 
 
 def unencrypted(settings: Settings) -> list[str]:

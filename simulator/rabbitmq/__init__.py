@@ -31,16 +31,16 @@ def ends_with_us(url: str) -> bool:
 
 
 @contextmanager
-def running(plugins: Sequence[str] = (), *, wait: bool = True) -> Iterator[str]:
+def running(plugins: Sequence[str] = (), *, wait: bool = True, tick_s: int = 5) -> Iterator[str]:
     """The AMQP URL of a broker that runs inside this context; unless *wait*, it may have only begun to start.
 
     JOBRELAY_AMQP_URL if it is set (then nothing is started), else a private node of an installed RabbitMQ,
-    else a Docker container; `NoBroker` if none can be had.
+    else a Docker container; `NoBroker` if none can be had. *tick_s* is for the node: see there.
     """
     if given := os.environ.get("JOBRELAY_AMQP_URL"):
         yield given
     elif installed_server():
-        with PrivateNode(plugins, wait=wait) as node:
+        with PrivateNode(plugins, wait=wait, tick_s=tick_s) as node:
             yield node.url
     elif docker_answers():
         with container(plugins) as url:

@@ -22,7 +22,7 @@ def main() -> int:
         signal.signal(number, _leave)
     try:
         given = os.environ.get("JOBRELAY_AMQP_URL")
-        with running(arguments.plugins, wait=not arguments.at_once) as url:
+        with running(arguments.plugins, wait=not arguments.at_once, tick_s=arguments.tick) as url:
             ours = {} if url == given else {PRIVATE: url}
             return _run(arguments.command, os.environ | {"JOBRELAY_AMQP_URL": url} | ours)
     except NoBroker as reason:
@@ -46,6 +46,13 @@ def _parser() -> argparse.ArgumentParser:
         "--at-once",
         action="store_true",
         help="begin COMMAND while a private node starts",
+    )
+    parser.add_argument(
+        "--tick",
+        type=int,
+        default=5,
+        metavar="SECONDS",
+        help="how often a private node's queues check themselves; a thousand of them do little else",
     )
     parser.add_argument("command", nargs="+", metavar="COMMAND", help="what to run, after --")
     return parser

@@ -56,17 +56,20 @@ class PrivateNode:
     url: str
     """Where it is reached: `amqp://USER:PASSWORD@127.0.0.1:PORT`. It stays the same over `restart`."""
 
-    def __init__(self, plugins: Sequence[str] = (), *, console: bool = False, wait: bool = True) -> None:
+    def __init__(
+        self, plugins: Sequence[str] = (), *, console: bool = False, wait: bool = True, tick_s: int = 5
+    ) -> None:
         """`plugins` are enabled from the start; those with ports of their own listen where they always do.
 
         With *console* the node takes `tell`. Unless *wait*, the context begins while the node starts; if that
-        comes to nothing, its end says so.
+        comes to nothing, its end says so. Each quorum queue counts and checks itself every *tick_s*: 5 is
+        RabbitMQ's own choice.
         """
         server = installed_server()
         if server is None:
             raise NoBroker("No rabbitmq-server with its epmd is installed.")
         self._server, self._plugins, self._console = server, plugins, console
-        self._wait = wait
+        self._wait, self._tick_s = wait, tick_s
         self._open = ExitStack()
         self._started: list[subprocess.Popen[bytes]] = []
 
@@ -194,6 +197,7 @@ class PrivateNode:
         (self._home / "advanced.config").write_text(
             f'[{{rabbit, [{{tcp_listeners, [{{"127.0.0.1", {self._port}}}]}},'
             f' {{default_user, <<"{_USER}">>}}, {{default_pass, <<"{password}">>}},'
+            f" {{quorum_tick_interval, {1000 * self._tick_s}}},"
             f" {{vm_memory_high_watermark, {{absolute, {_MEMORY}}}}}, {{disk_free_limit, {_DISK}}}]}}].\n"
         )
         cookie = self._home / ".erlang.cookie"

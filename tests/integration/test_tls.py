@@ -28,6 +28,7 @@ from worker.settings import Settings
 
 pytestmark = pytest.mark.skipif(installed_server() is None, reason="RabbitMQ is not installed")
 _PREFIX = "t-tls"
+_TICK_S = 7
 _RULED = "t-ruled"
 _OWN = r"^(t-ruled\\.|amq\\.gen)"
 _USERS = {
@@ -74,7 +75,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     authority = Authority(tmp_path_factory.mktemp("authority"))
     shown = {**authority.hosts, "demanding": authority.hosts["good"]}
     ports = dict(zip(shown, free_ports(len(shown)), strict=True))
-    with PrivateNode(console=True) as node:
+    with PrivateNode(console=True, tick_s=_TICK_S) as node:
         node.tell("application:ensure_all_started(ssl)")
         for name, (cert, key) in shown.items():
             more = f",{_DEMANDING}" if name == "demanding" else ""
@@ -94,6 +95,11 @@ async def _as(broker: Broker, user: str) -> AsyncIterator[Callable[..., Awaitabl
     async with await aio_pika.connect(broker.plain(user)) as connection, connection.channel() as channel:
         exchange = await channel.get_exchange(f"{_RULED}.requests", ensure=False)
         yield Station(_RULED, channel, exchange).ask
+
+
+def test_a_nodes_queues_check_themselves_as_often_as_is_said(broker: Broker) -> None:
+    """A node for very many queues has them do so less often."""
+    assert broker.node.tell("application:get_env(rabbit, quorum_tick_interval)") == f"{{ok,{_TICK_S}000}}"
 
 
 async def test_all_is_done_by_tls_where_it_is_asked_for(broker: Broker, tmp_path: Path) -> None:
