@@ -52,7 +52,7 @@ class _Groups(LoadScopeScheduling):  # type: ignore[misc]
 
 def _group(nodeid: str) -> str:
     path, _, name = nodeid.partition("::")
-    module = Path(path).stem
+    module = path.rpartition("/")[2].removesuffix(".py")
     return name if name in _LONGEST else "the relay" if module in _AT_THE_RELAY else module
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from shell import CODES, IDS, Broker, Shell, sent
+from shell import CODES, IDS, Broker, Shell, made_once, sent
 from simulated import Simulated
 from tenant import CLIENT_ID, CLIENT_SECRET
 from working import Working
@@ -19,6 +19,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in [name for name in os.environ if name.startswith("JOBRELAY_")]:
         monkeypatch.delenv(name)
     monkeypatch.setattr(logs, "configure", lambda *_, **__: None)
+    monkeypatch.setattr("typer.testing._get_command", made_once)
     return monkeypatch
 
 

@@ -6,10 +6,12 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 import aio_pika
 from aio_pika.abc import AbstractChannel
+from typer.main import get_command
 from typer.testing import CliRunner
 from warm import started
 
@@ -17,6 +19,8 @@ from worker.cli.main import app
 
 T = TypeVar("T")
 _WITHIN_S = 60
+made_once = cache(get_command)
+"""Commands out of Typer's declarations: what its `CliRunner` makes anew for each call takes long."""
 IDS = tuple(f"{n}a5e0000-0000-4000-8000-00000000000{n}" for n in (1, 2, 3))
 CODES = ("expired", "process_unknown", "process_unknown")
 

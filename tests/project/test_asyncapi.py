@@ -26,7 +26,7 @@ from worker.domain.policy.custody import USER_ID
 from worker.domain.requests import Kind
 from worker.domain.words import ProcessingStatus
 
-DOCUMENT = yaml.safe_load((root() / "asyncapi.yaml").read_text("utf-8"))
+DOCUMENT = yaml.load((root() / "asyncapi.yaml").read_text("utf-8"), yaml.CSafeLoader)
 CHANNELS, MESSAGES = DOCUMENT["channels"], DOCUMENT["components"]["messages"]
 INTERNAL = {
     *(TOPOLOGY.retry, TOPOLOGY.tracking, TOPOLOGY.hints),

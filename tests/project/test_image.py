@@ -16,7 +16,7 @@ from worker.settings import Settings, read_settings, unknown_settings
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 FINAL_STAGE = DOCKERFILE.rpartition("\nFROM ")[2]
-COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
+COMPOSE = yaml.load((ROOT / "compose.yaml").read_text(), yaml.CSafeLoader)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
