@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Shell
 from rich.console import Console
+from shell import Shell
 from simulated import Simulated
 
 from worker.cli.output import table_of

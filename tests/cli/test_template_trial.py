@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Shell
 from rich.console import Console
+from shell import Shell
 
 from worker.cli.output import Output
 from worker.cli.template.trial import Sent, trials
