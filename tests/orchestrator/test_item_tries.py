@@ -1,6 +1,7 @@
 """What becomes of items, as the server lists it."""
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -31,8 +32,8 @@ async def test_the_tries_of_an_item_are_listed(queueing: Simulated) -> None:
         assert old.exception == {"type": "BusinessException", "reason": "no such invoice", "details": None}
         assert (new.status, new.output, new.retry_number) == ("Successful", {"Id": "A-1"}, 1)
         assert (old.key, old.id, new.id) == (new.key, first.id, second)
-        times = [old.started_at or "", old.ended_at or "", new.ended_at or ""]
-        assert times == sorted(times) != [""] * 3
+        times = [datetime.fromisoformat(at or "") for at in (old.started_at, old.ended_at, new.ended_at)]
+        assert times == sorted(times)
 
 
 @pytest.mark.parametrize(

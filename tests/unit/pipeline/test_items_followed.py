@@ -1,8 +1,13 @@
 """Who asks to be told what becomes of an item has it put into the set of what is followed."""
 
+from typing import Any
+
 import pytest
-from fake_orchestrator import Lost
+from fake_orchestrator import MODERN, Lost
+from fake_queues import PLAIN
 from shop import Shop
+
+from worker.domain.messages import ATTEMPT
 
 GIVEN = {"reference": "invoice 1", "specificContent": {"Id": 1}}
 
@@ -20,11 +25,15 @@ async def test_an_item_is_followed_where_that_is_asked_for(track: bool | None) -
         assert {name: document[name] for name in shared} == {name: event.data[name] for name in shared}
 
 
-async def test_an_item_that_is_found_is_followed_too() -> None:
+@pytest.mark.parametrize("past", [None, {ATTEMPT: 1}], ids=["answer lost", "worker lost"])
+async def test_an_item_that_is_found_is_followed_too(past: dict[str, Any] | None) -> None:
     """Its worker may have been lost after the answer: who looks it up puts it into the set."""
     shop = Shop()
-    shop.tenant.meets("add", Lost(1))
-    await shop.handle_all_rounds(shop.item(track=True), adds=True)
+    if past:
+        shop.queues.commit(MODERN, PLAIN, {"Reference": "jobrelay:inc-1"})
+    else:
+        shop.tenant.meets("add", Lost(1))
+    await shop.handle_all_rounds(shop.item(past, track=True), adds=True)
     (document,) = shop.outbox.tracked
     assert (document["adopted"], document["status"], document["tryId"]) == (True, "New", 48001)
 

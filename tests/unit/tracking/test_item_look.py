@@ -90,7 +90,7 @@ async def test_a_postponed_item_is_new_again() -> None:
 
 async def test_a_fact_has_one_name_whoever_tells_it() -> None:
     """Invariant 5: a tracker that tells again what one before it told repeats the event's id."""
-    ids = []
+    ids: list[str] = []
     for _ in range(2):
         post = ItemPost()
         post.sees([RUNNING])

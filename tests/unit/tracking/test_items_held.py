@@ -57,7 +57,8 @@ async def test_the_longer_nothing_is_new_the_rarer_an_item_is_looked_at() -> Non
     young = post.tenant.count("tries")
     post.tenant.calls.clear()
     await _for(post, 60, post.delivery(changedAt=post.tenant.clock() - 1000))
-    assert (young, post.tenant.count("tries")) == (pytest.approx(6, abs=1), 0)
+    assert young in (5, 6, 7)
+    assert post.tenant.count("tries") == 0
 
 
 @pytest.mark.parametrize(
@@ -71,14 +72,20 @@ def test_the_pause_after_a_look(quiet: float, interval: float, seconds: float) -
 
 async def test_an_item_is_published_anew_before_the_broker_misses_its_ack() -> None:
     """As it is, without a look, though its next one is far away; then the old message is acknowledged."""
-    post = ItemPost()
-    post.items.rows = [FIRST]
-    delivery = post.delivery(changedAt=post.tenant.clock() - 1e6)
-    await post.follow(delivery)
-    (document,) = post.outbox.tracked
-    assert document == {**document, **{name: post.known[name] for name in ("item", "status", "tryId")}}
-    assert (document["generation"], delivery.settled) == (1, ["ack"])
-    assert 0.4 * TIMEOUT <= asyncio.get_running_loop().time() <= 0.7 * TIMEOUT + INTERVAL
+    posts = [ItemPost() for _ in range(6)]
+    moments: list[float] = []
+
+    async def renewed(post: ItemPost) -> None:
+        post.items.rows = [FIRST]
+        delivery = post.delivery(changedAt=post.tenant.clock() - 1e6)
+        await post.follow(delivery)
+        moments.append(asyncio.get_running_loop().time())
+        assert (post.outbox.tracked, delivery.settled) == ([{**post.known, **aged, "generation": 1}], ["ack"])
+
+    aged = {"changedAt": posts[0].tenant.clock() - 1e6}
+    await asyncio.gather(*map(renewed, posts))
+    assert all(0.4 * TIMEOUT <= moment <= 0.7 * TIMEOUT + SOON for moment in moments)
+    assert len({round(moment) for moment in moments}) > 1, "not at the moments of looks"
 
 
 async def test_what_is_in_hand_at_a_stop_is_given_back() -> None:
