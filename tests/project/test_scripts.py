@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ["install", "test", "demo", "bench", "chaos", "track", "image", "check", "docs", "lock"]
 _WITHIN_S = 60
+_DEV = "v/pip.lock", "requirements-dev.lock"
 
 # A Python whose venvs are copies of it, and which only writes down what pip is asked to do.
 _PYTHON = """#!/bin/sh
@@ -84,14 +85,14 @@ def test_everything_is_installed_once(install: Install, tmp_path: Path) -> None:
     for arguments in (["--dev"], ["--dev"], []):
         _, said = install(*arguments).communicate(timeout=_WITHIN_S)
     assert said == ""
-    assert _calls(tmp_path) == ["requirements-dev.lock", "."]
+    assert _calls(tmp_path) == [*_DEV, "."]
 
 
 def test_tests_after_a_demo_add_what_they_need(install: Install, tmp_path: Path) -> None:
     """The demo takes the runtime's packages only; the tests then add theirs to the same venv."""
     for arguments in ([], ["--dev"], []):
         install(*arguments).communicate(timeout=_WITHIN_S)
-    assert _calls(tmp_path) == ["requirements-build.lock", ".", "requirements-dev.lock", "."]
+    assert _calls(tmp_path) == ["requirements-build.lock", ".", *_DEV, "."]
 
 
 def test_a_changed_lock_is_installed(install: Install, clone: Path, tmp_path: Path) -> None:
@@ -100,14 +101,14 @@ def test_a_changed_lock_is_installed(install: Install, clone: Path, tmp_path: Pa
     with (clone / "requirements.lock").open("a") as lock:
         lock.write("another==1.0\n")
     install("--dev").communicate(timeout=_WITHIN_S)
-    assert _calls(tmp_path) == ["requirements-dev.lock", "."] * 2
+    assert _calls(tmp_path) == [*_DEV, "."] * 2
 
 
 def test_two_installs_at_once_do_the_work_of_one(install: Install, tmp_path: Path) -> None:
     """The one waits for the other and then finds that all is done."""
     both = [install("--dev"), install("--dev")]
     assert [(one.communicate(timeout=_WITHIN_S), one.returncode)[1] for one in both] == [0, 0]
-    assert _calls(tmp_path) == ["requirements-dev.lock", "."]
+    assert _calls(tmp_path) == [*_DEV, "."]
 
 
 def test_a_failed_install_is_no_install(install: Install, tmp_path: Path) -> None:
