@@ -11,7 +11,6 @@ from typing import Any
 from worker.domain.events import Event
 from worker.domain.failures import Overtaken
 from worker.domain.messages import Message
-from worker.domain.requests import Kind
 
 NOW = 1_795_000_000.0
 
@@ -74,7 +73,7 @@ class Outbox:
         self.events: list[Event] = []
         self.tracked: list[dict[str, Any]] = []
         self.deferred: list[tuple[Message, int, dict[str, Any]]] = []
-        self.kinds: list[Kind] = []
+        self.kinds: list[str] = []
         self.again: list[dict[str, Any]] = []
         self.buried: list[tuple[Message, dict[str, Any]]] = []
         self._gates: dict[str, asyncio.Event] = {}
@@ -91,7 +90,7 @@ class Outbox:
         self.tracked.append(dict(document))
 
     async def defer(
-        self, message: Message, kind: Kind, seconds: int, headers: Mapping[str, Any], again: Mapping[str, Any]
+        self, message: Message, kind: str, seconds: int, headers: Mapping[str, Any], again: Mapping[str, Any]
     ) -> None:
         """Sends a request round a delay queue. No confirm is lost here, so that *again* is never sent."""
         await self._confirmed("defer")

@@ -72,6 +72,12 @@ def _policy_file(text: str) -> str:
     return text
 
 
+def _folder_of_files(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must name a folder: leave it out where there are no templates")
+    return text
+
+
 def _webhook_secret(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if len(text) > _LONGEST_WEBHOOK_SECRET or (text and not text.strip()):
@@ -83,6 +89,7 @@ Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,27}$")]
 Url = Annotated[str, AfterValidator(_open_url)]
 Folder = Annotated[str, AfterValidator(_folder)]
 PolicyFile = Annotated[str, AfterValidator(_policy_file)]
+TemplatesDir = Annotated[str, AfterValidator(_folder_of_files)]
 BrokerUrl = Annotated[SecretStr, AfterValidator(_broker_url)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -14,7 +14,17 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as NotRead
 
-from worker.forms import BrokerUrl, Folder, PolicyFile, Positive, Prefix, RedisUrl, Url, WebhookSecret
+from worker.forms import (
+    BrokerUrl,
+    Folder,
+    PolicyFile,
+    Positive,
+    Prefix,
+    RedisUrl,
+    TemplatesDir,
+    Url,
+    WebhookSecret,
+)
 
 _PREFIX = "JOBRELAY_"
 # Read by the program itself or by its scripts, not settings of the worker.
@@ -119,6 +129,10 @@ class Settings(BaseSettings):
     policy_file: PolicyFile | None = Field(
         None,
         description="JSON file that says who may start, stop and add what; none: whoever may publish may all",
+    )
+    templates_dir: TemplatesDir | None = Field(
+        None,
+        description="folder of templates, by which applications' events become requests; none: no templates",
     )
     audit_database_url: SecretStr | None = Field(
         None, description="database of the searchable audit (not used yet)"

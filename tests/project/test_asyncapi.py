@@ -32,6 +32,7 @@ INTERNAL = {
     *(TOPOLOGY.retry, TOPOLOGY.tracking, TOPOLOGY.hints),
     *(TOPOLOGY.dead,),  # nobody publishes to it but the worker and the broker; its queue is described
     *map(TOPOLOGY.delay, DELAYS),
+    TOPOLOGY.templates,  # bound to applications' own exchanges, by the templates
 }
 """What only workers use among themselves, so that nobody outside needs to know of it."""
 

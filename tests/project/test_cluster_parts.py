@@ -40,8 +40,9 @@ def seconds(*called: str) -> float:
 
 
 def test_whatever_a_starter_consumes_wakes_one() -> None:
-    """Scaled to zero, the queues of requests have nobody else."""
-    queues = set(Topology(setting("PREFIX")).of_requests().values())
+    """Scaled to zero, the queues of requests, and of events, have nobody else."""
+    topology = Topology(setting("PREFIX"))
+    queues = {*topology.of_requests().values(), topology.templates}
     assert {trigger["metadata"]["queueName"] for trigger in SCALED["triggers"]} == queues
     assert SCALED["scaleTargetRef"]["name"] == workers()["starter"]["metadata"]["name"]
     assert SCALED["minReplicaCount"] == 0

@@ -6,7 +6,7 @@ import pytest
 from defaults import DEFAULT, WINDOW_S
 
 from worker.app.consumed import TRACKING_CHANNELS, TRACKING_PREFETCH
-from worker.broker.topology import _AUDIT_MAX_AGE, _AUDIT_MAX_BYTES
+from worker.broker.topology import _STREAM
 from worker.ledger.memory import _MOST
 from worker.ledger.step import _KEPT_MS
 from worker.orchestrator.wire import PAGE
@@ -21,7 +21,7 @@ OPERATIONS = (DOCS / "operations.md").read_text("utf-8")
     [
         f" {_KEPT_MS // 1000:,} s =",
         f"jobs in flight ÷ {TRACKING_PREFETCH * TRACKING_CHANNELS:,}",
-        f"`P.audit` keeps {_AUDIT_MAX_AGE[:-1]} days or {_AUDIT_MAX_BYTES // 10**9} GB",
+        f"`P.audit` keeps {_STREAM['x-max-age'][:-1]} days or {_STREAM['x-max-length-bytes'] // 10**9} GB",
         f"one call brings up to {PAGE:,} changed jobs: {DEFAULT['poll_budget_per_min']} calls a minute",
         f"Folders with fewer than {FROM} jobs",
         f"knows its own last {_MOST:,} requests",

@@ -12,6 +12,7 @@ from signal import SIGINT, SIGTERM
 import structlog
 
 from worker.app.broker import Broker
+from worker.app.events import Events
 from worker.broker.address import Address
 from worker.domain.flight.steps import Patience
 from worker.domain.policy.custody import Custody
@@ -62,6 +63,12 @@ class Worker:
         )
         self._tracing = tracing(address, self._broker.topology)
         self._client = Client(settings, self._metrics.orchestrator, self._tracing.on_exchange)
+        self._events = Events(
+            settings.templates_dir if "start" in self._roles else None,
+            self._broker.bindings,
+            self._metrics.templates,
+            partial(self._health.set, "templates"),
+        )
         self._webhook = Webhook(settings.webhook_secrets, self._look, self._metrics.process.notice)
         self._shared = self._shared_ledger()
         self._ledger = self._shared or MemoryLedger()
@@ -102,7 +109,7 @@ class Worker:
     def _edges(self) -> list[Coroutine[None, None, None]]:
         edges = self._broker.runs()
         if self._roles & _TAKING:
-            edges.append(self._policy.watch())
+            edges += [self._policy.watch(), self._events.watch()]
             edges.append(watch(self._client, self._outage, self._health.set))
             edges.append(self._outage.watch(self._client.probe))
         if self._shared is not None:
@@ -113,7 +120,10 @@ class Worker:
         runs: list[Coroutine[None, None, None]] = []
         if "start" in self._roles:
             self._metrics.requests.limit(self._settings.concurrency)
-            runs.append(self._starter().run(self._broker.inboxes_of("start")))
+            starter = self._starter()
+            runs.append(starter.run(self._broker.inboxes_of("start")))
+            events = self._events.role(starter, self._broker, self._custody.user)
+            runs.append(events.run(self._broker.inboxes_of("templates")))
         if "track" in self._roles:
             runs.append(self._tracker().run(self._broker.inboxes_of("track")))
         return runs

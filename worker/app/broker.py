@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Coroutine
 
 from worker.app.consumed import Consumed, consumed
 from worker.broker.address import Address
+from worker.broker.bindings import Bindings
 from worker.broker.connection import Link, Reports
 from worker.broker.depths import Depths
 from worker.broker.inbox import Inbox
@@ -43,6 +44,9 @@ class Broker:
         # On a connection of its own: where a lease is somebody else's the broker closes a channel, and on a
         # busy connection the library may not answer that, which ends the connection.
         self._leasing = self._link("broker-lease", lambda: None, heeded=False)
+        # On one of its own too: where an application's exchange is not there the broker closes a channel.
+        self._binding = self._link("broker-templates", lambda: None, heeded=False)
+        self.bindings = Bindings(topology.templates, self._binding.up)
         self._replies = Replies(address, settings.heartbeat_s, metrics.reply_lost)
         self.outbox = Outbox(topology, self._publishing.up, self._replies.send, metrics.published, custody)
         self.hints = Hints(topology.hints, self._consuming.up, self._publishing.up)
@@ -52,7 +56,10 @@ class Broker:
             for each in queues
             for number in range(each.channels)
         ]
-        waited_in = (*topology.of_requests().values(), topology.tracking, topology.dead_letters)
+        waited_in = (
+            *topology.of_requests().values(),
+            *(topology.templates, topology.tracking, topology.dead_letters),
+        )
         self._depths = Depths(waited_in, self._consuming.up, metrics.waits)
 
     @property
@@ -73,6 +80,8 @@ class Broker:
             hearing = [self.hints.listening] if tracks else []
             runs.append(self._consuming.keep(*sessions, *hearing, self._depths.session))
             runs.append(self._watchdog.run())
+        if self.inboxes_of("templates"):
+            runs.append(self._binding.keep(self.bindings.session))
         if tracks:
             runs.append(self._leasing.keep(self.leases.session))
         return runs

@@ -9,6 +9,7 @@ from worker.pipeline.starting import ITEMS_MOST
 from worker.settings import Settings
 
 STOPS_MOST = 16
+EVENTS_MOST = 64
 # A channel with more unacknowledged deliveries gets slow.
 TRACKING_PREFETCH = 5_000
 # Two trackers must do for 100,000 jobs.
@@ -35,6 +36,8 @@ def consumed(settings: Settings, topology: Topology, roles: Collection[str]) -> 
         most = {Kind.START: settings.concurrency, Kind.STOP: STOPS_MOST, Kind.QUEUE_ITEM: ITEMS_MOST}
         for kind, queue in topology.of_requests().items():
             yield Consumed(part="start", queue=queue, prefetch=most[kind])
+        if settings.templates_dir:
+            yield Consumed(part="templates", queue=topology.templates, prefetch=EVENTS_MOST)
     if "track" in roles:
         yield Consumed(
             part="track",

@@ -74,8 +74,8 @@ class Outbox:
 
     Its `session` is run by a link, which it tells that it is *up*. A copy for a `reply_to` is given to
     *reply*: the queue, the body and its event. *heard* is told of every publish: where to (`events`,
-    `tracking`, `delay`, `dead`), why it was not confirmed (`lost`, `returned`, `refused`; None), and seconds.
-    Others' messages go on by *custody*.
+    `requests`, `tracking`, `delay`, `dead`), why it was not confirmed (`lost`, `returned`, `refused`; None),
+    and seconds. Others' messages go on by *custody*.
     """
 
     def __init__(
@@ -106,6 +106,15 @@ class Outbox:
         if reply_to:
             self._reply(reply_to, body, event)
 
+    async def request(self, request: Message, kind: Kind, wanted: Wanted | None = None) -> None:
+        """Publishes a request of Jobrelay's own, for whoever takes requests of its *kind*."""
+        properties = properties_of(request, {}, self._custody)
+        bare = partial(bare_properties_of, request, {}, self._custody)
+        exchange = self._topology.requests
+        await self._publish(
+            _Parcel(exchange, str(kind), request.body, properties, bare, to="requests"), wanted
+        )
+
     async def track(self, document: Mapping[str, Any], wanted: Wanted | None = None) -> None:
         """Puts a job into the set of jobs in flight."""
         properties = Basic.Properties(
@@ -117,7 +126,7 @@ class Outbox:
         await self._publish(_Parcel("", to, body, properties, again=_younger, to="tracking"), wanted)
 
     async def defer(
-        self, message: Message, kind: Kind, seconds: int, headers: Mapping[str, Any], again: Mapping[str, Any]
+        self, message: Message, kind: str, seconds: int, headers: Mapping[str, Any], again: Mapping[str, Any]
     ) -> None:
         """Sends a request round the delay queue of *seconds*; it comes back to the queue of its *kind*."""
         exchange = self._topology.delay(seconds)

@@ -17,10 +17,10 @@ from worker.domain.requests import Kind
 
 _TIMEOUT_S = 15.0
 _ALL_TIMEOUT_S = 60.0
-_AUDIT_MAX_AGE = "30D"
-_AUDIT_MAX_BYTES = 20_000_000_000
+_STREAM: dict[str, Any] = {"x-queue-type": "stream", "x-max-age": "30D", "x-max-length-bytes": 20_000_000_000}
 START_KEY = str(Kind.START)
 REQUEST_KEYS = tuple(map(str, Kind))
+EVENT_KEY = "template.event"
 
 
 class TopologyMismatch(Exception):
@@ -113,6 +113,11 @@ class Topology:
         """The stream of everything said."""
         return f"{self.prefix}.audit"
 
+    @property
+    def templates(self) -> str:
+        """The queue of applications' events, bound to their exchanges by the templates."""
+        return f"{self.prefix}.templates"
+
     def delay(self, seconds: int) -> str:
         """The exchange, and queue, that holds a message back for *seconds*, one of `DELAYS`."""
         return f"{self.prefix}.delay.{seconds}s"
@@ -136,13 +141,13 @@ class Topology:
         """All queues, each after the exchanges it refers to."""
         return [
             *(Queue(queue, _quorum(self.dead)) for queue in self.of_requests().values()),
-            Queue(self.tracking, _quorum(self.dead)),
+            *(Queue(queue, _quorum(self.dead)) for queue in (self.templates, self.tracking)),
             Queue(self.dead_letters, _quorum(None)),
             *(
                 Queue(self.delay(seconds), _quorum(self.retry) | {"x-message-ttl": seconds * 1000})
                 for seconds in DELAYS
             ),
-            Queue(self.audit, _stream()),
+            Queue(self.audit, _STREAM),
         ]
 
     def bindings(self) -> list[Binding]:
@@ -153,6 +158,7 @@ class Topology:
                 for key, queue in self.of_requests().items()
                 for exchange in (self.requests, self.retry)
             ),
+            Binding(self.retry, self.templates, EVENT_KEY),
             Binding(self.dead, self.dead_letters, ""),
             *(Binding(self.delay(seconds), self.delay(seconds), "") for seconds in DELAYS),
             *(Binding(self.requests, self.audit, key) for key in REQUEST_KEYS),
@@ -226,10 +232,8 @@ def _declarations(channel: AbstractChannel, topology: Topology) -> Iterator[tupl
             channel.queue_declare(q.name, durable=True, arguments=dict(q.arguments), timeout=_TIMEOUT_S),
         )
     for b in topology.bindings():
-        yield (
-            f"binding of {b.queue}",
-            channel.queue_bind(b.queue, b.exchange, b.key, timeout=_TIMEOUT_S),
-        )
+        bound = channel.queue_bind(b.queue, b.exchange, b.key, timeout=_TIMEOUT_S)
+        yield f"binding of {b.queue}", bound
 
 
 def _quorum(dead_letter_exchange: str | None) -> dict[str, Any]:
@@ -243,8 +247,3 @@ def _quorum(dead_letter_exchange: str | None) -> dict[str, Any]:
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",
     }
-
-
-def _stream() -> dict[str, Any]:
-    limits = {"x-max-age": _AUDIT_MAX_AGE, "x-max-length-bytes": _AUDIT_MAX_BYTES}
-    return {"x-queue-type": "stream", **limits}

@@ -22,8 +22,11 @@ from worker.pipeline.validate import LARGEST
 _CLOUD_EVENT = "application/cloudevents+json"
 _ATTRIBUTES = ("id", "type", "source", "subject", "time")
 _PREFIXES = ("cloudEvents_", "cloudEvents:", "ce-")
-_OURS = "jobrelay-"
-_OF_A_DELIVERY = frozenset({"x-delivery-count", "x-acquired-count"})
+# What Jobrelay and the broker add to an event on its way, and what they take off it.
+_OF_THE_WAY = (
+    *("jobrelay-", "x-delivery-count", "x-acquired-count"),
+    *("x-death", "x-first-death-", "x-last-death-", "CC", "BCC"),
+)
 _UNCOMPRESSED = frozenset({"identity", "utf-8", "utf8"})
 
 
@@ -106,7 +109,7 @@ def _binary(headers: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _headers(headers: Mapping[str, Any]) -> dict[str, Any]:
     """Without what tells one delivery of a message from the next."""
-    kept = (name for name in headers if not name.startswith(_OURS) and name not in _OF_A_DELIVERY)
+    kept = (name for name in headers if not name.startswith(_OF_THE_WAY))
     return {name: _plain(headers[name]) for name in kept}
 
 

@@ -15,6 +15,7 @@ from worker.web.metrics.jobs import JobMetrics
 from worker.web.metrics.orchestrator import OrchestratorMetrics, Pressure
 from worker.web.metrics.process import ProcessMetrics
 from worker.web.metrics.requests import RequestMetrics
+from worker.web.metrics.templates import TemplateMetrics
 
 
 class Metrics:
@@ -31,6 +32,7 @@ class Metrics:
         self.pressure = Pressure()
         self.broker = BrokerMetrics(prefix)
         self.process = ProcessMetrics()
+        self.templates = TemplateMetrics()
         self.families = [each for part in vars(self).values() for each in _families_of(part)]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)

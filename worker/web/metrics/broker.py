@@ -3,10 +3,10 @@
 from worker.web.metrics.families import Counts, Levels, Times
 
 _CONFIRM = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-_LINK = {"link": "broker-consume, broker-publish, broker-lease"}
-_CONSUMED = ("start", "stop", "queue-item", "tracking")
+_LINK = {"link": "broker-consume, broker-publish, broker-lease, broker-templates"}
+_CONSUMED = ("start", "stop", "queue-item", "templates", "tracking")
 _QUEUE = {"queue": f"{', '.join(_CONSUMED)}, dead-letters: without their prefix"}
-_PLACES = ("events", "tracking", "delay", "dead")
+_PLACES = ("events", "requests", "tracking", "delay", "dead")
 _FAILURES = ("lost", "returned", "refused")
 
 
