@@ -37,6 +37,7 @@ _LONGEST = (
     "the relay",
     "test_an_orchestrator_that_is_away_is_waited_for",
     "test_the_demo_loses_and_doubles_nothing_and_leaves_nothing",
+    "test_the_demo_of_templates_loses_and_doubles_nothing_and_leaves_nothing",
     "test_bench",
     "test_a_request_is_started_waited_for_and_followed",
     "test_outages",

@@ -31,7 +31,8 @@ def test_a_demo_without_its_simulator_says_so(jobrelay: Shell) -> None:
     assert away.code == 4
     assert "no simulator answers at http://127.0.0.1:1" in away.err
     assert jobrelay("demo", "--simulator", "nonsense").code == 4
-    assert jobrelay("demo", "--simulator", "http://127.0.0.1:1", "--kill").code == 2
+    for option in ("--kill", "--keep", "--templates"):
+        assert jobrelay("demo", "--simulator", "http://127.0.0.1:1", option).code == 2
 
 
 def test_the_demo_loses_and_doubles_nothing_and_leaves_nothing(
@@ -46,6 +47,28 @@ def test_the_demo_loses_and_doubles_nothing_and_leaves_nothing(
     assert [report[name] for name in ("requests", "lost", "doubled", "wrong", "left")] == [30, 0, 0, 0, 0]
     assert report["outcomes"]["started"] == 17
     assert {"StartJobs commit-then-reset", "StartJobs status 503"} <= report["faults"].keys()
+    assert list(tmp_path.iterdir()) == []
+    no_settings.setenv("JOBRELAY_PREFIX", report["prefix"])
+    assert f"no queue '{report['prefix']}.dead-letters'" in bare("dead", "list").err
+
+
+def test_the_demo_of_templates_loses_and_doubles_nothing_and_leaves_nothing(
+    no_settings: pytest.MonkeyPatch, bare: Shell, amqp_url: str, tmp_path: Path
+) -> None:
+    """The three worked cases, some events twice, some hostile, some that nobody wants; all of it removed."""
+    no_settings.setenv("JOBRELAY_AMQP_URL", amqp_url)
+    no_settings.setenv("TMPDIR", str(tmp_path))
+    code, out, err = Running("demo", "--templates", "--requests", "30", "--seed", "3").end()
+    assert code == 0, err
+    report = json.loads(out)
+    assert [report[name] for name in ("requests", "lost", "doubled", "wrong", "left")] == [30, 0, 0, 0, 0]
+    assert report["templates"] == {
+        "file-to-all-robots": {"events": 3, "requests": 1, "jobs": 2, "items": 0, "refused": 0},
+        "incident-triage": {"events": 18, "requests": 13, "jobs": 13, "items": 0, "refused": 2},
+        "order-intake": {"events": 12, "requests": 9, "jobs": 0, "items": 9, "refused": 1},
+    }
+    outcomes = {"started": 14, "added": 9, "ignored": 4, "template_failed": 2, "invalid_json": 1}
+    assert report["outcomes"] == outcomes
     assert list(tmp_path.iterdir()) == []
     no_settings.setenv("JOBRELAY_PREFIX", report["prefix"])
     assert f"no queue '{report['prefix']}.dead-letters'" in bare("dead", "list").err

@@ -53,8 +53,8 @@ async def audit(
 
 
 async def waiting(connection: AbstractConnection, topology: Topology) -> int:
-    """How many requests and jobs in flight are held by no worker; delayed ones count."""
-    work = (*topology.of_requests().values(), topology.tracking)
+    """How many events, requests and jobs in flight are held by no worker; delayed ones count."""
+    work = (*topology.of_requests().values(), topology.templates, topology.tracking)
     queues = (*work, *(topology.delay(seconds) for seconds in DELAYS))
     async with channel_on(connection, confirms=False) as channel:
         found = [await channel.queue_declare(name, passive=True, timeout=_TIMEOUT_S) for name in queues]

@@ -14,17 +14,21 @@ from worker.cli.output import FAILED, OK, AsJson, Output, examples
 EXAMPLES = examples(
     "jobrelay demo",
     "jobrelay demo --kill",
+    "jobrelay demo --templates",
     "jobrelay demo --requests 2000 | jq .lost",
     "jobrelay demo --simulator http://127.0.0.1:8090",
 )
 _BROKER = "JOBRELAY_AMQP_URL"
 
 
-def demo(
+def demo(  # noqa: PLR0913 - each of the command's options is a parameter
     *,
-    requests: Annotated[int, typer.Option(help="How many requests.", min=1, max=100_000)] = 200,
+    requests: Annotated[int, typer.Option(help="How many requests, or events.", min=1, max=100_000)] = 200,
     kill: Annotated[bool, typer.Option("--kill", help="Kill the worker once, in the middle.")] = False,
     seed: Annotated[int | None, typer.Option(help="The same number makes the same load.")] = None,
+    templates: Annotated[
+        bool, typer.Option("--templates", help="Events of applications, of which templates make requests.")
+    ] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the queues and the worker's log.")] = False,
     simulator: Annotated[
         str | None, typer.Option(metavar="URL", help="Judge workers that run already, with this simulator.")
@@ -42,9 +46,10 @@ def demo(
     simulator fails as it is told to, and forgets what faults it had. The workers
     have no JOBRELAY_FOLDER; if they are several, they share a ledger.
     """
-    if simulator and (kill or keep):
-        raise typer.BadParameter("--kill and --keep are for a worker and queues of its own")
-    plan = Plan(requests, kill, secrets.randbelow(10_000) if seed is None else seed, keep, simulator)
+    if simulator and (kill or keep or templates):
+        raise typer.BadParameter("--kill, --keep and --templates are for a worker and queues of its own")
+    seed = secrets.randbelow(10_000) if seed is None else seed
+    plan = Plan(requests, kill, seed, keep, templates, simulator)
     if not (simulator or os.environ.get(_BROKER)):
         _again_with_a_broker(plan, as_json)
     # What a demonstration needs, the other commands begin sooner without.
@@ -59,17 +64,12 @@ def demo(
 
 def _again_with_a_broker(plan: Plan, as_json: bool) -> None:
     """Begins anew beneath a private RabbitMQ, which ends with us."""
-    flags = (("--kill", plan.kill), ("--keep", plan.keep), ("--json", as_json))
-    command = [
-        sys.executable,
-        "-m",
-        "worker",
-        "demo",
-        "--requests",
-        str(plan.requests),
-        "--seed",
-        str(plan.seed),
-    ]
+    flags = (
+        *(("--kill", plan.kill), ("--keep", plan.keep)),
+        *(("--templates", plan.templates), ("--json", as_json)),
+    )
+    command = [sys.executable, "-m", "worker", "demo"]
+    command += ["--requests", str(plan.requests), "--seed", str(plan.seed)]
     command += [flag for flag, given in flags if given]
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "simulator.rabbitmq", "--", *command])  # noqa: S606 - fixed words

@@ -11,7 +11,7 @@ import orjson
 from worker.broker.topology import START_KEY
 from worker.domain.failures import Code
 
-STARTED = "started"
+STARTED, ADDED, IGNORED = "started", "added", "ignored"
 _JSON = "application/json"
 _BAD_SHARE, _COPIES_SHARE = 0.08, 0.04
 _MODERN, _CLASSIC = {"path": "Operations"}, {"path": "Classic"}
@@ -22,22 +22,27 @@ _TRIAGE = {"name": "SupportTriage", "environment": "QuickstartDemo"}
 class Asked:
     """One message as a sender would publish it, and what must become of it.
 
-    *expects* is `started` or the code of its refusal; *jobs* how many jobs it must make; *copies* how often
-    its sender publishes it. Its id is the requestId and the message's correlation id.
+    *expects* is `started`, `added` (a queue item), `ignored` (nobody wants it), or the code of its refusal;
+    *jobs* and *items* how many it must make; *copies* how often its sender publishes it. Its id is the
+    requestId and the message's correlation id. Without *exchange* it is a request; else an event, of which
+    *template* makes one.
     """
 
     id: str
     body: bytes
     expects: str = STARTED
     jobs: int = 0
+    items: int = 0
     copies: int = 1
+    exchange: str = ""
+    template: str = ""
     routing_key: str = START_KEY
     content_type: str = _JSON
 
     @property
     def good(self) -> bool:
-        """True when it must be started."""
-        return self.expects == STARTED
+        """True when something must be started, or added, for it."""
+        return self.expects in (STARTED, ADDED)
 
 
 def mixed_load(count: int, seed: int, run: str = "") -> list[Asked]:

@@ -15,7 +15,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from worker.cli.demo.verdict import Tally, Verdict
+from worker.cli.demo.verdict import Tally, Verdict, by_template
 from worker.cli.output import Output, complain
 
 _FINDINGS_SHOWN = 10
@@ -45,6 +45,8 @@ class Report:
             **self.about,
             "requests": len(self.tally.load),
             "jobs": len(self.tally.states),
+            "items": len(self.tally.added),
+            "templates": by_template(self.tally),
             "outcomes": verdict.outcomes,
             "events": dict(self.tally.events),
             "repeated": self.tally.repeated,
@@ -113,8 +115,14 @@ def tell(report: Report, output: Output) -> None:
 
 
 def _tables(document: Mapping[str, Any], output: Output) -> None:
+    templates = document["templates"]
+    if templates:
+        columns = ("events", "requests", "jobs", "items", "refused")
+        rows = [[name, *(counts[column] for column in columns)] for name, counts in templates.items()]
+        output.table([f"{'templates':<26}", *columns], rows)
+        output.line("")
     for what, count, rows in (
-        ("requests by outcome", "requests", document["outcomes"]),
+        (f"{document['load']} by outcome", document["load"], document["outcomes"]),
         ("events", "events", {**document["events"], "(repeated, same id)": document["repeated"]}),
         ("calls to Orchestrator", "calls", {_named(name): n for name, n in document["calls"].items()}),
         ("faults of Orchestrator", "times", document["faults"]),
@@ -129,5 +137,7 @@ def _named(operation: str) -> str:
 
 def _sum(document: Mapping[str, Any]) -> str:
     killed = ", its worker killed once" if document["killed"] else ""
-    head = f"{document['requests']} requests, {document['jobs']} jobs in {document['seconds']} s{killed}:"
+    what = f"{document['requests']} {document['load']}, {document['jobs']} jobs"
+    items = f", {document['items']} queue items" if document["templates"] else ""
+    head = f"{what}{items} in {document['seconds']} s{killed}:"
     return f"{head} lost {document['lost']}, doubled {document['doubled']}, wrong {document['wrong']}"

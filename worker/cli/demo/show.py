@@ -15,11 +15,13 @@ from uuid import uuid4
 
 from worker.broker.address import Address
 from worker.broker.topology import Topology, declare, remove
+from worker.broker.visits.exchanges import declare_topics, remove_exchanges
 from worker.broker.visits.letters import Letter
 from worker.broker.visits.tap import burials, events, waiting
 from worker.broker.visits.visit import Connection, Sender, broker_version, sender, visit
 from worker.cli.demo import stage
 from worker.cli.demo.load import Asked, mixed_load
+from worker.cli.demo.occasions import EXCHANGES, templated_load, write_templates
 from worker.cli.demo.plan import Plan
 from worker.cli.demo.screen import Report, Screen
 from worker.cli.demo.verdict import Tally, judge
@@ -28,6 +30,7 @@ from worker.cli.output import Output, note
 from worker.domain.messages import Message
 from worker.settings import read_settings
 
+_SCOPE = "OR.Jobs OR.Execution.Read OR.Folders.Read OR.Robots.Read OR.Machines.Read OR.Queues"
 _LONGEST_S = 60.0
 # Times of theirs may be those of a worker at its work.
 _LONGEST_OF_OTHERS_S = 300.0
@@ -35,18 +38,6 @@ _LOOK_S = 0.05
 _QUIET_S = 0.3
 _KILL_AT = 0.35
 _SENDERS = 20
-# The first that matches strikes. Every answer also takes its time, as it does in life.
-_FAULTS: list[dict[str, Any]] = [
-    {"operation": "StartJobs", "do": "commit-then-reset", "probability": 0.02},
-    {"operation": "StartJobs", "do": "commit-then-hang", "probability": 0.01},
-    {"operation": "StartJobs", "do": "commit-then-status", "status": 502, "probability": 0.01},
-    {"operation": "StartJobs", "do": "status", "status": 503, "probability": 0.02},
-    {"operation": "StartJobs", "do": "reset", "probability": 0.01},
-    {"operation": "StartJobs", "do": "status", "status": 429, "retryAfter": 1, "probability": 0.02},
-    {"operation": "StartJobs", "do": "expire-token", "times": 2, "skip": 20},
-    {"operation": "StartJobs", "do": "delay", "seconds": 0.1},
-    {"operation": "JobsList", "do": "status", "status": 503, "times": 2},
-]
 
 
 class Show:
@@ -61,7 +52,13 @@ class Show:
         self._topology = Topology(f"demo-{name}" if self._own else settings.prefix)
         # Where others ask too, what is ours is known by its name.
         self._run = "" if self._own else f"{name}-"
-        self._tally = Tally(mixed_load(plan.requests, plan.seed, self._run))
+        prefix = self._topology.prefix
+        self._exchanges = [f"{prefix}.{name}" for name in EXCHANGES] if plan.templates else []
+        self._tally = Tally(
+            templated_load(plan.requests, plan.seed, prefix)
+            if plan.templates
+            else mixed_load(plan.requests, plan.seed, self._run)
+        )
         self._waiting_before = 0
         self._screen = Screen(output)
         self._began = self._heard_at = time.monotonic()
@@ -81,7 +78,7 @@ class Show:
                 place = f"RabbitMQ {broker_version(connection)}, {simulator.cloud}"
                 self._screen.say(f"{self._topology.prefix}: {place}")
                 async with self._listening(connection), sender(connection) as out:
-                    await self._play(simulator, out, folder)
+                    await self._play(connection, simulator, out, folder)
                 report = await self._judged(connection, simulator)
                 keep_log = not report.good
         except asyncio.CancelledError:
@@ -96,20 +93,23 @@ class Show:
         url = self._plan.simulator
         return stage.simulator() if url is None else stage.running_simulator(url)
 
-    async def _play(self, simulator: stage.Simulator, out: Sender, folder: Path | None) -> None:
+    async def _play(
+        self, connection: Connection, simulator: stage.Simulator, out: Sender, folder: Path | None
+    ) -> None:
         tally, prefix = self._tally, self._topology.prefix
         async with AsyncExitStack() as workers:
 
             async def begin(name: str) -> stage.Worker | None:
                 if folder is None:
                     return None
-                child = stage.worker(simulator.cloud, prefix, folder / name)
+                child = stage.worker(simulator.cloud, prefix, folder / name, more)
                 begun = await workers.enter_async_context(child)
-                await begun.ready()
+                await begun.ready(*signs)
                 return begun
 
+            more, signs = self._templates(folder)
             worker = await begin("worker.log")
-            await simulator.faults(_FAULTS)
+            await simulator.faults(stage.FAULTS)
             with self._screen.shown():
                 await self._send_all(out)
                 if self._plan.kill and worker:
@@ -118,9 +118,18 @@ class Show:
                     self._screen.say(f"killed the worker; {tally.requests_open} requests are open")
                     worker = await begin("worker-after.log")
                 await self._until(lambda: tally.requests_open == 0 and tally.jobs_open == 0)
+                await self._drained(connection)
                 if worker:
                     await worker.stop()
                 await self._until(lambda: time.monotonic() > self._heard_at + _QUIET_S)
+
+    def _templates(self, folder: Path | None) -> tuple[dict[str, str], tuple[str, ...]]:
+        """What a worker is told of its templates, and what it says when it is ready."""
+        if not self._plan.templates or folder is None:
+            return {}, ("worker.ready",)
+        write_templates(folder / "templates", self._topology.prefix)
+        told = {"JOBRELAY_TEMPLATES_DIR": str(folder / "templates"), "JOBRELAY_SCOPE": _SCOPE}
+        return told, ("worker.ready", "templates.bound")
 
     async def _send_all(self, out: Sender) -> None:
         """Publishes the load, a request's copies one right after the other, as an unsure sender does."""
@@ -130,7 +139,8 @@ class Show:
     async def _send(self, out: Sender, part: Sequence[Asked]) -> None:
         for asked in part:
             for _ in range(asked.copies):
-                await out.send(self._topology.requests, asked.routing_key, _message(asked))
+                exchange = asked.exchange or self._topology.requests
+                await out.send(exchange, asked.routing_key, _message(asked))
 
     @asynccontextmanager
     async def _listening(self, connection: Connection) -> AsyncIterator[None]:
@@ -158,25 +168,38 @@ class Show:
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         """Waits for *condition*; after a minute, or five, the verdict says what is missing."""
-        longest = _LONGEST_S if self._own else _LONGEST_OF_OTHERS_S
-        while not condition() and time.monotonic() < self._began + longest:
+        while not condition() and self._in_time():
             self._screen.update(self._tally)
             if self._hearing.done():
                 self._hearing.result()
             await asyncio.sleep(_LOOK_S)
         self._screen.update(self._tally)
 
+    async def _drained(self, connection: Connection) -> None:
+        """Waits as long at most for what nobody tells of: events that nobody wants, second copies."""
+        before = self._waiting_before
+        while await waiting(connection, self._topology) > before and self._in_time():  # noqa: ASYNC110 - polled
+            await asyncio.sleep(_LOOK_S)
+
+    def _in_time(self) -> bool:
+        longest = _LONGEST_S if self._own else _LONGEST_OF_OTHERS_S
+        return time.monotonic() < self._began + longest
+
     async def _judged(self, connection: Connection, simulator: stage.Simulator) -> Report:
         ledger = await simulator.ledger()
         about = {
+            "load": "events" if self._plan.templates else "requests",
             "prefix": self._topology.prefix,
             "seed": self._plan.seed,
             "killed": self._plan.kill,
             "seconds": round(time.monotonic() - self._began, 1),
         }
         prefix = self._topology.prefix
-        ours = [start for start in ledger["starts"] if start["reference"].startswith(f"{prefix}:{self._run}")]
-        verdict = judge(self._tally, ours, prefix)
+        starts, items = (
+            [one for one in ledger[what] if str(one["reference"]).startswith(f"{prefix}:{self._run}")]
+            for what in ("starts", "items")
+        )
+        verdict = judge(self._tally, starts, prefix, items)
         left = max(0, await waiting(connection, self._topology) - self._waiting_before)
         return Report(about, self._tally, verdict, ledger["calls"], await simulator.struck(), left)
 
@@ -185,10 +208,12 @@ class Show:
         """The exchanges and queues, for the time of the block; those of others stay."""
         try:
             await declare(connection, self._topology)
+            await declare_topics(connection, self._exchanges)
             self._waiting_before = await waiting(connection, self._topology)
             yield
         finally:
             if self._own and not self._plan.keep:
+                await asyncio.shield(remove_exchanges(connection, self._exchanges))
                 await asyncio.shield(remove(connection, self._topology))
 
     def _tidy(self, folder: Path, keep_log: bool) -> None:

@@ -39,6 +39,24 @@ _PACE = {
     "LOG_FORMAT": "json",
 }
 
+# The first that matches strikes. Every answer also takes its time, as it does in life.
+FAULTS: list[dict[str, Any]] = [
+    {"operation": "StartJobs", "do": "commit-then-reset", "probability": 0.02},
+    {"operation": "StartJobs", "do": "commit-then-hang", "probability": 0.01},
+    {"operation": "StartJobs", "do": "commit-then-status", "status": 502, "probability": 0.01},
+    {"operation": "StartJobs", "do": "status", "status": 503, "probability": 0.02},
+    {"operation": "StartJobs", "do": "reset", "probability": 0.01},
+    {"operation": "StartJobs", "do": "status", "status": 429, "retryAfter": 1, "probability": 0.02},
+    {"operation": "StartJobs", "do": "expire-token", "times": 2, "skip": 20},
+    {"operation": "StartJobs", "do": "delay", "seconds": 0.1},
+    {"operation": "JobsList", "do": "status", "status": 503, "times": 2},
+    *(
+        {"operation": operation, "do": do, "probability": 0.05}
+        for operation in ("AddQueueItem", "BulkAddQueueItems")
+        for do in ("commit-then-reset", "reset")
+    ),
+]
+
 
 class Simulator:
     """The running simulator: `cloud` is the worker's ORCHESTRATOR_URL."""
@@ -131,11 +149,11 @@ class Worker:
         self._child = child
         self.log = log
 
-    async def ready(self) -> None:
-        """Waits until it is ready, or says how its log ends."""
+    async def ready(self, *words: str) -> None:
+        """Waits until its log has all of *words*, or says how it ends."""
         try:
             async with asyncio.timeout(_START_S):
-                while b'"worker.ready"' not in self.log.read_bytes():
+                while not all(f'"{word}"'.encode() in self.log.read_bytes() for word in words):
                     if self._child.returncode is not None:
                         raise Failed(f"the worker ended: {self._last_words()} (its log is {self.log})")
                     await asyncio.sleep(_LOOK_S)
@@ -156,13 +174,17 @@ class Worker:
 
 
 @asynccontextmanager
-async def worker(orchestrator_url: str, prefix: str, log: Path) -> AsyncIterator[Worker]:
-    """A worker of its own prefix, logging to *log*."""
+async def worker(
+    orchestrator_url: str, prefix: str, log: Path, more: Mapping[str, str]
+) -> AsyncIterator[Worker]:
+    """A worker of its own prefix with *more* settings, logging to *log*."""
     pace = {f"JOBRELAY_{name}": value for name, value in _PACE.items()}
     told = {"JOBRELAY_ORCHESTRATOR_URL": orchestrator_url, "JOBRELAY_PREFIX": prefix}
     url = {"JOBRELAY_AMQP_URL": os.environ["JOBRELAY_AMQP_URL"]}
     with log.open("wb") as output:
-        async with _child("worker", "run", stdout=output, more={**pace, **told, **url, **_CLIENT}) as child:
+        async with _child(
+            "worker", "run", stdout=output, more={**pace, **told, **url, **_CLIENT, **more}
+        ) as child:
             yield Worker(child, log)
 
 

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from worker.cli.demo.load import STARTED, Asked
+from worker.cli.demo.load import ADDED, IGNORED, STARTED, Asked
 from worker.domain.failures import Code
 from worker.domain.jobs import TERMINAL
+
+_OUTCOMES = ("request-rejected", "request-duplicate", "queue-item-added")
 
 
 @dataclass(slots=True)
@@ -27,6 +29,8 @@ class Tally:
     states: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     refused: dict[str, str] = field(default_factory=dict)
     buried: Counter[str] = field(default_factory=Counter)
+    added: set[str] = field(default_factory=set)
+    templates: dict[str, str] = field(default_factory=dict)
     _heard: set[str] = field(default_factory=set)
     _open: dict[str, int] = field(init=False)
     _names: frozenset[str] = field(init=False)
@@ -34,8 +38,11 @@ class Tally:
     _indexes: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
 
     def __post_init__(self) -> None:
-        self._open = {asked.id: asked.copies for asked in self.load}
-        self._names = frozenset(self._open)
+        # Of an event's copies a killed worker's successor may tell once: they make the same message.
+        self._open = {
+            asked.id: 1 if asked.template else asked.copies for asked in self.load if asked.expects != IGNORED
+        }
+        self._names = frozenset(asked.id for asked in self.load)
 
     def take(self, event: Mapping[str, Any]) -> bool:
         """Hears an event. True when it is about the load."""
@@ -43,7 +50,7 @@ class Tally:
         name, kind = data.get("requestId") or data.get("correlationId"), str(event["type"]).split(".")[1]
         if name not in self._names:
             return False
-        if kind in ("request-rejected", "request-duplicate") or self._all_created(name, kind, data):
+        if kind in _OUTCOMES or self._all_created(name, kind, data):
             self._settled(name)
         if event["id"] in self._heard:
             self.repeated += 1
@@ -52,7 +59,11 @@ class Tally:
         self.events[kind] += 1
         if kind == "job-created":
             self.created[name][data["job"]["id"]] = data["job"]["key"]
+            self._made(name, data)
             self._follow(data["job"]["key"])
+        elif kind == "queue-item-added":
+            self.added.add(name)
+            self._made(name, data)
         elif kind == "job-state":
             self.states[data["job"]["key"]].append(data["state"])
             self._follow(data["job"]["key"])
@@ -89,6 +100,11 @@ class Tally:
         heard[data["index"]] += 1
         return min(heard[index] for index in range(1, data["count"] + 1)) > before
 
+    def _made(self, name: str, data: Mapping[str, Any]) -> None:
+        template = (data.get("metadata") or {}).get("template")
+        if template:
+            self.templates[name] = template
+
     def _settled(self, name: str | None) -> None:
         if name in self._open:
             self._open[name] -= 1
@@ -115,19 +131,28 @@ class Verdict:
         return not (self.lost or self.doubled or self.wrong)
 
 
-def judge(tally: Tally, starts: Iterable[Mapping[str, Any]], prefix: str) -> Verdict:
-    """Compares what was said with what was done: *starts* as the simulator's ledger lists them."""
+def judge(
+    tally: Tally,
+    starts: Iterable[Mapping[str, Any]],
+    prefix: str,
+    items: Iterable[Mapping[str, Any]] = (),
+) -> Verdict:
+    """Compares what was said with what was done: *starts* and *items* as the simulator lists them."""
     done: dict[str, list[list[int]]] = defaultdict(list)
     for start in starts:
         done[str(start["reference"]).removeprefix(f"{prefix}:")].append(list(start["jobIds"]))
+    added = Counter(str(item["reference"]).removeprefix(f"{prefix}:") for item in items)
     known = {asked.id for asked in tally.load}
     lost, doubled, wrong = [], [], []
     for asked in tally.load:
-        lost += _lost(asked, tally, done[asked.id])
-        wrong += _wrong(asked, tally, done[asked.id])
+        lost += _lost(asked, tally, done[asked.id]) + _not_added(asked, tally, added[asked.id])
+        wrong += _wrong(asked, tally, done[asked.id]) + _misread(asked, tally, added[asked.id])
         if len(done[asked.id]) > 1:
             doubled.append(f"{asked.id} was started {len(done[asked.id])} times")
+        if added[asked.id] > 1:
+            doubled.append(f"{asked.id} was added {added[asked.id]} times")
     doubled += [f"{name} was started, and nobody asked" for name in sorted(done.keys() - known)]
+    doubled += [f"{name} was added, and nobody asked" for name in sorted(added.keys() - known)]
     wrong += [
         f"job {key} was said to be {' then '.join(states)}"
         for key, states in tally.states.items()
@@ -138,6 +163,8 @@ def judge(tally: Tally, starts: Iterable[Mapping[str, Any]], prefix: str) -> Ver
 
 def _lost(asked: Asked, tally: Tally, done: list[list[int]]) -> list[str]:
     """What was not done, or not said."""
+    if asked.expects in (ADDED, IGNORED):
+        return []
     if not asked.good:
         silent = asked.id not in tally.refused
         return [f"{asked.id} should be refused ({asked.expects}), and nothing was said"] if silent else []
@@ -149,6 +176,22 @@ def _lost(asked: Asked, tally: Tally, done: list[list[int]]) -> list[str]:
         lost.append(f"{asked.id} has {len(done[0])} jobs of {asked.jobs}")
     endless = [key for key in said.values() if not TERMINAL.intersection(tally.states[key])]
     return lost + [f"{asked.id}: the end of job {key} was not announced" for key in endless]
+
+
+def _not_added(asked: Asked, tally: Tally, items: int) -> list[str]:
+    """Where its queue item is not there, or was not announced."""
+    if items < asked.items:
+        return [f"{asked.id} was not added"]
+    return (
+        [f"the item of {asked.id} was not announced"] if asked.items and asked.id not in tally.added else []
+    )
+
+
+def _misread(asked: Asked, tally: Tally, items: int) -> list[str]:
+    """Where an item is there that must not be, or another template made the request."""
+    wrong = [f"{asked.id} was added"] * (items > 0 and not asked.items)
+    made = tally.templates.get(asked.id)
+    return wrong + [f"{asked.id} was made by template {made}"] * (bool(made) and made != asked.template)
 
 
 def _wrong(asked: Asked, tally: Tally, done: list[list[int]]) -> list[str]:
@@ -168,8 +211,27 @@ def _wrong(asked: Asked, tally: Tally, done: list[list[int]]) -> list[str]:
 
 def _outcomes(tally: Tally) -> dict[str, int]:
     """Requests by what became of them."""
-    return dict(Counter(_outcome(asked.id, tally) for asked in tally.load).most_common())
+    return dict(Counter(_outcome(asked, tally) for asked in tally.load).most_common())
 
 
-def _outcome(name: str, tally: Tally) -> str:
-    return STARTED if tally.created.get(name) else tally.refused.get(name, "nothing")
+def _outcome(asked: Asked, tally: Tally) -> str:
+    if asked.id in tally.added:
+        return ADDED
+    silence = IGNORED if asked.expects == IGNORED else "nothing"
+    return STARTED if tally.created.get(asked.id) else tally.refused.get(asked.id, silence)
+
+
+def by_template(tally: Tally) -> dict[str, dict[str, int]]:
+    """For each template: events published to it, requests that it made, their jobs and items, refusals."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for asked in tally.load:
+        if asked.template:
+            made = asked.id in tally.templates
+            found[asked.template].update(
+                events=asked.copies,
+                requests=int(made),
+                jobs=len(tally.created.get(asked.id, ())),
+                items=int(asked.id in tally.added),
+                refused=int(asked.id in tally.refused),
+            )
+    return {name: dict(counts) for name, counts in sorted(found.items())}
