@@ -107,7 +107,7 @@ def test_the_verdict_is_over_items_too(
         tally.take(event)
     verdict = judge(tally, STARTS, "p", items)
     assert (verdict.lost, verdict.doubled, verdict.wrong) == (lost, doubled, wrong)
-    assert verdict.good is not (lost or doubled or wrong)
+    assert verdict.good is (lost + doubled + wrong == [])
 
 
 def test_what_templates_made_is_counted_for_each() -> None:

@@ -18,7 +18,7 @@ from worker.domain.failures import Code
 
 CASES = ("incident-created", "order-placed", "file-arrived")
 EXCHANGES = ("tickets", "shop", "storage")
-_CLOUD_EVENT = "application/cloudevents+json"
+_JSON, _CLOUD_EVENT = "application/json", "application/cloudevents+json"
 _COPIES_SHARE, _UNWANTED_SHARE, _BAD_SHARE = 0.2, 0.15, 0.1
 
 
@@ -36,12 +36,18 @@ def templated_load(count: int, seed: int, prefix: str) -> list[Asked]:
     random = Random(seed)  # noqa: S311 - a load, not a secret
     unwanted, bad = round(count * _UNWANTED_SHARE), round(count * _BAD_SHARE)
     # One file: a classic folder refuses a robot that has a pending job of the process.
-    makers = [_file, *(random.choice((_triage, _order)) for _ in range(count - 1 - unwanted - bad))]
+    makers: list[_Maker] = [
+        _file,
+        *(random.choice((_triage, _order)) for _ in range(count - 1 - unwanted - bad)),
+    ]
     makers += [_UNWANTED[number % len(_UNWANTED)] for number in range(unwanted)]
     load = [maker(f"{number:04}", random) for number, maker in enumerate(makers)]
     load += [_bad(f"{number:04}", *_BAD[number % len(_BAD)]) for number in range(bad)]
     random.shuffle(load)
     return [replace(asked, exchange=f"{prefix}.{asked.exchange}") for asked in load]
+
+
+_Maker = Callable[[str, Random], Asked]
 
 
 def _copies(random: Random) -> int:
@@ -79,7 +85,7 @@ def _minor(number: str, _: Random) -> Asked:
 
 
 def _free(number: str, _: Random) -> Asked:
-    order = {"orderId": f"O-{number}", "customer": None, "total": 0, "lines": []}
+    order: dict[str, Any] = {"orderId": f"O-{number}", "customer": None, "total": 0, "lines": []}
     return _asked(f"order-O-{number}", "shop", order, IGNORED, routing_key="order.placed")
 
 
@@ -88,7 +94,7 @@ def _picture(number: str, _: Random) -> Asked:
     return _asked(f"picture-{number}", "storage", event, IGNORED, content_type=_CLOUD_EVENT)
 
 
-_UNWANTED: tuple[Callable[[str, Random], Asked], ...] = (_minor, _free, _picture)
+_UNWANTED: tuple[_Maker, ...] = (_minor, _free, _picture)
 
 
 def _asked(name: str, exchange: str, event: Any, expects: str, **about: Any) -> Asked:
@@ -99,24 +105,28 @@ def _asked(name: str, exchange: str, event: Any, expects: str, **about: Any) -> 
 _BY = {"tickets": "incident-triage", "shop": "order-intake", "storage": "file-to-all-robots"}
 # NAME makes each body its own: two refusals of the same bytes are one fact, and one event.
 _BAD: tuple[tuple[str, str, bytes, str], ...] = (
-    (Code.TEMPLATE_FAILED, "tickets", b'{"id": {"of": "NAME"}, "version": 1, "priority": "P1"}', ""),
-    (Code.INVALID_JSON, "tickets", b'{"id": "NAME', ""),
-    (Code.TEMPLATE_FAILED, "shop", b'{"orderId": "NAME", "total": 1, "lines": 7}', ""),
-    (Code.INVALID_JSON, "shop", b'{"note": "NAME", "deep": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", ""),
-    (Code.TOO_LARGE, "tickets", b'{"id": "NAME", "big": "' + b"x" * 1_100_000 + b'"}', ""),
-    (Code.INVALID_JSON, "shop", b'{"orderId": "NAME", "total": NaN}', ""),
-    (Code.TEMPLATE_FAILED, "tickets", b'{"note": "NAME", "priority": "P1"}', ""),
-    (Code.INVALID_JSON, "tickets", b'{"id": "1", "id": "NAME"}', ""),
+    (Code.TEMPLATE_FAILED, "tickets", b'{"id": {"of": "NAME"}, "version": 1, "priority": "P1"}', _JSON),
+    (Code.INVALID_JSON, "tickets", b'{"id": "NAME', _JSON),
+    (Code.TEMPLATE_FAILED, "shop", b'{"orderId": "NAME", "total": 1, "lines": 7}', _JSON),
+    (Code.INVALID_JSON, "shop", b'{"note": "NAME", "deep": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", _JSON),
+    (Code.TOO_LARGE, "tickets", b'{"id": "NAME", "big": "' + b"x" * 1_100_000 + b'"}', _JSON),
+    (Code.INVALID_JSON, "shop", b'{"orderId": "NAME", "total": NaN}', _JSON),
+    (Code.TEMPLATE_FAILED, "tickets", b'{"note": "NAME", "priority": "P1"}', _JSON),
+    (Code.INVALID_JSON, "tickets", b'{"id": "1", "id": "NAME"}', _JSON),
     (Code.WRONG_CONTENT_TYPE, "shop", b"<order>NAME</order>", "text/xml"),
-    (Code.INVALID_JSON, "tickets", b'{"id": "NAME\xff"}', ""),
+    (Code.INVALID_JSON, "tickets", b'{"id": "NAME\xff"}', _JSON),
 )
 _KEYS = {"tickets": "incident.created", "shop": "order.placed"}
 
 
 def _bad(number: str, code: str, exchange: str, body: bytes, kind: str) -> Asked:
     name = f"bad-{number}-{code}"
-    about = {"content_type": kind} if kind else {}
-    content = body.replace(b"NAME", name.encode())
     return Asked(
-        name, content, code, exchange=exchange, routing_key=_KEYS[exchange], template=_BY[exchange], **about
+        name,
+        body.replace(b"NAME", name.encode()),
+        code,
+        exchange=exchange,
+        routing_key=_KEYS[exchange],
+        template=_BY[exchange],
+        content_type=kind,
     )

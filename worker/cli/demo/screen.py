@@ -118,8 +118,8 @@ def _tables(document: Mapping[str, Any], output: Output) -> None:
     templates = document["templates"]
     if templates:
         columns = ("events", "requests", "jobs", "items", "refused")
-        rows = [[name, *(counts[column] for column in columns)] for name, counts in templates.items()]
-        output.table([f"{'templates':<26}", *columns], rows)
+        found = [[name, *(counts[column] for column in columns)] for name, counts in templates.items()]
+        output.table([f"{'templates':<26}", *columns], found)
         output.line("")
     for what, count, rows in (
         (f"{document['load']} by outcome", document["load"], document["outcomes"]),
