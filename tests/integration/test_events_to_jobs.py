@@ -118,6 +118,7 @@ async def test_templates_change_under_load(
                     await _taken(worker, number + 1)
                 (folder / "bad.yaml").write_text("name: bad\nbindings: [}\n")
                 await worker.health(lambda seen: "bad.yaml, line 2" in str(seen["conditions"]["templates"]))
+                assert worker.metric("jobrelay_templates_refused") == 1
                 (folder / "bad.yaml").unlink()
                 await worker.health(lambda seen: seen["conditions"]["templates"]["ok"])
             wanted = sorted(f"{prefix}:a-{name}" for name in names)

@@ -9,13 +9,15 @@ from datetime import UTC, datetime
 from itertools import cycle
 from pathlib import Path
 
+import aio_pika
+import orjson
 import pytest
 from dashboard import queries
 from promtool import promtool
 from scraped import Scraping, scraping
 from simulated import Simulated
-from station import Station, station
-from tenant import CLASSIC, SEED, UMLAUT, request
+from station import Station, new_id, station
+from tenant import CLASSIC, MODERN, SEED, UMLAUT, request
 from working import Working, until
 
 from worker.web.metrics import Metrics
@@ -54,6 +56,7 @@ NOT_MET = {
     "jobrelay_ledger_shared": "a Redis: integration/test_shared_ledger",
     "jobrelay_ledger_from_memory": "a Redis that is away: integration/test_shared_ledger",
     "jobrelay_outage": "an outage: integration/test_outages",
+    "jobrelay_templates_refused": "files that do not hold: integration/test_events_to_jobs",
     "jobrelay_poll_wait_seconds": "a budget that is used up: orchestrator/test_reports",
 }
 """What needs an incident that would end the load, and who sees it told."""
@@ -73,7 +76,8 @@ async def test_every_query_of_the_dashboard_returns_data(
     simulator.seed(SEED)
     simulator.faults(_FAULTS)
     settings = {"AMQP_URL": amqp_url, "PREFIX": prefix, "ORCHESTRATOR_URL": simulator.onprem}
-    settings["WEBHOOK_SECRET"] = "planted"
+    settings |= {"WEBHOOK_SECRET": "planted", "TEMPLATES_DIR": str(tmp_path / "templates")}
+    _templates(tmp_path / "templates", prefix)
     async with station(amqp_url, prefix) as here:
         with (
             Working(tmp_path / "one.log", **settings) as one,
@@ -97,7 +101,9 @@ async def _under_load(here: Station, done: Callable[[], Awaitable[None]]) -> Non
 
 
 async def _load(here: Station) -> None:
+    events = await here.channel.declare_exchange(f"{here.prefix}-app", auto_delete=True)
     for asked in cycle(_ASKED):
+        await events.publish(aio_pika.Message(orjson.dumps({"id": new_id()})), "incident", mandatory=False)
         await here.ask(asked, timestamp=datetime.now(UTC))
         await asyncio.sleep(0.03)
 
@@ -118,6 +124,19 @@ async def _all_shown(prometheus: Scraping) -> None:
 
     while not await asyncio.to_thread(done):
         assert prometheus.began + _WITHIN_S > time.time(), f"no data: {empty}; told of nothing: {untold}"
+
+
+def _templates(folder: Path, prefix: str) -> None:
+    """One that makes requests of events, and one that can make nothing of them."""
+    folder.mkdir()
+    for name, expression in {"makes": "data.id", "fails": "data.nothing"}.items():
+        template = {
+            "name": name,
+            "bindings": [{"exchange": f"{prefix}-app", "routingKeys": ["incident"]}],
+            "requestId": expression,
+            "start": {"process": {"name": "SupportTriage_QuickstartDemo"}, "folder": {"path": MODERN}},
+        }
+        (folder / f"{name}.json").write_bytes(orjson.dumps(template))
 
 
 def _a_series_of(family: Family) -> str:
