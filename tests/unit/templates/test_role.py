@@ -9,6 +9,8 @@ import pytest
 from eventful import PLACES, WINDOW_S, Room, template
 from fakes import NOW, Delivery
 
+from worker.broker.topology import Topology
+from worker.broker.visits.letters import Letter
 from worker.contracts import violations
 from worker.domain.failures import Code, Overtaken
 from worker.domain.messages import ATTEMPT, REPLAYS, WINDOW_UNTIL, past_of, replayed
@@ -86,7 +88,9 @@ async def test_a_replayed_event_comes_to_its_templates_again() -> None:
     room = Room(template("a"), template("b", requestId="data.number"))
     await room.take(room.event({"id": "1", "number": 7}, key="all"))
     ((letter, headers),) = room.out.buried
-    sent = replace(letter, headers={**letter.headers, **headers})
+    sent = replace(letter, headers={**letter.headers, **headers}, exchange="p.dead")
+    assert Letter.of(sent, Topology("p")).place(Topology("p"), None) == ("", PLACES.queue)
+    sent = replace(sent, exchange="")
     room.templates[1] = template("b")
     await room.take(Delivery(replayed(sent, NOW), room.out.journal))
     first, again, other = (request for request, _ in room.out.asked)
