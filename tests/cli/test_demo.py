@@ -1,12 +1,23 @@
 """`jobrelay demo`, whole: with parts of its own, and with workers that run already."""
 
+import asyncio
 import json
+from operator import methodcaller
 from pathlib import Path
 
+import aio_pika
 import pytest
-from shell import Running, Shell
+from shell import Broker, Running, Shell
 from simulated import Simulated
 from working import Working
+
+from worker.broker.address import Address
+from worker.broker.topology import Topology
+from worker.broker.visits.tap import waiting
+from worker.broker.visits.visit import sender, visit
+from worker.cli.demo.occasions import EXCHANGES
+from worker.domain.messages import Message
+from worker.settings import read_settings
 
 
 def test_the_demo_judges_workers_that_run_already(
@@ -72,3 +83,20 @@ def test_the_demo_of_templates_loses_and_doubles_nothing_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
     no_settings.setenv("JOBRELAY_PREFIX", report["prefix"])
     assert f"no queue '{report['prefix']}.dead-letters'" in bare("dead", "list").err
+    for name in EXCHANGES:
+        with pytest.raises(aio_pika.exceptions.ChannelNotFoundEntity):
+            Broker(amqp_url, "").act(methodcaller("get_exchange", f"{report['prefix']}.{name}"))
+
+
+def test_an_event_that_nobody_took_is_left(jobrelay: Shell, broker: Broker) -> None:
+    """It counts as what waits, so that the verdict is not over before it."""
+
+    async def left() -> tuple[int, int]:
+        topology = Topology(broker.prefix)
+        async with visit(Address.of(read_settings())) as connection:
+            before = await waiting(connection, topology)
+            async with sender(connection) as out:
+                await out.send("", topology.templates, Message(body=b"{}"))
+            return before, await waiting(connection, topology)
+
+    assert asyncio.run(left()) == (0, 1)
