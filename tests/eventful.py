@@ -80,11 +80,16 @@ def template(name: str, **changes: Any) -> Template:
 class Room:
     """The role with everything around it."""
 
-    def __init__(self, *templates: Template, permission: Permission = EVERYBODY) -> None:
+    def __init__(
+        self,
+        *templates: Template,
+        permission: Permission = EVERYBODY,
+        ledger: MemoryLedger | None = None,
+    ) -> None:
         self.out, self.counted = Out(), Counted()
         self.templates = list(templates) or [template("a")]
         rules = Rules("p", None, 10, 30.0, 40.0, WINDOW_S, permission)
-        settler = Settler(self.out, MemoryLedger(), Teller("urn:p", "h"), rules, _now, Telemetry())
+        settler = Settler(self.out, ledger or MemoryLedger(), Teller("urn:p", "h"), rules, _now, Telemetry())
         self.role = Templates(
             outbox=self.out,
             settler=settler,

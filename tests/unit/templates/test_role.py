@@ -17,6 +17,7 @@ from worker.domain.messages import ATTEMPT, REPLAYS, WINDOW_UNTIL, past_of, repl
 from worker.domain.policy import Policy, Rule
 from worker.domain.policy.custody import EVENT_EXCHANGE, EVENT_KEY, Custody
 from worker.domain.requests import Kind
+from worker.ledger.memory import MemoryLedger
 from worker.pipeline.permission import Permission
 from worker.templates.travel import ROUNDS
 
@@ -190,11 +191,13 @@ async def test_an_event_that_kills_workers_is_buried() -> None:
     assert room.out.asked == []
 
 
-async def test_a_rejection_is_told_once() -> None:
-    """Where its ack alone was lost, it is acked without a word, if the ledger is everybody's."""
-    room = Room()
+@pytest.mark.parametrize(("shared", "told"), [(True, 1), (False, 2)])
+async def test_a_rejection_is_told_once_where_all_share_a_ledger(*, shared: bool, told: int) -> None:
+    """A worker with one of its own cannot know that its ack was lost, and the event not sent anew."""
+    ledger = MemoryLedger()
+    ledger.shared = shared
+    room = Room(ledger=ledger)
     event = room.event(b"not JSON")
-    await room.take(event, event.again())
-    assert (
-        len(room.out.buried) == 2
-    )  # with a ledger of its own a worker cannot know that it was not sent anew
+    await room.take(event)
+    await room.take(again := event.again())
+    assert (len(room.out.buried), len(room.out.events), again.settled) == (told, told, ["ack"])
