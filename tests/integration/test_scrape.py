@@ -23,6 +23,7 @@ from working import Working, until
 from worker.web.metrics import Metrics
 from worker.web.metrics.families import Family
 
+_SCOPE = "OR.Jobs OR.Execution OR.Folders OR.Robots OR.Machines OR.Queues"
 _WITHIN_S = 40
 _FAULTS = [
     {"operation": "Releases", "do": "status", "status": 503, "retryAfter": 0, "times": 2},
@@ -55,6 +56,7 @@ NOT_MET = {
     "jobrelay_queue_messages": "a queue that nobody takes from: integration/test_depths",
     "jobrelay_ledger_shared": "a Redis: integration/test_shared_ledger",
     "jobrelay_ledger_from_memory": "a Redis that is away: integration/test_shared_ledger",
+    "jobrelay_queue_items_expired": "an item that is gone for minutes: unit/tracking/test_item_look",
     "jobrelay_outage": "an outage: integration/test_outages",
     "jobrelay_templates_refused": "files that do not hold: integration/test_events_to_jobs",
     "jobrelay_poll_wait_seconds": "a budget that is used up: orchestrator/test_reports",
@@ -76,7 +78,7 @@ async def test_every_query_of_the_dashboard_returns_data(
     simulator.seed(SEED)
     simulator.faults(_FAULTS)
     settings = {"AMQP_URL": amqp_url, "PREFIX": prefix, "ORCHESTRATOR_URL": simulator.onprem}
-    settings |= {"WEBHOOK_SECRET": "planted", "TEMPLATES_DIR": str(tmp_path / "templates")}
+    settings |= {"SCOPE": _SCOPE, "WEBHOOK_SECRET": "planted", "TEMPLATES_DIR": str(tmp_path / "templates")}
     _templates(tmp_path / "templates", prefix)
     async with station(amqp_url, prefix) as here:
         with (
@@ -87,6 +89,7 @@ async def test_every_query_of_the_dashboard_returns_data(
             with scraping(tmp_path, [one.url[7:], two.url[7:]]) as prometheus:
                 await until(lambda: prometheus.healthy(2), "both are scraped")
                 _knock(one.url)
+                await _begin_an_item(here, simulator)
                 await _under_load(here, lambda: _all_shown(prometheus))
                 assert {alert["health"] for alert in prometheus.alerts()} == {"ok"}
             assert promtool("check", "metrics", reads=_metrics(one.url)) == ""
@@ -98,6 +101,13 @@ async def _under_load(here: Station, done: Callable[[], Awaitable[None]]) -> Non
         load = tasks.create_task(_load(here))
         await done()
         load.cancel()
+
+
+async def _begin_an_item(here: Station, simulator: Simulated) -> None:
+    """A queue item is followed, and a robot has taken it."""
+    await here.hear(await here.add("Invoices", track=True), "queue-item.added")
+    (item,) = simulator.ledger()["items"]
+    simulator.tell("PATCH", f"items/{item['id']}", {"Status": "InProgress"})
 
 
 async def _load(here: Station) -> None:
