@@ -8,7 +8,9 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import orjson
 import uvloop
@@ -17,8 +19,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from bench.child import Failed
+from bench.items import LATENCIES_MS, PROGRAMS, item_document, item_race, item_table
 from bench.race import Tell, programs, race
-from bench.report import Rounds, document, table
+from bench.report import document, table
 from bench.stage import staged
 from bench.where import profiled
 from worker.broker.visits.visit import BrokerAway
@@ -54,17 +57,23 @@ async def _run(options: argparse.Namespace, url: str) -> list[Table]:
                 tell = _told(progress, options.requests)
                 worker = next(program for program in entrants if program.name == "worker")
                 return await profiled(stage, worker, options.requests, tell)
+            if options.items:
+                runs = options.rounds * len(PROGRAMS) * len(LATENCIES_MS)
+                tell = _told(progress, options.requests * runs)
+                of_items = await item_race(stage, url, options.rounds, options.requests, tell)
+                told = item_document(of_items, options.requests)
+                return _written(told, item_table(of_items), options.json)
             tell = _told(progress, options.requests * options.rounds * len(entrants))
             found = await race(stage, entrants, options.rounds, options.requests, tell)
-    return _reported(found, options)
+    return _written(document(found, options.requests), table(found), options.json)
 
 
-def _reported(found: Rounds, options: argparse.Namespace) -> list[Table]:
-    result = orjson.dumps(document(found, options.requests), option=orjson.OPT_INDENT_2) + b"\n"
-    if options.json:
-        options.json.write_bytes(result)
+def _written(document: Mapping[str, Any], shown: Table, file: Path | None) -> list[Table]:
+    result = orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n"
+    if file:
+        file.write_bytes(result)
     if sys.stdout.isatty():
-        return [table(found)]
+        return [shown]
     sys.stdout.buffer.write(result)
     return []
 
@@ -99,6 +108,9 @@ def _parser() -> argparse.ArgumentParser:
         "--requests", type=_count, default=_REQUESTS, help="requests in each round (default: %(default)s)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there, too")
+    parser.add_argument(
+        "--items", action="store_true", help="queue items instead: calls shared beside one call each"
+    )
     parser.add_argument(
         "--profile", action="store_true", help="one round of the worker alone, under the profiler"
     )

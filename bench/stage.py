@@ -7,9 +7,10 @@ import asyncio
 import os
 import secrets
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import aiohttp
@@ -23,13 +24,15 @@ from worker.broker.connection import channel_on
 from worker.broker.topology import START_KEY, Topology, declare, remove
 from worker.broker.visits.visit import Sender, visit
 from worker.domain.messages import Message
+from worker.domain.requests import Kind
 
 ACCESS_TOKEN = "rt_bench"  # noqa: S105 - of the simulator
 CLIENT_ID, CLIENT_SECRET = "5e0f6c1a-0000-4000-8000-0000000be7c4", "secret-of-the-bench"
 FOLDER_ID, FOLDER = 101, "Shared"
 PROCESS, RELEASE_KEY = "Invoices", "6f2b3c1e-52b0-4c7e-9d0a-0000000be7c4"
+QUEUE = "Incoming invoices"
 
-SEED = {
+SEED: dict[str, Any] = {
     "identity": {
         "clients": [{"id": CLIENT_ID, "secret": CLIENT_SECRET}],
         "accessTokens": [ACCESS_TOKEN],
@@ -47,10 +50,14 @@ SEED = {
             ],
         }
     ],
+    "queues": [{"Name": QUEUE, "folder": FOLDER, "EnforceUniqueReference": False}],
     # Jobs that stay pending leave the simulator's clock at rest.
     "behaviour": {"latencyMs": 0, "rateLimitPerMinute": 0, "jobs": {"outcomes": {"Pending": 1}}},
 }
 _TIMEOUT_S = 20.0
+ITEM_KEY = str(Kind.QUEUE_ITEM)
+Asks = Callable[[str], tuple[str, dict[str, Any]]]
+"""Makes a request of an id: its routing key, and what it asks for."""
 _AT_ONCE = 500
 
 
@@ -62,6 +69,10 @@ class Stage:
         self.orchestrator = orchestrator
         self.tracking = topology.tracking
         self.announced = ""
+        self.asks: Asks = start
+        """What is asked for in the rounds that follow."""
+        self.latency_ms = 0
+        """How long Orchestrator takes for each call."""
         self._topology = topology
         self._channel = channel
         self._sender = sender
@@ -74,9 +85,10 @@ class Stage:
 
     async def prepare(self, requests: int) -> None:
         """Empties everything, gives the simulator a new world, and fills the queue of requests."""
-        for queue in (self._topology.start, self.tracking, self.announced):
+        for queue in (*self._topology.of_requests().values(), self.tracking, self.announced):
             await self._channel.queue_purge(queue, timeout=_TIMEOUT_S)
-        await _reseed(self.orchestrator)
+        behaviour = {**SEED["behaviour"], "latencyMs": self.latency_ms}
+        await _reseed(self.orchestrator, {**SEED, "behaviour": behaviour})
         batch = secrets.token_hex(4)
         for first in range(0, requests, _AT_ONCE):
             numbers = range(first, min(first + _AT_ONCE, requests))
@@ -88,20 +100,29 @@ class Stage:
         return found.message_count or 0
 
     async def _send(self, request_id: str) -> None:
-        request = {
-            "requestId": request_id,
-            "process": {"name": PROCESS},
-            "folder": {"path": FOLDER},
-            "inputArguments": {"InvoiceId": request_id, "Amount": 150.75},
-        }
+        key, request = self.asks(request_id)
         message = Message(
-            body=orjson.dumps(request),
+            body=orjson.dumps({"requestId": request_id, "folder": {"path": FOLDER}, **request}),
             content_type="application/json",
             correlation_id=request_id,
             message_id=str(uuid4()),
             timestamp=datetime.now(UTC),
         )
-        await self._sender.send(self._topology.requests, START_KEY, message)
+        await self._sender.send(self._topology.requests, key, message)
+
+
+def start(request_id: str) -> tuple[str, dict[str, Any]]:
+    """Asks for a job."""
+    return START_KEY, {"process": {"name": PROCESS}, "inputArguments": _invoice(request_id)}
+
+
+def item(request_id: str) -> tuple[str, dict[str, Any]]:
+    """Asks for a queue item."""
+    return ITEM_KEY, {"queue": QUEUE, "specificContent": _invoice(request_id)}
+
+
+def _invoice(number: str) -> dict[str, Any]:
+    return {"InvoiceId": number, "Amount": 150.75}
 
 
 @asynccontextmanager
@@ -135,11 +156,11 @@ async def _simulator() -> AsyncIterator[str]:
             raise Failed(f"{child} did not come up: {child.last_words}") from None
 
 
-async def _reseed(orchestrator: str) -> None:
+async def _reseed(orchestrator: str, seed: Mapping[str, Any]) -> None:
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
     async with (
         aiohttp.ClientSession(timeout=timeout) as session,
-        session.post(f"{orchestrator}/_sim/seed", json=SEED) as response,
+        session.post(f"{orchestrator}/_sim/seed", json=seed) as response,
     ):
         if response.status != 200:
             raise Failed(f"the simulator refuses the seed: {await response.text()}")

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from bench.items import SHARED, item_document
+from bench.race import Figures
+
 _PROGRAMS = ("worker", "bare", "bare_two_publishes")
 _REQUESTS = 240
 
@@ -55,3 +58,25 @@ def test_a_ratio_is_the_worker_over_the_bare_loop(result: dict[str, Any]) -> Non
     for name in _PROGRAMS[1:]:
         ratio = worker / result[name]["requests_per_s"]
         assert result[f"ratio_to_{name}"] == pytest.approx(ratio, abs=0.002)
+
+
+def test_a_ratio_of_items_is_that_of_shared_calls_over_one_call_each() -> None:
+    """By the rounds, so that a machine that slows down for a while slows down both."""
+    shared, alone = [Figures(400, 1000), Figures(900, 1000)], [Figures(100, 1500), Figures(100, 3000)]
+    (row,) = item_document({100: {SHARED: shared, "alone": alone}}, 50)["by_latency"]
+    assert (row["latency_ms"], row["alone"]["by_round"], row["alone"]["shared_is_faster"]) == (
+        100,
+        [4, 9],
+        6.5,
+    )
+    assert row["alone"]["shared_takes_less_cpu"] == 2.25
+    assert (row[SHARED]["items_per_s"], row[SHARED]["shared_is_faster"]) == (650, 1)
+
+
+def test_what_is_measured_beside_the_worker_is_the_worker_with_one_call_each() -> None:
+    """Its own commands and settings, or the two would differ in more."""
+    command = [sys.executable, "-m", "bench.alone", "8", "--version"]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parents[2], capture_output=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout[:8]) == (0, b"jobrelay"), done.stderr.decode()
