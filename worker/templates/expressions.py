@@ -10,7 +10,6 @@ from hashlib import sha256
 from typing import Any
 
 import jmespath
-import orjson
 from jmespath import functions
 from jmespath.exceptions import JMESPathError, JMESPathTypeError
 from jmespath.parser import ParsedResult
@@ -78,8 +77,7 @@ class Expression:
         """What it gives of *scope*, as JSON has it. Raises `NoValue`; the value may be None."""
         try:
             found = self._parsed.search(scope, options=_OPTIONS)
-            # The one writes any integer, and the other takes no NaN.
-            return orjson.loads(json.dumps(found, ensure_ascii=False).encode())
+            return json.loads(json.dumps(found, ensure_ascii=False, allow_nan=False).encode())
         except JMESPathTypeError as error:
             takes = " or ".join(map(_kind, error.expected_types))
             came = _kind(error.actual_type)

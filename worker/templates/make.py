@@ -139,13 +139,21 @@ class _Filling:
         if value is None:
             said = "gives nothing for this event: have another value with ||"
             raise _Wrong(slot, slot.pointer, f"{said}, or leave the place out with $optional instead of $")
-        written = orjson.dumps(value)
+        written = _written(value, slot)
         self._sizes.append((len(written), slot))
         self._room -= len(written)
         if self._room < 0:
             raise _too_much(slot)
         _check_depth(written, slot)
         return value
+
+
+def _written(value: Any, slot: Slot) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # of all that JSON can say, it writes all but this
+        said = "gives a whole number of more than 64 bits, which others would round: send it as text"
+        raise _Wrong(slot, slot.pointer, f"{said}, with to_string()") from None
 
 
 def _too_much(slot: Slot) -> _Wrong:
