@@ -1,10 +1,16 @@
-"""`jobrelay` as it is typed: a process of its own, with no settings but those that it is given."""
+"""`jobrelay` as it is typed: in a process of its own, with no settings but those given, or in this one."""
 
+import logging
 import tempfile
 from collections.abc import Mapping
 
+import structlog
+from click.testing import Result
+from typer.testing import CliRunner
 from warm import started
 from working import until
+
+from worker.cli.main import app
 
 
 async def typed(settings: Mapping[str, object], *arguments: str, lines: int | None = None) -> tuple[int, str]:
@@ -25,3 +31,15 @@ async def typed(settings: Mapping[str, object], *arguments: str, lines: int | No
         finally:
             process.kill()
         return process.wait(), text()
+
+
+def typed_here(*arguments: str, answer: str | None = None) -> Result:
+    """What comes of `jobrelay ARGUMENTS` in this process; its log goes on afterwards where it went before."""
+    root = logging.getLogger()
+    level, handlers, before = root.level, root.handlers[:], structlog.get_config()
+    try:
+        return CliRunner().invoke(app, arguments, input=answer)
+    finally:
+        structlog.configure(**before)
+        root.setLevel(level)
+        root.handlers[:] = handlers

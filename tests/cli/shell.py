@@ -11,11 +11,9 @@ from typing import Any, TypeVar
 
 import aio_pika
 from aio_pika.abc import AbstractChannel
+from typed import typed_here
 from typer.main import get_command
-from typer.testing import CliRunner
 from warm import started
-
-from worker.cli.main import app
 
 T = TypeVar("T")
 _WITHIN_S = 60
@@ -44,7 +42,7 @@ class Shell:
 
     def __call__(self, *arguments: str, answer: str | None = None) -> Said:
         """Types `jobrelay ARGUMENTS` and returns what came of it."""
-        result = CliRunner().invoke(app, arguments, input=answer)
+        result = typed_here(*arguments, answer=answer)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return Said(result.exit_code, result.stdout, result.stderr)
 

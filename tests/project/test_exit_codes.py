@@ -5,10 +5,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from typer.testing import CliRunner
+from typed import typed_here
 
 from worker.cli import output
-from worker.cli.main import app
 from worker.cli.output import EXIT_CODES
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +20,7 @@ def test_the_readme_and_the_help_have_every_exit_code() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     head, line = re.findall(r"(?m)^\| exit code \| (.+) \|\n\|[-|]+\n\|  ?\| (.+) \|$", text)[0]
     assert dict(zip(map(int, head.split(" | ")), line.split(" | "), strict=True)) == EXIT_CODES
-    shown = " ".join(CliRunner().invoke(app, ["--help"]).stdout.split())
+    shown = " ".join(typed_here("--help").stdout.split())
     assert [code for code, meaning in EXIT_CODES.items() if f" {code} {meaning}" not in shown] == []
 
 

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from typer.testing import CliRunner
-
-from worker.cli.main import app
+from typed import typed_here
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "schemas" / "examples" / "template.v1"
@@ -22,5 +20,5 @@ def test_a_case_is_shown_as_it_is(case: str) -> None:
     event, template = EXAMPLES / "events" / f"{case}.json", EXAMPLES / f"{case}.yaml"
     at = SHOWN.index(event.read_text("utf-8"))
     assert SHOWN[at + 1] == template.read_text("utf-8")
-    said = CliRunner().invoke(app, ["template", "test", str(template), str(event), *HAPPENED])
+    said = typed_here("template", "test", str(template), str(event), *HAPPENED)
     assert orjson.loads(SHOWN[at + 2]) == orjson.loads(said.stdout)["request"]
