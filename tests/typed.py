@@ -5,8 +5,7 @@ import tempfile
 from collections.abc import Mapping
 
 import structlog
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 from warm import started
 from working import until
 
