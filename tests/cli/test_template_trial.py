@@ -11,7 +11,7 @@ from rich.console import Console
 from shell import Shell
 
 from worker.cli.output import Output
-from worker.cli.template.trial import Sent, trials
+from worker.cli.template.trial import Sent, as_expected, trials
 from worker.contracts.schemas import root
 from worker.templates.files import load
 
@@ -70,6 +70,32 @@ def test_why_no_request_is_made_is_told(
     if result == "failed":
         assert told["expression"] == "join('-', ['inc', data.id, to_string(data.version)])"
         assert "join()" in told["reason"]
+
+
+@pytest.mark.parametrize("expected", ["made", "condition_not_met", "failed"])
+@pytest.mark.parametrize(
+    ("event", "options", "result"),
+    [
+        ({"id": "1", "version": 1, "priority": "P1"}, (), "made"),
+        ({"id": "1", "priority": "P2"}, (), "condition_not_met"),
+        ({"id": 1, "priority": "P1"}, (), "failed"),
+        ({}, ("--exchange", "shop"), "no_binding"),
+    ],
+)
+def test_a_pipeline_asks_for_the_result_it_expects(
+    bare: Shell, event: Any, options: tuple[str, ...], result: str, expected: str
+) -> None:
+    """The exit code is 0 exactly if that comes; what came is told as ever."""
+    told = bare("template", "test", INCIDENT, "-", *options, "--expect", expected, answer=json.dumps(event))
+    assert (told.code, told.lines[0]["result"]) == (0 if result == expected else 1, result)
+
+
+def test_all_templates_that_hear_of_an_event_are_held_to_what_is_expected() -> None:
+    """Those that it does not come to have no say, unless it comes to none."""
+    assert as_expected(["no_binding", "made", "made"], "made")
+    assert not as_expected(["made", "condition_not_met"], "made")
+    assert as_expected(["made", "condition_not_met"], None)
+    assert not as_expected(["no_binding"], "made")
 
 
 def test_expressions_see_what_the_event_came_with(bare: Shell, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -63,6 +63,7 @@ def check(
     epilog=examples(
         "jobrelay template test templates/triage.yaml event.json",
         "jobrelay template test templates/ event.json --exchange shop --routing-key order.placed",
+        "jobrelay template test templates/triage.yaml p3.json --expect condition_not_met",
         "jobrelay template test order-intake - --header source=web --property type=order < event.json",
     ),
 )
@@ -87,6 +88,10 @@ def try_event(  # noqa: PLR0913 - each of the command's options is a parameter
             help="messageId, correlationId, type, appId, contentType or timestamp. May be repeated.",
         ),
     ] = None,
+    expect: Annotated[
+        Literal["made", "condition_not_met", "failed"] | None,
+        typer.Option(help="Exit code 0 exactly if each template that the event comes to has this result."),
+    ] = None,
     folder: Annotated[str | None, typer.Option(hidden=True, envvar=_FOLDER)] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -94,7 +99,8 @@ def try_event(  # noqa: PLR0913 - each of the command's options is a parameter
 
     Nothing is sent, and no connection is needed. Of a file with more than one
     template, each is tried. An event with a specversion is taken for a
-    CloudEvent. Exit code 0 if a request is made, and no template failed.
+    CloudEvent. Exit code 0 if a request is made, and no template failed;
+    or as --expect says.
     """
     from worker.cli.template import trial  # noqa: PLC0415
 
@@ -106,8 +112,8 @@ def try_event(  # noqa: PLR0913 - each of the command's options is a parameter
     results = list(trial.trials(templates, only, sent))
     for one in results:
         one.show(output)
-    seen = {one.result for one in results}
-    raise typer.Exit(OK if "made" in seen and "failed" not in seen else FAILED)
+    right = trial.as_expected((one.result for one in results), expect)
+    raise typer.Exit(OK if right else FAILED)
 
 
 @app.command(

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -120,6 +120,14 @@ def trials(templates: Sequence[Template], only: str | None, sent: Sent) -> Itera
         except Rejected as why:
             raise Failed(f"the event is rejected: {why.code}: {why.detail}; {why.remedy}") from None
         yield _trial(template, templates, message, event)
+
+
+def as_expected(results: Iterable[str], expected: str | None) -> bool:
+    """Whether each template that the event comes to has this result; by default a request, and no failure."""
+    came = set(results) - {"no_binding"}
+    if expected is None:
+        return "made" in came and "failed" not in came
+    return came == {expected}
 
 
 def _trial(template: Template, among: Sequence[Template], message: Message, event: Event) -> Trial:
