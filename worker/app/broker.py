@@ -46,7 +46,8 @@ class Broker:
         self._leasing = self._link("broker-lease", lambda: None, heeded=False)
         # On one of its own too: where an application's exchange is not there the broker closes a channel.
         self._binding = self._link("broker-templates", lambda: None, heeded=False)
-        self.bindings = Bindings(topology.templates, self._binding.up)
+        kept = [(one.exchange, one.key) for one in topology.bindings() if one.queue == topology.templates]
+        self.bindings = Bindings(topology.templates, self._binding.up, kept)
         self._replies = Replies(address, settings.heartbeat_s, metrics.reply_lost)
         self.outbox = Outbox(topology, self._publishing.up, self._replies.send, metrics.published, custody)
         self.hints = Hints(topology.hints, self._consuming.up, self._publishing.up)

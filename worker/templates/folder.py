@@ -8,7 +8,8 @@ from pathlib import Path
 import structlog
 
 from worker.settings import SettingsError
-from worker.templates.files import TemplateErrors, load
+from worker.templates.files import TemplateErrors, files, load
+from worker.templates.files.documents import LARGEST
 from worker.templates.model import Template
 from worker.templates.ports import Bindings, Telemetry
 
@@ -108,13 +109,16 @@ def _pairs(templates: Sequence[Template]) -> set[tuple[str, str]]:
 
 
 def _fingerprint(folder: Path) -> str:
-    """Of the names and contents of all files; what cannot be read counts as its error."""
+    """Of the names and contents of the files that count; what cannot be read counts as its error.
+
+    Of one that is too big to be read, its size and its moment of change.
+    """
     known = sha256()
     try:
-        for path in sorted(folder.iterdir()):
-            if path.name[0] != "." and path.is_file():
-                known.update(repr((path.name, path.stat().st_size)).encode())
-                known.update(path.read_bytes())
+        for path in files(folder):
+            about = path.stat()
+            known.update(repr((path.name, about.st_size)).encode())
+            known.update(path.read_bytes() if about.st_size <= LARGEST else repr(about.st_mtime_ns).encode())
     except OSError as error:
         known.update(repr(error.strerror).encode())
     return known.hexdigest()

@@ -90,11 +90,23 @@ def test_a_folder_is_read_in_the_order_of_its_files(tmp_path: Path) -> None:
         (good("a", "metadata: {template: y}\n"), "line 6: /metadata/template is set by the worker"),
         (good("a", "queueItem: {queue: Q}\n"), "line 1: give exactly one of start and queueItem"),
         (good("a", "note: &n x\n"), "t.yaml, line 6: anchors are not read"),
-        (good("a", "note: !!binary aGk=\n"), "t.yaml, line 6: /note has the tag"),
+        (good("a", "note: !!binary aGk=\n"), "t.yaml, line 6: tags are not read"),
+        (good("a", "  jobsCount: !!int foo\n"), "t.yaml, line 6: tags are not read"),
+        (good("a", "  jobsCount: !!float abc\n"), "t.yaml, line 6: tags are not read"),
+        (good("a", "note: ! x\n"), "t.yaml, line 6: tags are not read"),
+        (good("a", "metadata: !!map {a: b}\n"), "t.yaml, line 6: tags are not read"),
+        (good("a", "metadata: {a: !!seq [b]}\n"), "t.yaml, line 6: tags are not read"),
+        (good("a", 'note: "\\UFFFFFFFF"\n'), "t.yaml, line 6: has an escape"),
+        (good("a", 'note: "\\U00110000"\n'), "t.yaml, line 6: has an escape"),
         (good("a", "1: x\n"), "t.yaml, line 6: has a key that is not text: put it in quotes"),
         (good("a", "  jobsCount: 123456789012345678901\n"), "line 6: /start/jobsCount is too big a number"),
         (good("a", "  inputArguments: {A: 1e999}\n"), "line 6: /start/inputArguments/A is too big a number"),
         (good("a", 'note: "\\ud83d"\n'), "line 6: /note has half a character"),
+        (good("a", 'metadata: {"\\ud83d": b}\n'), "line 6: /metadata has half a character"),
+        (good("a").replace("exchange: x", "exchange: büro"), "/bindings/0/exchange give the name of an exch"),
+        (good("a").replace("exchange: x", f"exchange: {'x' * 128}"), "/bindings/0/exchange "),
+        (good("a").replace("exchange: x", "exchange: '  '"), "/bindings/0/exchange give the name of an exch"),
+        (good("a").replace("c.#", "é" * 200), "/bindings/0/routingKeys/1 has 400 bytes; at most 255"),
         (good("a", "note: " + "[" * 40 + "]" * 40), "line 6: nests deeper than 32 levels"),
         (good("a", "note: " + "[" * 900), "line 6: nests deeper"),
         (good("a").encode() + b"note: \xff\n", "t.yaml, line 6: is not UTF-8"),
@@ -109,6 +121,26 @@ def test_a_fault_has_its_file_its_line_and_its_reason(
     """Whoever wrote the file finds the place at once."""
     found = faults(tmp_path, t__yaml=content)
     assert any(said in fault for fault in found), found
+
+
+def test_a_file_whose_name_nobody_can_write_is_a_fault(tmp_path: Path) -> None:
+    """It is told in the log, in readiness and by the check, none of which has characters for it."""
+    found = faults(tmp_path, **{"\udcff__yaml": good("a")})
+    assert found == ["\\udcff.yaml: has a name that is not UTF-8: give it another"]
+
+
+def test_whatever_the_library_trips_over_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A set that nobody thought of is not taken, like all that do not hold; the other files' faults are told."""
+
+    def trips(path: Path) -> object:
+        raise ZeroDivisionError(path)
+
+    monkeypatch.setattr("worker.templates.files.documents", trips)
+    found = faults(tmp_path, a__yaml=good("a"), b__yaml=good("b"))
+    assert found == [
+        "a.yaml: cannot be read (ZeroDivisionError)",
+        "b.yaml: cannot be read (ZeroDivisionError)",
+    ]
 
 
 @pytest.mark.parametrize(

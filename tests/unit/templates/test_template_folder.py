@@ -1,5 +1,6 @@
 """The folder is taken whole or not at all, and is bound before it is in force."""
 
+import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -96,6 +97,29 @@ async def test_a_bad_file_leaves_the_set_before_in_force(place: Place) -> None:
     (place.path / "c.yaml").unlink()
     assert await place.look() == ["a", "b"]
     assert place.told[1:] == [None]
+
+
+@pytest.mark.parametrize(
+    "content", ["a: !!int b", '"\\UFFFFFFFF"', "- &a [*a]", "x" * 2_000_000, "%YAML 9.9\n---\na"]
+)
+async def test_no_file_ends_the_watch(place: Place, content: str) -> None:
+    """A worker that runs goes on with the set before, and says why the new one is not taken."""
+    (place.path / "b.yaml").write_text(content)
+    assert await place.look() == ["a"]
+    assert "b.yaml" in str(place.told)
+    (place.path / "b.yaml").unlink()
+    assert await place.look() == ["a"]
+    assert place.told[-1] is None
+
+
+async def test_what_is_no_template_s_file_is_not_even_read(place: Place) -> None:
+    """Somebody may keep events or a dump beside them: it makes no look dear, and no set new."""
+    beside = place.path / "dump.bin"
+    os.mkfifo(beside.with_suffix(".pipe"))
+    before = place.folder._seen
+    beside.write_bytes(b"x")
+    assert await place.look() == ["a"]
+    assert (place.folder._seen, place.bindings.wanted) == (before, [])
 
 
 async def test_a_folder_that_goes_away_changes_nothing(place: Place) -> None:

@@ -26,10 +26,12 @@ class Bindings:
 
     Its `session` is run by a link, which it tells that it is *up*. Bindings are made anew every half a
     minute: an exchange may come, or go and come again. One that is not there keeps no other from being bound.
+    *kept* are bindings that others made for good: they are never taken off.
     """
 
-    def __init__(self, queue: str, up: Callable[[], None]) -> None:
+    def __init__(self, queue: str, up: Callable[[], None], kept: Collection[Pair] = ()) -> None:
         self._queue = queue
+        self._kept = frozenset(kept)
         self._up = up
         self._wanted: frozenset[Pair] = frozenset()
         self._bound: set[Pair] = set()
@@ -45,7 +47,7 @@ class Bindings:
 
     async def want(self, pairs: Collection[Pair], within_s: float) -> None:
         """Wants these, and only these. Returns when all has been tried; no later than *within_s*."""
-        self._wanted = frozenset(pairs)
+        self._wanted = frozenset(pairs) - self._kept
         self._settled.clear()
         self._changed.set()
         with suppress(TimeoutError):
@@ -81,15 +83,20 @@ class Bindings:
         self, connection: AbstractConnection, exchange: str, keys: Iterable[str], *, bind: bool
     ) -> str | None:
         """Binds *exchange*, or takes it off; returns why not."""
+        troubles = []
         try:
             async with channel_on(connection, confirms=False) as channel:
                 for key in keys:
-                    await self._one(channel, exchange, key, bind=bind)
+                    try:
+                        await self._one(channel, exchange, key, bind=bind)
+                    except (TypeError, ValueError) as error:  # the library cannot say it to the broker at all
+                        self._bound.discard((exchange, key))
+                        troubles.append(f"exchange '{exchange}' cannot be listened to: {error}")
         except AMQPChannelError as error:
             if not bind:
                 self._bound -= {(exchange, key) for key in keys}
             return f"exchange '{exchange}' cannot be listened to: {error}"
-        return None
+        return "; ".join(troubles) or None
 
     async def _one(self, channel: Channel, exchange: str, key: str, *, bind: bool) -> None:
         if bind:

@@ -6,7 +6,7 @@ from worker.templates.files.compiled import template_of
 from worker.templates.files.documents import Document, Fault, TemplateErrors, documents
 from worker.templates.model import Template
 
-__all__ = ["Fault", "TemplateErrors", "load"]
+__all__ = ["Fault", "TemplateErrors", "files", "load"]
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -19,7 +19,7 @@ def load(place: Path) -> tuple[Template, ...]:
     """
     templates: list[Template] = []
     faults: list[Fault] = []
-    for path in _files(place):
+    for path in _readable(place):
         try:
             for document in _some(path):
                 template = template_of(document)
@@ -27,22 +27,32 @@ def load(place: Path) -> tuple[Template, ...]:
                 templates.append(template)
         except TemplateErrors as wrong:
             faults += wrong.faults
+        except Exception as error:  # noqa: BLE001 - no file, whatever it holds, may end a worker that runs
+            faults.append(Fault(path.name, None, "", f"cannot be read ({type(error).__name__})"))
     if faults:
         raise TemplateErrors(*faults)
     return tuple(templates)
 
 
-def _files(place: Path) -> list[Path]:
+def files(place: Path) -> list[Path]:
+    """The files of a folder that templates are read from, or the one file. Raises `OSError`."""
     if place.is_file():
         return [place]
+    found = sorted(place.iterdir())
+    return [path for path in found if path.suffix in _SUFFIXES and path.name[0] != "." and path.is_file()]
+
+
+def _readable(place: Path) -> list[Path]:
     try:
-        found = sorted(place.iterdir())
-        return [path for path in found if path.suffix in _SUFFIXES and path.name[0] != "." and path.is_file()]
+        return files(place)
     except OSError as error:
         raise TemplateErrors(Fault(str(place), None, "", f"cannot be read: {error.strerror}")) from None
 
 
 def _some(path: Path) -> list[Document]:
+    shown = path.name.encode(errors="backslashreplace").decode()
+    if shown != path.name:
+        raise TemplateErrors(Fault(shown, None, "", "has a name that is not UTF-8: give it another"))
     found = documents(path)
     if not found:
         raise TemplateErrors(Fault(path.name, None, "", "holds no template"))

@@ -1,7 +1,7 @@
 """A document becomes a template, or everything that is wrong with it is told. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from worker.templates.model import PARTS, SCHEMAS, Binding, Slot, Template, slot
 
 SCHEMA = "template.v1"
 _MARKS = ("$", "$optional")
+_LONGEST_KEY = 255  # AMQP writes a routing key's length in one byte
 _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII)
 
 
@@ -42,6 +43,7 @@ class _Reading:
         kind = next(kind for kind, part in PARTS.items() if part in value)
         target = self._filled(value[PARTS[kind]], (PARTS[kind],))
         self._check_literals(kind, target)
+        self._check_keys(value["bindings"])
         return Template(
             name=value["name"],
             bindings=tuple(map(_binding, value["bindings"])),
@@ -102,6 +104,13 @@ class _Reading:
         if not duration:
             self._says("/expiresIn", "must be longer than no time at all")
         return duration
+
+    def _check_keys(self, bindings: Iterable[Mapping[str, Any]]) -> None:
+        for at, binding in enumerate(bindings):
+            for number, key in enumerate(binding.get("routingKeys", ())):
+                if (size := len(key.encode())) > _LONGEST_KEY:
+                    said = f"has {size} bytes; at most {_LONGEST_KEY} fit into a routing key"
+                    self._says(pointer(("bindings", at, "routingKeys", number)), said)
 
     def _check_literals(self, kind: Kind, target: Mapping[str, Any]) -> None:
         """What is wrong whatever the event; what an expression has a part in, the event decides."""

@@ -86,11 +86,13 @@ def documents(path: Path) -> list[Document]:
 
 def _text(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
     except OSError as error:
         raise TemplateErrors(Fault(path.name, None, "", f"cannot be read: {error.strerror}")) from None
     if len(content) > LARGEST:
-        said = f"has {len(content):,} bytes; at most {LARGEST:,} are read"
+        said = f"has {max(size, len(content)):,} bytes; at most {LARGEST:,} are read"
         raise TemplateErrors(Fault(path.name, None, "", said))
     try:
         return content.decode("utf-8-sig")
@@ -109,6 +111,10 @@ class _Loader(yaml.SafeLoader):
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if getattr(event, "anchor", None) is not None:
             raise _wrong("anchors are not read: write it out", event.start_mark)
+        if getattr(event, "tag", None) is not None:
+            raise _wrong(
+                "tags are not read: only what has none is sure to mean what it shows", event.start_mark
+            )
         if self._depth == _DEEPEST:
             raise _wrong(f"nests deeper than {_DEEPEST} levels", event.start_mark)
         self._depth += 1
@@ -132,6 +138,7 @@ for _tag, _form, _first in (
 
 
 def _of_yaml(file: str, text: str) -> Iterator[Document]:
+    loader = None
     try:
         loader = _Loader(text)
         while loader.check_node():
@@ -144,6 +151,9 @@ def _of_yaml(file: str, text: str) -> Iterator[Document]:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, int(error.position)) + 1
         raise TemplateErrors(Fault(file, line, "", "has a character that YAML does not take")) from None
+    except (ValueError, OverflowError):
+        at = loader.get_mark().line + 1 if loader else None
+        raise TemplateErrors(Fault(file, at, "", "has an escape that stands for no character")) from None
 
 
 def _lines_of_json(file: str, text: str) -> dict[str, int]:
@@ -177,6 +187,7 @@ def _mapping(document: Document, node: MappingNode, path: tuple[str | int, ...])
         if not isinstance(key, ScalarNode) or key.tag != _TEXT:
             reason = "has a key that is not text: put it in quotes"
             raise TemplateErrors(Fault(document.file, line, pointer(path), reason))
+        _checked(document, key.value, pointer(path))
         if key.value in found:
             raise TemplateErrors(Fault(document.file, line, pointer((*path, key.value)), "is there twice"))
         found[key.value] = _value(document, inner, (*path, key.value))
