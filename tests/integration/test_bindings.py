@@ -21,14 +21,10 @@ async def _binding(here: Station, url: str) -> AsyncIterator[tuple[Bindings, lis
     topology, told = Topology(here.prefix), list[str | None]()
     bindings = Bindings(topology.templates, lambda: None, [(topology.retry, EVENT_KEY)])
     bindings.tell(told.append)
-    async with await aio_pika.connect(url) as connection:
-        session = asyncio.create_task(bindings.session(connection))
-        try:
-            yield bindings, told
-            assert not session.done()
-        finally:
-            session.cancel()
-            await asyncio.wait([session])
+    async with await aio_pika.connect(url) as connection, asyncio.TaskGroup() as tasks:
+        session = tasks.create_task(bindings.session(connection))
+        yield bindings, told
+        session.cancel()
 
 
 @pytest.fixture

@@ -130,7 +130,7 @@ def test_a_file_whose_name_nobody_can_write_is_a_fault(tmp_path: Path) -> None:
 
 
 def test_whatever_the_library_trips_over_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A set that nobody thought of is not taken, like all that do not hold; the other files' faults are told."""
+    """A set that nobody thought of is not taken, like all that do not hold; other files' faults are told."""
 
     def trips(path: Path) -> object:
         raise ZeroDivisionError(path)
