@@ -36,6 +36,19 @@ def test_a_letter_is_shown_whole(letters: Shell) -> None:
     assert letter["headers"]["mine"] == IDS[0]
 
 
+def test_the_letter_of_an_event_tells_where_it_was_published(jobrelay: Shell, broker: Broker) -> None:
+    """By its application; a request's letter has nothing there."""
+    origin = {"jobrelay-event-exchange": "tickets", "jobrelay-event-routing-key": "incident.created"}
+    broker.bury(IDS[0], "template_failed", **origin)
+    broker.bury(IDS[1], "expired")
+    told = {"exchange": "tickets", "routingKey": "incident.created"}
+    assert [letter["event"] for letter in jobrelay("dead", "show", "--all").lines] == [told, None]
+    assert {group["code"]: group["event"] for group in jobrelay("dead", "list").lines} == {
+        "template_failed": told,
+        "expired": None,
+    }
+
+
 def test_a_letter_tells_everything_that_was_wrong(jobrelay: Shell, broker: Broker) -> None:
     """The violations that its event had, and nothing where a header is none of ours."""
     rows = [{"pointer": "/jobsCount", "message": "must be at most 10000"}]

@@ -30,6 +30,7 @@ _AFTER_DEFECT_S = 5.0
 _BIG = 65_536
 _LISTED_MOST = 20
 _SAID_MOST = 500
+_NAME_MOST = 255  # AMQP's own limit, which a header that names one need not keep
 
 _log = structlog.get_logger(__name__)
 
@@ -78,7 +79,8 @@ class Templates:
         listening = [one for one in self.current() if origin and _brings(one, origin)]
         kind = listening[0].kind if listening else Kind.START
         past = past_of(message, self.clock(), self.rules.window_s)
-        sender = Sender(None, message.correlation_id, trace=trace_of(message.headers), metadata={}, kind=kind)
+        asked_by = message.correlation_id or message.message_id  # as its requests have it
+        sender = Sender(None, asked_by, trace=trace_of(message.headers), metadata={}, kind=kind)
         case = Case(delivery=Believed(believed, message), past=past, sender=sender)
         return _Taken(origin, case, listening)
 
@@ -142,6 +144,7 @@ class Templates:
         return "round"
 
     async def _refuse(self, case: Case, why: Rejected, outcome: str = "rejected") -> str:
+        why = _about(origin_of(case.message, self.places), why)
         await self.settler.settle(case, Refused(why))
         return self._said(case, outcome, code=why.code, detail=why.detail[:_SAID_MOST])
 
@@ -161,6 +164,14 @@ class _Taken:
 
 def _brings(template: Template, event: Message) -> bool:
     return template.listens_to(event.exchange, event.routing_key)
+
+
+def _about(origin: Message | None, why: Rejected) -> Rejected:
+    """*why*, and of which event, by what its sender knows of it."""
+    if origin is None:
+        return why
+    exchange, key = origin.exchange[:_NAME_MOST], origin.routing_key[:_NAME_MOST]
+    return replace(why, detail=f"an event of '{exchange}' with key '{key}': {why.detail}")
 
 
 def _failure(failed: Sequence[Failed]) -> Rejected:

@@ -84,6 +84,22 @@ async def test_a_failure_names_template_place_and_expression() -> None:
     assert room.counted.by == ["a", "not b"]
 
 
+@pytest.mark.parametrize(
+    ("properties", "correlation"), [({}, "m"), ({"correlation_id": "c"}, "c"), ({"message_id": None}, None)]
+)
+@pytest.mark.parametrize(("body", "said"), [({"id": 7}, "template 'a': "), (b"no JSON", "")])
+async def test_a_rejected_event_is_known_to_its_sender(
+    properties: dict[str, Any], correlation: str | None, body: Any, said: str
+) -> None:
+    """By the correlation id that its requests would have had, and by exchange and routing key."""
+    room = Room()
+    await room.take(room.event(body, **properties))
+    (event,) = room.out.events
+    assert event.document()["data"]["correlationId"] == correlation
+    assert event.data["detail"].startswith(f"an event of 'x' with key 'a': {said}")
+    assert violations("request-rejected.v1", event.document()) == []
+
+
 async def test_a_replayed_event_comes_to_its_templates_again() -> None:
     """It names its origin, and what it made before is looked up: that may be under way."""
     room = Room(template("a"), template("b", requestId="data.number"))

@@ -8,6 +8,7 @@ from worker.broker.visits.letters import Letter
 from worker.cli.dead.choice import Choice, looking
 from worker.cli.output import Output
 from worker.cli.topology import body_of
+from worker.domain.policy.custody import EVENT_EXCHANGE, EVENT_KEY
 from worker.settings import Settings
 
 _NAMED_MOST, _BEGINNING = 2, 8
@@ -41,6 +42,7 @@ class Group:
             "lastAt": self.last_at,
             "routingKey": self.last.routing_key if self.last else None,
             "detail": self.last.detail if self.last else None,
+            "event": _event(self.last) if self.last else None,
             "id": self.last.id if self.last else None,
             "someIds": self.some,
         }
@@ -93,6 +95,12 @@ def _moment(text: str | None) -> str:
     return (text or "")[:19].replace("T", " ")
 
 
+def _event(letter: Letter) -> dict[str, Any] | None:
+    """Where an application published it, if it is an event that templates were for."""
+    exchange, key = (letter.message.headers.get(name) for name in (EVENT_EXCHANGE, EVENT_KEY))
+    return {"exchange": exchange, "routingKey": key} if letter.buried and exchange else None
+
+
 def _whole(letter: Letter) -> dict[str, Any]:
     message = letter.message
     return {
@@ -102,6 +110,7 @@ def _whole(letter: Letter) -> dict[str, Any]:
         "violations": letter.violations,
         "exchange": letter.exchange,
         "routingKey": letter.routing_key,
+        "event": _event(letter),
         "attempt": letter.attempt,
         "replays": letter.replays,
         "firstAt": letter.first_at,
