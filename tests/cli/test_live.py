@@ -145,6 +145,7 @@ def test_what_a_worker_can_do_without_is_no_failure(
         ({"AMQP_URL": "amqp://u:planted-wrong@127.0.0.1:1/"}, [], "broker", "cannot be reached"),
         ({"SCOPE": "OR.Jobs OR.Folders"}, [], "scopes", "OR.Robots.Read"),
         ({"POLICY_FILE": "/nowhere"}, [], "policy", "JOBRELAY_POLICY_FILE: /nowhere: cannot be read"),
+        ({"TEMPLATES_DIR": "/nowhere"}, [], "templates", "/nowhere"),
         ({"FOLDER": "Operatons"}, [], "folder", "Operatons"),
         ({}, ["InvoiceIntak", "--folder", "Operations"], "process", "did you mean 'InvoiceIntake'?"),
         ({}, ["--folder", "Classic", "--robot", "8061"], "robots", "id of a session of robot 'porter-1'"),

@@ -1,7 +1,7 @@
 """A command's visit to the broker: connect once, say every failure in words, leave nothing behind."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from uuid import uuid4
 
@@ -142,16 +142,20 @@ def broker_version(connection: AbstractConnection) -> str:
 
 async def absent(connection: AbstractConnection, topology: Topology) -> list[str]:
     """The exchanges and queues of *topology* that are not there. Nothing is declared."""
-    missing = []
-    for exchange in topology.exchanges():
-        missing += await _unless_there(
-            connection,
-            exchange.name,
-            lambda c, name: c.exchange_declare(name, passive=True, timeout=_TIMEOUT_S),
-        )
+    missing = await absent_exchanges(connection, (exchange.name for exchange in topology.exchanges()))
     for queue in topology.queues():
         missing += await _unless_there(
             connection, queue.name, lambda c, name: c.queue_declare(name, passive=True, timeout=_TIMEOUT_S)
+        )
+    return missing
+
+
+async def absent_exchanges(connection: AbstractConnection, names: Iterable[str]) -> list[str]:
+    """Those of *names* that are no exchanges. Nothing is declared."""
+    missing = []
+    for exchange in names:
+        missing += await _unless_there(
+            connection, exchange, lambda c, name: c.exchange_declare(name, passive=True, timeout=_TIMEOUT_S)
         )
     return missing
 

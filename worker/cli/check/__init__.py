@@ -29,8 +29,9 @@ def check(
     robot: Annotated[list[str] | None, typer.Option(help="A robot by name or id. May be repeated.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look at settings, broker, Orchestrator, folder and process; say what is wrong and how to mend it.
+    """Look at all that a worker needs; say what is wrong and how to mend it.
 
+    Settings, policy, templates, broker, ledger, Orchestrator, folder and process.
     Exit code 1 if anything failed. Nothing is started, sent or changed.
     """
     settings, output = read_settings(), Output(as_json)
@@ -46,12 +47,14 @@ def check(
 
 
 async def _examined(settings: Settings, question: Question) -> list[Finding]:
-    # The other commands begin sooner without a client of Orchestrator.
+    # The other commands begin sooner without a client of Orchestrator, and what reads templates.
     from worker.cli.check.orchestrator import Visit  # noqa: PLC0415
+    from worker.cli.check.templates import templates  # noqa: PLC0415
     from worker.orchestrator.client import Client  # noqa: PLC0415
 
     findings = [*settings_of(settings), policy(settings)]
     findings += await broker(settings)
+    findings += await templates(settings)
     findings += await ledger(settings)
     if settings.missing_credentials():
         return [*findings, Finding("orchestrator", "skipped", "cannot be asked without its settings")]
