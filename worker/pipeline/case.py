@@ -20,13 +20,15 @@ from worker.pipeline.validate import request_id_of
 class Case:
     """A delivery: the message, its past, and who sent it.
 
-    *folder_id* is the folder that a POST went to of which it is not known what became of it. *refusal* is
-    what was being told of it when its former owner was lost.
+    *event* names an application's event, by all that is known of it; it is empty for a request. *folder_id*
+    is the folder that a POST went to of which it is not known what became of it. *refusal* is what was being
+    told of it when its former owner was lost.
     """
 
     delivery: Delivery
     past: Past
     sender: Sender
+    event: str = ""
     reference: str = ""
     expires_at: str | None = None
     owner: str = field(default_factory=lambda: uuid4().hex)
@@ -58,9 +60,18 @@ class Case:
     def life(self) -> str:
         """Names this copy of the message until it is sent round, replayed, or sent anew (`Ends.met`)."""
         message, past = self.message, self.past
-        by = (self.sender.kind, message.user_id, message.headers.get(USER_ID), message.message_id)
-        named = "|".join(map(str, (*by, self.fingerprint, past.replays, past.attempt)))
+        # Of an event's kind its templates decide, which may be others by now.
+        kind, what = ("event", self.event) if self.event else (self.sender.kind, self.fingerprint)
+        by = (kind, message.user_id, message.headers.get(USER_ID), message.message_id)
+        named = "|".join(map(str, (*by, what, past.replays, past.attempt)))
         return LIFE + sha256(named.encode(errors="surrogatepass")).hexdigest()
+
+    @property
+    def rejection(self) -> str:
+        """The fact that it is rejected: a request, or an event by a template; each replay for itself."""
+        by = (self.sender.metadata or {}).get("template")
+        what = f"{self.event}|{by}" if self.event else self.sender.request_id or self.fingerprint
+        return f"{what}|{self.past.replays}"
 
     def age(self, now: float) -> float | None:
         """Seconds since it was published; None where nobody has said when that was.

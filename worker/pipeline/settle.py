@@ -127,7 +127,7 @@ class Settler:
         now, past = self._clock(), case.past
         headers = letter(case.message, past, (why.code, why.detail), self._host, now, why.violations)
         burial = {
-            "fact": f"{case.sender.request_id or case.fingerprint}|{past.replays}",
+            "fact": case.rejection,
             "attempts": [attempt.document() for attempt in past.history],
             "deadLetterId": headers["jobrelay-dead-letter-id"],
         }

@@ -6,11 +6,13 @@ same however often it is delivered.
 
 import base64
 import binascii
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 
 from worker.contracts import parse
@@ -64,6 +66,21 @@ def read(message: Message, now: float) -> Event:
     }
     moment = _moment((cloud_event or {}).get("time")) or sent or datetime.fromtimestamp(now, UTC)
     return Event(scope, moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def name_of(message: Message) -> str:
+    """Names what was published, by all that templates may see of it, and how often it comes is no part of it.
+
+    Two events of which nothing can be told apart have one name.
+    """
+    seen = (
+        *(message.exchange, message.routing_key, message.content_type, message.content_encoding),
+        *(message.message_id, message.correlation_id, message.type, message.app_id),
+        message.timestamp.isoformat() if message.timestamp else None,
+        _headers(message.headers),
+        sha256(message.body).hexdigest(),
+    )
+    return sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
 
 
 def _content(message: Message) -> str:

@@ -18,7 +18,7 @@ from worker.pipeline.permission import Believed
 from worker.pipeline.ports import Clock, Delivery
 from worker.pipeline.rules import Rules
 from worker.pipeline.settle import Settler
-from worker.templates.event import read
+from worker.templates.event import name_of, read
 from worker.templates.make import Failed, Made, make_all
 from worker.templates.model import Template
 from worker.templates.ports import Outbox, Telemetry
@@ -81,15 +81,18 @@ class Templates:
         past = past_of(message, self.clock(), self.rules.window_s)
         asked_by = message.correlation_id or message.message_id  # as its requests have it
         sender = Sender(None, asked_by, trace=trace_of(message.headers), metadata={}, kind=kind)
-        case = Case(delivery=Believed(believed, message), past=past, sender=sender)
+        named = name_of(origin or message)
+        case = Case(delivery=Believed(believed, message), past=past, sender=sender, event=named)
         return _Taken(origin, case, listening)
 
     async def _handled(self, taken: "_Taken") -> str:
         """What became of an event, settled."""
         case, origin = taken.case, taken.origin
-        if case.message.redelivered and await self.settler.has_ended(case):
+        if await self.settler.has_ended(case):
             case.delivery.ack()
             return "repeated"
+        if case.refusal is not None:
+            return await self._refuse(case, case.refusal)
         if case.past.deliveries > self.rules.max_attempts:
             return await self._refuse(case, _worn(case.past.deliveries))
         if origin is None:
@@ -117,7 +120,7 @@ class Templates:
             self.telemetry.failed(one.template)
         if failed:
             case.sender = replace(case.sender, metadata={"template": failed[0].template})
-            return await self._refuse(case, _failure(failed), outcome="failed")
+            return await self._refuse(case, _failure(failed))
         case.delivery.ack()
         return self._said(case, "made" if made else "unmet", templates=[one.template for one in made])
 
@@ -143,9 +146,10 @@ class Templates:
         case.delivery.ack()
         return "round"
 
-    async def _refuse(self, case: Case, why: Rejected, outcome: str = "rejected") -> str:
-        why = _about(origin_of(case.message, self.places), why)
+    async def _refuse(self, case: Case, why: Rejected) -> str:
+        why = case.refusal or _about(origin_of(case.message, self.places), why)
         await self.settler.settle(case, Refused(why))
+        outcome = "failed" if why.code is Code.TEMPLATE_FAILED else "rejected"
         return self._said(case, outcome, code=why.code, detail=why.detail[:_SAID_MOST])
 
     def _said(self, case: Case, outcome: str, **facts: Any) -> str:

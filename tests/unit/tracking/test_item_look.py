@@ -99,6 +99,16 @@ async def test_a_fact_has_one_name_whoever_tells_it() -> None:
     assert ids[0] == ids[1]
 
 
+async def test_each_request_that_adopted_an_item_is_told_of_it() -> None:
+    """Invariant 5: that one request's item runs is another fact than that another's does: none drops it."""
+    post = ItemPost()
+    post.sees([RUNNING])
+    await post.follow(post.of("inv-1"), post.of("inv-2"))
+    first, second = post.outbox.events
+    assert (first.subject, second.subject) == ("inv-1", "inv-2")
+    assert first.id != second.id
+
+
 async def test_others_of_its_reference_are_not_its_own() -> None:
     """Where its key is told, by that; else the oldest of its queue is its own."""
     strange = [replace(FIRST, id=47_000, key=OTHER, queue_id=32, status="Failed")]

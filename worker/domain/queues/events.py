@@ -71,10 +71,12 @@ def queue_item_state(
         "output": seen.output,
     }
     word = seen.status.lower() if seen.status in _STATUSES else "unknown"
-    identity = event_id(schema, source, f"{seen.key}|{seen.id}|{seen.status}|{seen.moment or ''}")
+    # Two requests may have adopted one item, and each is told of it.
+    fact = f"{tracking['requestId']}|{seen.key}|{seen.id}|{seen.status}|{seen.moment or ''}"
     began = seen.started_at if seen.status == ProcessingStatus.IN_PROGRESS else None
     time = (seen.ended_at if seen.final else began) or rfc3339(now)
     sender = _sender_of(tracking)
+    identity = event_id(schema, source, fact)
     return Event(schema, f"queue-item.state.{word}", identity, source, sender.request_id, time, data, sender)
 
 

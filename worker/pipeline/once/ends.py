@@ -6,9 +6,10 @@ attempt might start what its sender has been told was rejected.
 
 import json
 from dataclasses import replace
+from typing import Any
 
 from worker.domain.failures import Rejected
-from worker.domain.requests import Entry
+from worker.domain.requests import Entry, Kind
 from worker.pipeline.case import Case
 from worker.pipeline.ports import Ledger
 
@@ -31,7 +32,7 @@ class Ends:
         entry = await self._ledger.known(case.life)
         if entry is None:
             return False
-        case.refusal = _refusal(entry)
+        case.refusal = _refusal(case, entry)
         if not self._ledger.shared or (case.refusal is not None and await self._is_under_way(case)):
             # Without a common ledger it may as well have been sent anew, and met by another worker.
             return False
@@ -43,9 +44,12 @@ class Ends:
         return stands is not None and not stands.cancelled
 
     async def enter(self, case: Case, why: Rejected) -> Rejected:
-        """Why it is to be told that the message is rejected: what was entered first, by whomever."""
+        """Why it is to be told that the message is rejected: what was entered first, by whomever.
+
+        An event's sender is then told of as it was there: its templates may be others by now.
+        """
         stands = await self._ledger.claim(case.life, _entry(case, why), over=None)
-        return (stands and _refusal(stands)) or why
+        return (stands and _refusal(case, stands)) or why
 
     async def told(self, case: Case, why: Rejected | None = None) -> None:
         """Remembers that it is told how this life ended: another attempt might end otherwise."""
@@ -53,8 +57,20 @@ class Ends:
 
 
 def _entry(case: Case, why: Rejected | None) -> Entry:
-    return replace(case.entry(), refusal=json.dumps(why.document()) if why else None)
+    return replace(case.entry(), refusal=json.dumps(_written(case, why)) if why else None)
 
 
-def _refusal(entry: Entry) -> Rejected | None:
-    return Rejected.of(json.loads(entry.refusal)) if entry.refusal else None
+def _written(case: Case, why: Rejected) -> dict[str, Any]:
+    if not case.event:
+        return why.document()
+    return {**why.document(), "kind": case.sender.kind, "metadata": case.sender.metadata}
+
+
+def _refusal(case: Case, entry: Entry) -> Rejected | None:
+    if not entry.refusal:
+        return None
+    document = json.loads(entry.refusal)
+    if case.event:
+        kind, metadata = Kind(document["kind"]), document["metadata"]
+        case.sender = replace(case.sender, kind=kind, metadata=metadata)
+    return Rejected.of(document)
