@@ -54,7 +54,7 @@ def test_the_same_event_makes_the_same_request(bare: Shell) -> None:
     ("event", "options", "result", "about"),
     [
         ({"id": "1", "priority": "P2"}, (), "condition_not_met", ("expression", "data.priority == 'P1'")),
-        ({"id": 1, "priority": "P1"}, (), "failed", ("pointer", "/requestId")),
+        ({"id": 1, "version": 1, "priority": "P1"}, (), "failed", ("pointer", "/requestId")),
         ({}, ("--exchange", "shop"), "no_binding", ("exchange", "shop")),
         ({}, ("--routing-key", "incident.closed"), "no_binding", ("routingKey", "incident.closed")),
     ],

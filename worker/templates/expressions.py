@@ -42,11 +42,20 @@ class NoValue(Exception):
 
 
 class _Functions(functions.Functions):
-    """JMESPath's own, and one that makes a short name of any text."""
+    """JMESPath's own, and one that makes a short name of any text.
+
+    Nothing is no text: where a field is missing, a requestId would be the same for different events.
+    """
 
     @functions.signature({"types": ["string"]})
     def _func_sha256(self, text: str) -> str:
         return sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+    @functions.signature({"types": []})
+    def _func_to_string(self, value: Any) -> Any:
+        if value is None:
+            raise JMESPathTypeError("to_string", value, "null", ["anything but null"])
+        return super()._func_to_string(value)  # type: ignore[misc] # its stub leaves it out
 
 
 _OPTIONS = jmespath.Options(custom_functions=_Functions())

@@ -85,6 +85,13 @@ def test_what_is_optional_is_left_out() -> None:
         ({"requestId": "data.nr"}, {"nr": 4711}, "/requestId", "data.nr", "must be text, not a whole number"),
         ({"requestId": "data.x"}, {}, "/requestId", "data.x", "gives nothing"),
         ({"requestId": "data.x"}, {"x": "a b"}, "/requestId", "data.x", "use 1 to 100"),
+        (
+            {"requestId": "to_string(data.x)"},
+            {},
+            "/requestId",
+            "to_string(data.x)",
+            "to_string() takes anything but null, and null came",
+        ),
         ({"when": "contains(data.x, 'a')"}, {"x": 1}, "/when", "contains(data.x, 'a')", "a number came"),
         (
             {"when": "contains('abc', data.x)"},
