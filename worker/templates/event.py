@@ -23,6 +23,11 @@ from worker.pipeline.validate import LARGEST
 
 _CLOUD_EVENT = "application/cloudevents+json"
 _ATTRIBUTES = ("id", "type", "source", "subject", "time")
+# What an expression sees, by name.
+SEEN = (
+    *("data", "headers", "exchange", "routingKey", "messageId", "correlationId"),
+    *("type", "appId", "timestamp", "cloudEvent"),
+)
 _PREFIXES = ("cloudEvents_", "cloudEvents:", "ce-")
 # What Jobrelay and the broker add to an event on its way, and what they take off it.
 _OF_THE_WAY = (

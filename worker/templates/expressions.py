@@ -32,6 +32,16 @@ _KINDS = {
     "dict": "an object",
 }
 
+# Kinds of nodes: those whose first part sees what they see, and those of which every part does.
+_INTO = frozenset(
+    {"subexpression", "index_expression", "projection", "value_projection", "filter_projection"}
+    | {"flatten", "pipe"}
+)
+_BESIDE = frozenset(
+    {"comparator", "and_expression", "or_expression", "not_expression", "function_expression"}
+    | {"multi_select_list", "multi_select_dict", "key_val_pair"}
+)
+
 
 class NotAnExpression(Exception):
     """The text is none; the message says why."""
@@ -82,6 +92,11 @@ class Expression:
             _check_call(node)
         return cls(text, parsed)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it looks up in the scope itself, each once, in its order."""
+        return tuple(dict.fromkeys(_at_top(self._parsed.parsed)))
+
     def value(self, scope: Mapping[str, Any]) -> Any:
         """What it gives of *scope*, as JSON has it. Raises `NoValue`; the value may be None."""
         try:
@@ -100,6 +115,18 @@ class Expression:
         """True unless it gives what JMESPath counts as false: false, null, or something empty."""
         found = self.value(scope)
         return found is not None and found is not False and found not in ("", [], {})
+
+
+def _at_top(node: Any) -> Iterator[str]:
+    """The fields that are looked up in what the whole expression sees: no deeper, not in a list's elements."""
+    match node["type"]:
+        case "field":
+            yield node["value"]
+        case kind if kind in _INTO:
+            yield from _at_top(node["children"][0])
+        case kind if kind in _BESIDE:
+            for child in node["children"]:
+                yield from _at_top(child)
 
 
 def _calls(node: Any) -> Iterator[dict[str, Any]]:

@@ -1,13 +1,17 @@
 """A document becomes a template, or everything that is wrong with it is told. Pure."""
 
+import difflib
 import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
+import orjson
+
 from worker.contracts import violations
 from worker.contracts.words import pointer
 from worker.domain.requests import Kind
+from worker.templates.event import SEEN
 from worker.templates.expressions import Expression, NotAnExpression
 from worker.templates.files.documents import Document, Fault, TemplateErrors
 from worker.templates.model import PARTS, SCHEMAS, Binding, Slot, Template, slots_of, within
@@ -62,10 +66,14 @@ class _Reading:
 
     def _slot(self, text: str, place: str, *, optional: bool = False) -> Slot:
         try:
-            return Slot(place, Expression.of(text), optional)
+            expression = Expression.of(text)
         except NotAnExpression as why:
             self._says(place, f"is not an expression: {why}")
             return Slot(place, Expression.of("@"), optional)
+        for name in expression.names:
+            if name not in SEEN:
+                self._says(place, _stranger(name, text))
+        return Slot(place, expression, optional)
 
     def _filled(self, node: Any, path: tuple[str | int, ...]) -> Any:
         """*node* with slots in place of its expressions."""
@@ -130,6 +138,17 @@ def _literals(node: Mapping[str, Any]) -> dict[str, Any]:
         elif not any(slots_of(value)):
             literals[name] = value
     return literals
+
+
+def _stranger(name: str, text: str) -> str:
+    """Of a name that there is not at the top of what the expression *text* sees."""
+    name = name.encode(errors="replace").decode()  # half a character is none that could be shown
+    known = {seen.lower(): seen for seen in SEEN}
+    quoted = orjson.dumps(name).decode()
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.9)
+    meant = known[near[0]] if near else f"data.{name if name.isascii() and name.isidentifier() else quoted}"
+    also = " text stands in single quotes" if quoted in text else ""
+    return f"there is no '{name}' here: did you mean {meant}?{also}"
 
 
 def _binding(given: Mapping[str, Any]) -> Binding:
