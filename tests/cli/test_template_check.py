@@ -92,11 +92,11 @@ def test_the_worked_cases_pass(
         ("start", {**INVOICES, "machines": ["x"]}, "/start/machines/0", "no machine 'x'"),
         ("start", {**TYPED, "inputArguments": {"in_Text": "t"}}, f"{ARGUMENT}Count", "required"),
         ("start", {**TYPED, "inputArguments": {**FILLED, "in_Cnt": 1}}, f"{ARGUMENT}Cnt", "in_Count?"),
-        ("start", {**TYPED, "inputArguments": {**FILLED, "in_Cnt": {"$": "a"}}}, f"{ARGUMENT}Cnt", "in_C"),
+        ("start", {**TYPED, "inputArguments": {**FILLED, "in_Cnt": {"$": "data.a"}}}, f"{ARGUMENT}Cnt", "in_C"),
         ("start", {**TYPED, "inputArguments": {**FILLED, "in_Text": 1}}, f"{ARGUMENT}Text", "must be text"),
         (
             "start",
-            {**TYPED, "inputArguments": {**FILLED, "in_Text": {"$optional": "a"}}},
+            {**TYPED, "inputArguments": {**FILLED, "in_Text": {"$optional": "data.a"}}},
             f"{ARGUMENT}Text",
             "may be left out",
         ),

@@ -118,7 +118,7 @@ class Expression:
 
 
 def _at_top(node: Any) -> Iterator[str]:
-    """The fields that are looked up in what the whole expression sees: no deeper, not in a list's elements."""
+    """The fields that are looked up in what the whole expression sees: no deeper, in no list."""
     match node["type"]:
         case "field":
             yield node["value"]

@@ -69,7 +69,7 @@ class _Reading:
             expression = Expression.of(text)
         except NotAnExpression as why:
             self._says(place, f"is not an expression: {why}")
-            return Slot(place, Expression.of("@"), optional)
+            return _nothing(place)
         for name in expression.names:
             if name not in SEEN:
                 self._says(place, _stranger(name, text))
@@ -80,6 +80,8 @@ class _Reading:
         match node:
             case dict() if any(mark in node for mark in _MARKS):
                 return self._marked(node, pointer(path))
+            case dict() if len(node) == 1 and next(iter(node)).startswith("$"):
+                return self._mistyped(next(iter(node)), pointer(path))
             case dict():
                 return {name: self._filled(inner, (*path, name)) for name, inner in node.items()}
             case list():
@@ -87,12 +89,18 @@ class _Reading:
             case _:
                 return node
 
-    def _marked(self, node: Mapping[str, Any], place: str) -> Slot | None:
+    def _marked(self, node: Mapping[str, Any], place: str) -> Slot:
         ((mark, text), *others) = node.items()
         if others or not isinstance(text, str):
             self._says(place, "must be {$: EXPRESSION} or {$optional: EXPRESSION} and nothing beside")
-            return None
+            return _nothing(place)
         return self._slot(text, place, optional=mark == "$optional")
+
+    def _mistyped(self, mark: str, place: str) -> Slot:
+        near = difflib.get_close_matches(mark.lower(), _MARKS, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        self._says(place, f"has {mark}, which is neither $ nor $optional{hint}")
+        return _nothing(place)
 
     def _metadata(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         metadata = {name: self._filled(value, ("metadata", name)) for name, value in given.items()}
@@ -138,6 +146,11 @@ def _literals(node: Mapping[str, Any]) -> dict[str, Any]:
         elif not any(slots_of(value)):
             literals[name] = value
     return literals
+
+
+def _nothing(place: str) -> Slot:
+    """Stands for what could not be read, so that no more is said of it."""
+    return Slot(place, Expression.of("@"), optional=False)
 
 
 def _stranger(name: str, text: str) -> str:
