@@ -92,7 +92,12 @@ def test_the_worked_cases_pass(
         ("start", {**INVOICES, "machines": ["x"]}, "/start/machines/0", "no machine 'x'"),
         ("start", {**TYPED, "inputArguments": {"in_Text": "t"}}, f"{ARGUMENT}Count", "required"),
         ("start", {**TYPED, "inputArguments": {**FILLED, "in_Cnt": 1}}, f"{ARGUMENT}Cnt", "in_Count?"),
-        ("start", {**TYPED, "inputArguments": {**FILLED, "in_Cnt": {"$": "data.a"}}}, f"{ARGUMENT}Cnt", "in_C"),
+        (
+            "start",
+            {**TYPED, "inputArguments": {**FILLED, "in_Cnt": {"$": "data.a"}}},
+            f"{ARGUMENT}Cnt",
+            "in_C",
+        ),
         ("start", {**TYPED, "inputArguments": {**FILLED, "in_Text": 1}}, f"{ARGUMENT}Text", "must be text"),
         (
             "start",
@@ -235,7 +240,7 @@ def test_a_scaffold_is_a_template_whatever_the_names_are(tmp_path: Path, name: s
 
 def test_an_argument_that_a_template_cannot_name_is_left_to_a_comment(tmp_path: Path) -> None:
     """`$` marks an expression; the rest of the template is there."""
-    given = tuple(Argument(name, "T", required=True, has_default=False) for name in ("$", "x"))
+    given = tuple(Argument(name, "T", required=True, has_default=False) for name in ("$", "$y", "x"))
     process = Process(1, "p", "p", "1", "key", arguments=given)
     (tmp_path / "one.yaml").write_text(text_of(Order("p", None, None), Folder(1, None, "f", True), process))
     assert load(tmp_path)[0].target["inputArguments"].keys() == {"x"}

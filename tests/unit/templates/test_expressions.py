@@ -1,10 +1,15 @@
 """Expressions, before they meet an event."""
 
+from typing import Any
+
 import pytest
 
 from worker.domain.messages import Message
 from worker.templates.event import SEEN, read
 from worker.templates.expressions import Expression
+from worker.templates.files import TemplateErrors
+from worker.templates.files.compiled import template_of
+from worker.templates.files.documents import Document
 
 
 @pytest.mark.parametrize(
@@ -44,3 +49,48 @@ def test_the_names_that_are_looked_up_at_the_top(text: str, names: list[str]) ->
 def test_what_an_event_shows_is_what_expressions_may_name() -> None:
     """The names that a template is held to are those that there are."""
     assert tuple(read(Message(body=b"{}"), 0.0).scope) == SEEN
+
+
+def faults(**changes: Any) -> list[str]:
+    """What is wrong with a template that has these."""
+    whole = {"name": "t", "bindings": [{"exchange": "x"}], "requestId": "data.id"}
+    start = {"process": {"name": "A"}, **changes.pop("start", {})}
+    with pytest.raises(TemplateErrors) as raised:
+        template_of(Document("t", {**whole, **changes, "start": start}))
+    return [f"{fault.pointer} {fault.reason}" for fault in raised.value.faults]
+
+
+@pytest.mark.parametrize(
+    ("when", "said"),
+    [
+        ("priority == 'P1'", ["/when there is no 'priority' here: did you mean data.priority?"]),
+        ("message && tags", ["data.message?", "data.tags?"]),
+        ("routingkey", ["/when there is no 'routingkey' here: did you mean routingKey?"]),
+        ('data.tier == "gold"', ["did you mean data.gold? text stands in single quotes"]),
+        ('data.tier == "P 1"', ['did you mean data."P 1"? text stands in single quotes']),
+        ('"größe" > `1`', ["there is no 'größe' here: did you mean data.\"größe\"?"]),
+        ('"\\ud83d"', ["/when there is no '?' here"]),
+    ],
+)
+def test_a_name_that_no_event_has_is_a_fault(when: str, said: list[str]) -> None:
+    """It would be null for every event, and nobody would hear of it."""
+    found = faults(when=when)
+    assert [one in fault for one, fault in zip(said, found, strict=True)] == [True] * len(said), found
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"start": {"inputArguments": {"A": {"$optinal": "data.a"}}}},
+            "/start/inputArguments/A has $optinal, which is neither $ nor $optional; did you mean $optional?",
+        ),
+        ({"start": {"jobsCount": {"$optinal": "data.n"}}}, "/start/jobsCount has $optinal, which is"),
+        ({"metadata": {"m": {"$x": "y"}}}, "/metadata/m has $x, which is neither $ nor $optional"),
+        ({"start": {"jobsCount": {"$": "data.n", "x": "y"}}}, "/start/jobsCount must be {$: EXPRESSION} or"),
+    ],
+)
+def test_a_mark_that_there_is_not_is_one_fault(changes: dict[str, Any], said: str) -> None:
+    """It is not taken for an object of the request; and nothing is said of what it would have given."""
+    (found,) = faults(**changes)
+    assert found.startswith(said)

@@ -16,7 +16,6 @@ from worker.settings import Settings, SettingsError
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_MARKS = ("$", "$optional")
 _NOT_TEXT = ("true", "false", "null")
 _UNPRINTED = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _HEAD = """\
@@ -91,7 +90,7 @@ def _arguments(declared: tuple[Argument, ...] | None) -> Iterator[str]:
         return
     yield "  inputArguments:"
     for argument in sorted(declared, key=lambda one: not _must(one)):
-        if argument.name in _MARKS:
+        if argument.name.startswith("$"):
             yield f"    # {argument.name} cannot be named here: put {{$: ...}} in place of all arguments"
             continue
         mark = "$" if _must(argument) else "$optional"
