@@ -1,5 +1,6 @@
 """One delivery on its way to its settlement."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -9,11 +10,13 @@ from uuid import uuid4
 from worker.domain.events import Sender
 from worker.domain.failures import Rejected
 from worker.domain.messages import Message, Past
-from worker.domain.policy.custody import USER_ID
+from worker.domain.policy.custody import FINGERPRINT, USER_ID
 from worker.domain.requests import LIFE, Entry, Kind
 from worker.domain.trace import Trace, trace_of
 from worker.pipeline.ports import Delivery
 from worker.pipeline.validate import request_id_of
+
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,7 +50,13 @@ class Case:
 
     @property
     def fingerprint(self) -> str:
-        """The SHA-256 of the body: what tells two bodies of one request id apart."""
+        """The SHA-256 of the body: what tells two bodies of one request id apart.
+
+        A template's request may say another one, without what is new in it each time that it is made.
+        """
+        said = self.message.headers.get(FINGERPRINT)
+        if isinstance(said, str) and _SHA256.fullmatch(said):
+            return said
         return sha256(self.message.body).hexdigest()
 
     @property

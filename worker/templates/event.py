@@ -39,10 +39,14 @@ _UNCOMPRESSED = frozenset({"identity", "utf-8", "utf8"})
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """*scope* is what an expression sees (schema `template.v1`); *moment* is when it happened."""
+    """*scope* is what an expression sees (schema `template.v1`); *moment* is when it happened.
+
+    Where the event does not say that itself, *timed* is false: when it is read again, *moment* may be later.
+    """
 
     scope: Mapping[str, Any]
     moment: datetime
+    timed: bool = True
 
 
 def read(message: Message, now: float) -> Event:
@@ -69,8 +73,9 @@ def read(message: Message, now: float) -> Event:
         "timestamp": rfc3339(sent.timestamp()) if sent else None,
         "cloudEvent": cloud_event,
     }
-    moment = _moment((cloud_event or {}).get("time")) or sent or datetime.fromtimestamp(now, UTC)
-    return Event(scope, moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    said = _moment((cloud_event or {}).get("time")) or sent
+    moment = said or datetime.fromtimestamp(now, UTC)
+    return Event(scope, moment if moment.tzinfo else moment.replace(tzinfo=UTC), timed=said is not None)
 
 
 def name_of(message: Message) -> str:

@@ -24,12 +24,16 @@ _EXPIRY = "/expiresIn"
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A request that *template* made; *body* is its JSON, and *document* what that says."""
+    """A request that *template* made; *body* is its JSON, and *document* what that says.
+
+    *dated* is true where its expiresAt counts from when the event was read: each time it may be another.
+    """
 
     template: str
     kind: Kind
     document: Mapping[str, Any]
     body: bytes
+    dated: bool = False
 
     @property
     def request_id(self) -> str:
@@ -71,7 +75,8 @@ def make(template: Template, event: Event) -> Made | Failed | None:
     except _Wrong as wrong:
         expression = wrong.slot.expression.text if wrong.slot else ""
         return Failed(template.name, wrong.pointer, expression, wrong.reason)
-    return Made(template.name, template.kind, document, body)
+    dated = template.expires_in is not None and not event.timed
+    return Made(template.name, template.kind, document, body, dated)
 
 
 def make_all(templates: Iterable[Template], event: Event) -> list[Made | Failed]:

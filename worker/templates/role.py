@@ -100,14 +100,14 @@ class Templates:
         if not taken.listening:
             return await self._pass_on(case, origin)
         try:
-            results = await self._results(taken.listening, origin)
+            results = await self._results(taken, origin)
         except Rejected as why:
             return await self._refuse(case, why)
         return await self._settle(taken, results)
 
-    async def _results(self, listening: Sequence[Template], origin: Message) -> list[Made | Failed]:
+    async def _results(self, taken: "_Taken", origin: Message) -> list[Made | Failed]:
         def work() -> list[Made | Failed]:
-            return make_all(listening, read(origin, self.clock()))
+            return make_all(taken.listening, read(origin, taken.case.past.first_at))
 
         return await asyncio.to_thread(work) if len(origin.body) > _BIG else work()
 

@@ -8,12 +8,15 @@ them.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+import orjson
+
 from worker.domain.messages import ATTEMPT, REPLAYS, Message, Past
 from worker.domain.outcomes import DELAYS
-from worker.domain.policy.custody import EVENT_EXCHANGE, EVENT_KEY
+from worker.domain.policy.custody import EVENT_EXCHANGE, EVENT_KEY, FINGERPRINT
 from worker.domain.trace import trace_of
 from worker.templates.make import Made
 
@@ -62,7 +65,7 @@ def request_of(made: Made, event: Message, user: str, life: Mapping[str, Any], n
     trace = trace_of(event.headers)
     return Message(
         body=made.body,
-        headers={**(trace.headers if trace else {}), **life},
+        headers={**(trace.headers if trace else {}), **life, **_fingerprint(made)},
         content_type="application/json",
         correlation_id=event.correlation_id or event.message_id,
         message_id=str(uuid5(_NAMESPACE, f"{made.template}|{made.kind}|{made.request_id}")),
@@ -70,6 +73,14 @@ def request_of(made: Made, event: Message, user: str, life: Mapping[str, Any], n
         app_id="jobrelay",
         timestamp=datetime.fromtimestamp(now, UTC),
     )
+
+
+def _fingerprint(made: Made) -> dict[str, str]:
+    """That of the body without its date, so that what is made again is not taken for another request."""
+    if not made.dated:
+        return {}
+    lasting = {name: value for name, value in made.document.items() if name != "expiresAt"}
+    return {FINGERPRINT: sha256(orjson.dumps(lasting)).hexdigest()}
 
 
 def life_of(event: Message, past: Past, window_s: float, now: float) -> dict[str, Any]:

@@ -1,15 +1,20 @@
 """What is told of an event's end is told of that one, published then: of no other, and of none sent anew."""
 
+import json
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
 from eventful import Room, template
-from fakes import Delivery
+from fakes import NOW, Delivery
 
+from worker.domain.events import Sender, rfc3339
 from worker.domain.failures import Code, Overtaken
-from worker.domain.messages import REPLAYS
+from worker.domain.messages import ATTEMPT, FIRST_AT, REPLAYS, Message, past_of
+from worker.domain.outcomes import Duplicate, Repeated, Told, told_before
 from worker.ledger.memory import MemoryLedger
+from worker.pipeline.case import Case
 from worker.templates.model import Template
 
 AT_FAULT = {"requestId": "data.number"}
@@ -118,3 +123,38 @@ async def test_a_replayed_event_has_an_end_of_its_own() -> None:
     first, second = room.out.events
     assert first.id != second.id
     assert second.data["code"] == Code.TEMPLATE_FAILED
+
+
+def _told(first: Message, second: Message) -> Told | None:
+    """What *second* is where *first* was started."""
+    cases = [
+        Case(delivery=Delivery(one), past=past_of(one, NOW, 0), sender=Sender("a-1"))
+        for one in (first, second)
+    ]
+    stands, mine = (case.entry() for case in cases)
+    return told_before(replace(stands, settled=True), mine, copy=second.comes_again)
+
+
+@pytest.mark.parametrize(("priority", "same"), [("Low", True), ("High", False)])
+async def test_an_event_that_says_no_time_makes_no_other_request_when_it_comes_again(
+    priority: str, *, same: bool
+) -> None:
+    """Its expiresAt is a later one then, and that alone is no duplicate with another body."""
+    room = Room(template("a", expiresIn="PT1H", start={"process": {"name": "A"}, "priority": "Low"}))
+    await room.take(event := room.event())
+    room.templates = [template("a", expiresIn="PT1H", start={"process": {"name": "A"}, "priority": priority})]
+    room.role = replace(room.role, clock=lambda: NOW + 60)
+    await room.take(event.again())
+    first, second = (request for request, _ in room.out.asked)
+    assert first.body != second.body
+    wanted = Repeated() if same else Duplicate(body_differs=True, first=first.message_id)
+    assert _told(first, second) == wanted
+
+
+async def test_an_event_that_went_round_expires_as_counted_from_the_first_time() -> None:
+    """It says no time, and we know since when it is here."""
+    room = Room(template("a", expiresIn="PT1H"))
+    await room.take(room.event(headers={ATTEMPT: 1, FIRST_AT: rfc3339(NOW - 7)}), room.event(key="all"))
+    bodies = [json.loads(request.body) for request, _ in room.out.asked]
+    expires = [datetime.fromisoformat(body["expiresAt"]).timestamp() for body in bodies]
+    assert expires == [NOW - 7 + 3600, NOW + 3600]

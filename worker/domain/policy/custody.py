@@ -21,8 +21,10 @@ from worker.domain.messages import (
 
 USER_ID = "jobrelay-user-id"
 EVENT_EXCHANGE, EVENT_KEY = "jobrelay-event-exchange", "jobrelay-event-routing-key"
+FINGERPRINT = "jobrelay-fingerprint"
 _OF_ITS_PAST = frozenset(
-    {ATTEMPT, FIRST_AT, HISTORY, REPLAYS, WINDOW_FOLDER, WINDOW_UNTIL, EVENT_EXCHANGE, EVENT_KEY, "x-death"}
+    {ATTEMPT, FIRST_AT, HISTORY, REPLAYS, WINDOW_FOLDER, WINDOW_UNTIL, EVENT_EXCHANGE, EVENT_KEY}
+    | {FINGERPRINT, "x-death"}
 )
 # Wherever RabbitMQ writes these, it sets the flag `redelivered` too (rabbit_fifo_client.erl).
 _OF_REDELIVERIES = frozenset({"x-delivery-count", "x-acquired-count"})
