@@ -137,6 +137,36 @@ def test_what_the_broker_took_out_of_a_queue_goes_back_to_it(letters: Shell, bro
     assert (event.data["code"], event.data["kind"]) == (None, None)
 
 
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize("key", ["some.key", "job.start"])
+def test_an_event_that_died_before_a_template_had_it_goes_back_to_the_templates(
+    letters: Shell, broker: Broker, key: str
+) -> None:
+    """Never to the requests, whatever its key and body say; and it tells where it was published."""
+
+    async def refuse(channel: AbstractChannel) -> None:
+        app = await channel.declare_exchange(f"{broker.prefix}.app", "topic", durable=True, auto_delete=True)
+        queue = await channel.get_queue(f"{broker.prefix}.templates", ensure=False)
+        await queue.bind(app, "#")
+        await app.publish(sent(b'{"requestId": "r-9"}'), key)
+        await (await queue.get()).reject(requeue=False)
+
+    broker.act(refuse)
+    home = f"{broker.prefix}.templates"
+    (shown,) = letters("dead", "replay", "--code", "broker_rejected", "--dry-run").lines
+    assert (shown["exchange"], shown["routingKey"]) == ("", home)
+    said = letters("dead", "replay", "--code", "broker_rejected", "--routing-key", "job.start")
+    assert said.lines == [{"replayed": 1}], said
+    assert broker.take("start") == []
+    (event,) = broker.take("templates")
+    assert event.body == b'{"requestId": "r-9"}'
+    assert event.headers["jobrelay-event-exchange"] == f"{broker.prefix}.app"
+    assert event.headers["jobrelay-event-routing-key"] == key
+    (told,) = _events(broker)
+    assert_valid([told])
+    assert (told.data["code"], told.data["kind"]) == (None, None)
+
+
 def test_a_dry_run_moves_nothing(letters: Shell, broker: Broker) -> None:
     """It says for each letter where it would go, or what it needs."""
     said = letters("dead", "replay", "--all", "--dry-run")

@@ -26,7 +26,7 @@ _REMEMBERED_MOST = 300  # of each detail: so a hundred attempts and more fit
 _VIOLATIONS_MOST = 8_000  # characters, of at most four bytes: a frame has room for 120,000 bytes of headers
 _COUNTED_TO = 1_000_000  # anybody may write into headers, and a number must fit into one again
 _DOUBT_MOST_S = 3600.0  # and a doubt that never ends would never let a request end
-_LAST_DAY = 253_402_214_400  # 9999-12-31, in epoch seconds
+LAST_DAY = 253_402_214_400  # 9999-12-31, in epoch seconds
 _COUNTS = ("x-delivery-count", "x-acquired-count")
 _SIGNS_OF_A_PAST = (ATTEMPT, REPLAYS, "x-death", *_COUNTS)
 _DEATH = ("attempt", "code", "detail", "violations", "last-at", "host", "exchange", "routing-key")
@@ -171,11 +171,11 @@ def replayed(message: Message, now: float) -> Message:
     What may have been sent for it is known as before: as a replay it is looked up before anything is sent.
     """
     past, of_death = past_of(message, now, 0), message.headers.get
-    died_at = _epoch(of_death("jobrelay-last-at"))
+    died_at = epoch_of(of_death("jobrelay-last-at"))
     kept = {name: value for name, value in message.headers.items() if name not in _OF_ONE_DEATH}
     kept[REPLAYS] = past.replays + 1
     sent_at = message.timestamp.isoformat() if message.timestamp else None
-    first_at = _epoch(of_death(FIRST_AT)) or _epoch(sent_at)
+    first_at = epoch_of(of_death(FIRST_AT)) or epoch_of(sent_at)
     if first_at is not None:
         kept[FIRST_AT] = rfc3339(min(first_at, now))
     if died_at is not None:
@@ -191,7 +191,7 @@ def past_of(message: Message, now: float, window: float) -> Past:
     from now on: that owner may not have noticed yet that it lost the message.
     """
     headers = message.headers
-    first_at, safe_at = _epoch(headers.get(FIRST_AT)), _epoch(headers.get(WINDOW_UNTIL))
+    first_at, safe_at = epoch_of(headers.get(FIRST_AT)), epoch_of(headers.get(WINDOW_UNTIL))
     if safe_at is not None and safe_at > now + window + _DOUBT_MOST_S:
         safe_at = now + window
     if message.redelivered or any(_count(headers.get(name)) for name in _COUNTS):
@@ -212,13 +212,13 @@ def _count(value: Any, most: int = _COUNTED_TO) -> int:
     return min(value, most) if isinstance(value, int) and value > 0 else 0
 
 
-def _epoch(value: Any) -> float | None:
+def epoch_of(value: Any) -> float | None:
     """A moment that can be written again: not one at the ends of the calendar."""
     try:
         epoch = datetime.fromisoformat(value).timestamp()
     except (TypeError, ValueError, OverflowError):
         return None
-    return epoch if 0 <= epoch < _LAST_DAY else None
+    return epoch if 0 <= epoch < LAST_DAY else None
 
 
 def _listed(violations: Sequence[Violation]) -> str:
@@ -239,7 +239,7 @@ def _history(value: Any) -> tuple[Attempt, ...]:
     try:
         rows = json.loads(value)
         return tuple(
-            Attempt(_epoch(row["at"]) or 0.0, _text(row["code"]), _text(row["detail"])) for row in rows
+            Attempt(epoch_of(row["at"]) or 0.0, _text(row["code"]), _text(row["detail"])) for row in rows
         )
     except (TypeError, ValueError, KeyError, RecursionError):
         return ()

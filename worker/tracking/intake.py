@@ -2,20 +2,30 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from functools import cache
 from socket import gethostname
 from typing import Any
 
-from worker.contracts import parse, violations
-from worker.domain.failures import Code, Rejected
+import structlog
+
+from worker.contracts import parse, schema, violations
+from worker.contracts.words import at
+from worker.domain.failures import Code, Rejected, Violation
 from worker.domain.flight.shown import LATELY_S
-from worker.domain.messages import Message, letter, past_of
+from worker.domain.messages import LAST_DAY, Message, epoch_of, letter, past_of
 from worker.domain.requests import Kind
 from worker.pipeline.ports import Clock, Delivery, Outbox
 from worker.tracking.slots import Moulds, Slot
 
 # So much the clocks of two workers may differ.
 _CLOCKS_APART_S = 1.0
+_EPOCHS = frozenset({"seenAt", "changedAt", "missingSince"})
+# Each time a message is published again it is one more, and JSON's readers keep no more digits.
+_GENERATION_MOST = 2**53
+
+_log = structlog.get_logger(__name__)
 
 
 class Intake:
@@ -30,11 +40,21 @@ class Intake:
         self._moulds = Moulds()
 
     async def take(self, delivery: Delivery) -> Slot | None:
-        """The job of *delivery*; None when it is an item's, or no tracking message, and a dead letter now."""
-        document, wrong = _read(delivery.message)
-        if wrong:
-            await self._bury(delivery, wrong)
-            return None
+        """The job of *delivery*; None when it is an item's, or no tracking message, and a dead letter now.
+
+        Whatever a message is: it is that, and no exception of its reading comes from here.
+        """
+        try:
+            document, wrong = _read(delivery.message)
+            if not wrong:
+                return self._taken(delivery, document)
+        except Exception as why:  # noqa: BLE001 - else it would end one tracker after the other
+            _log.exception("tracking.unread")
+            wrong = f"it cannot be read: {why!r}"
+        await self._bury(delivery, wrong)
+        return None
+
+    def _taken(self, delivery: Delivery, document: Mapping[str, Any]) -> Slot | None:
         if _is_of_item(document):
             self._take_item(delivery, document)
             return None
@@ -64,8 +84,52 @@ def _read(message: Message) -> tuple[Any, str]:
         document = parse(message.body)
     except Rejected as why:
         return None, why.detail
-    schema = "tracking-item.v1" if _is_of_item(document) else "tracking.v1"
-    return document, "; ".join(f"{v.pointer} {v.message}" for v in violations(schema, document))
+    name = "tracking-item.v1" if _is_of_item(document) else "tracking.v1"
+    found = violations(name, document) or list(_unreadable(document, name))
+    return document, "; ".join(f"{one.pointer} {one.message}" for one in found)
+
+
+def _unreadable(document: Mapping[str, Any], name: str) -> Iterator[Violation]:
+    """What the schema *name* takes, and nobody can follow or publish again. No tracker writes it."""
+    for path in _whole_numbers(name):
+        if isinstance(_found(document, path), float):
+            yield at(path, "must be written as a whole number, without point and exponent")
+    if document["generation"] >= _GENERATION_MOST:
+        yield at(["generation"], "is too large to be counted on")
+    if epoch_of(document["trackedSince"]) is None:
+        yield at(["trackedSince"], "is no moment from 1970 to 9999, in capitals, without leap seconds")
+    if not _is_moment(document["createdAt"]):
+        yield at(["createdAt"], "is no moment in capitals, without leap seconds")
+    for epoch in _EPOCHS & schema(name)["properties"].keys():
+        if not 0 <= (document.get(epoch) or 0) < LAST_DAY:
+            yield at([epoch], "is no moment from 1970 to 9999 in epoch seconds")
+
+
+@cache
+def _whole_numbers(name: str) -> tuple[tuple[str, ...], ...]:
+    """Where they are. To a schema 1.0 and 1e300 are such too, which neither an address nor a name takes."""
+
+    def places(node: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        if "integer" in node.get("type", ()):
+            yield path
+        for inner, its in node.get("properties", {}).items():
+            yield from places(its, (*path, inner))
+
+    return tuple(places(schema(name), ()))
+
+
+def _found(document: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    value: Any = document
+    for name in path:
+        value = value.get(name)
+    return value
+
+
+def _is_moment(text: str | None) -> bool:
+    try:
+        return text is None or bool(datetime.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _is_of_item(document: Any) -> bool:

@@ -8,15 +8,24 @@ first entry has the broker's reason and queue; where the sender has foretold it,
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from worker.broker.topology import REQUEST_KEYS, Topology
 from worker.domain.failures import Code
-from worker.domain.messages import ATTEMPT, FIRST_AT, LETTER_ID, REPLAYS, VIOLATIONS, Message
+from worker.domain.messages import (
+    ATTEMPT,
+    FIRST_AT,
+    LETTER_ID,
+    REPLAYS,
+    VIOLATIONS,
+    Message,
+    replayed,
+)
+from worker.domain.policy.custody import EVENT_EXCHANGE, EVENT_KEY
 
 
 class NoPlace(Exception):
@@ -40,6 +49,8 @@ class Letter:
     host: str | None
     buried: bool
     """True when a worker wrote what is said here: nobody else can have."""
+    died_in: str | None
+    """The queue that the broker took it out of; None where it did not."""
     message: Message
 
     @classmethod
@@ -63,6 +74,7 @@ class Letter:
             last_at=read(message, "jobrelay-last-at") or _died_at(death),
             host=read(message, "jobrelay-host"),
             buried=buried,
+            died_in=str(death.get("queue")) if death else None,
             message=message,
         )
 
@@ -72,6 +84,8 @@ class Letter:
         A *routing_key* is for requests, whatever their own was. Raises `NoPlace` where no queue takes it, and
         where it would go to a place that only its sender has named: it goes with the operator's rights.
         """
+        if self.died_in == topology.templates:  # an event, whatever its application's words for it
+            return "", topology.templates
         if self.exchange == "" and self.routing_key in _worked_off(topology):
             return "", self.routing_key
         inside = ("", topology.requests, topology.retry, topology.dead)
@@ -82,6 +96,19 @@ class Letter:
             known = ", ".join(REQUEST_KEYS)
             raise NoPlace(f"no queue takes '{key}': it needs a --routing-key that one takes ({known})")
         return topology.requests, key
+
+    def again(self, topology: Topology, believed: Callable[[Message], Message], now: float) -> Message:
+        """The message that is sent to its `place`.
+
+        An application's event that the broker took out of our queue tells its exchange and routing key as one
+        that goes round does; of its own headers only what is *believed* of them goes along.
+        """
+        if self.died_in != topology.templates:
+            return replayed(self.message, now)
+        known, message = {}, believed(self.message)
+        if self.exchange not in ("", topology.retry):
+            known = {EVENT_EXCHANGE: self.exchange, EVENT_KEY: self.message.routing_key}
+        return replayed(replace(message, headers={**message.headers, **known}), now)
 
 
 def _worked_off(topology: Topology) -> set[str]:

@@ -24,7 +24,7 @@ from worker.cli.dead.choice import Choice, looking
 from worker.cli.output import Failed, Output, complain, note
 from worker.domain.events import Event, request_replayed
 from worker.domain.failures import Code, Rejected
-from worker.domain.messages import REPLAYS, replayed
+from worker.domain.messages import REPLAYS, Message
 from worker.domain.policy.custody import Custody
 from worker.pipeline.case import sender_of
 from worker.pipeline.permission.file import PolicyFile
@@ -36,6 +36,9 @@ _KINDS = ("job.start", "job.stop", "queue-item.add")
 _CODES = frozenset(Code)
 
 _log = structlog.get_logger(__name__)
+
+Believed = Callable[[Message], Message]
+"""A message, with its past as far as whoever sent it is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +67,16 @@ async def replay_letters(settings: Settings, output: Output, order: Order) -> No
             await _foretell(box, output, order, topology)
             return
         address = Address.of(settings)
-        custody = _custody(address.user, settings.policy_file)
+        policy = PolicyFile(settings.policy_file, lambda *_: None)
+        # A letter goes on for whoever sent it, as far as whoever buried it is believed.
+        custody = Custody(address.user, policy.vouchers)
         async with (
             visit(address) as connection,
             sender(connection, custody) as out,
             _summed(output, "replayed", tally),
         ):
-            post = _Post(out, topology, order.routing_key, tally)
+            believed = custody.as_believed if policy.current() else _as_it_is
+            post = _Post(out, topology, order.routing_key, tally, believed)
             with _progress(output, box, "replayed", tally, len(order.choice.ids)) as shown:
                 await _many_at_once(_shown(_paced(order.choice.among(box), order.rate), shown), post.again)
     if tally.failed:
@@ -91,8 +97,11 @@ async def drop_letters(settings: Settings, output: Output, choice: Choice) -> No
 class _Post:
     """Sends letters again and tells of it, each in the order that loses nothing."""
 
-    def __init__(self, out: Sender, topology: Topology, routing_key: str | None, tally: Tally) -> None:
+    def __init__(
+        self, out: Sender, topology: Topology, routing_key: str | None, tally: Tally, believed: Believed
+    ) -> None:
         self._out = out
+        self._believed = believed
         self._topology = topology
         self._routing_key = routing_key
         self._tally = tally
@@ -102,7 +111,7 @@ class _Post:
         letter, topology, now = held.letter, self._topology, time.time()
         try:
             exchange, key = letter.place(topology, self._routing_key)
-            message = replayed(letter.message, now)
+            message = letter.again(topology, self._believed, now)
             await self._out.send(exchange, key, message)
             event = _event(letter, key, message.headers[REPLAYS], topology.prefix, now)
             await self._out.announce(topology.events, event)
@@ -217,9 +226,8 @@ def _progress(
         yield shown
 
 
-def _custody(user: str, policy_file: str | None) -> Custody:
-    """A letter goes on for whoever sent it, as far as whoever buried it is believed."""
-    return Custody(user, PolicyFile(policy_file, lambda *_: None).vouchers)
+def _as_it_is(message: Message) -> Message:
+    return message
 
 
 def _named(letter: Letter) -> dict[str, Any]:
