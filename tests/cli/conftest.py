@@ -70,3 +70,13 @@ def letters(jobrelay: Shell, broker: Broker) -> Shell:
         broker.bury(letter, code)
     broker.publish("requests", "job.begin", [sent(b"lost")])
     return jobrelay
+
+
+@pytest.fixture
+def connected(no_settings: pytest.MonkeyPatch, bare: Shell, account: None, simulator: Simulated) -> Shell:
+    """A shell at the simulator's tenant; no broker is set."""
+    simulator.seed()
+    no_settings.setenv(
+        "JOBRELAY_SCOPE", "OR.Execution.Read OR.Folders.Read OR.Robots.Read OR.Machines OR.Queues"
+    )
+    return bare

@@ -1,4 +1,4 @@
-"""`jobrelay template check` and `scaffold`: what is wrong with them, by themselves and at Orchestrator."""
+"""`jobrelay template check`: what is wrong with them, by themselves and at Orchestrator."""
 
 import json
 import shutil
@@ -13,10 +13,7 @@ from simulated import Simulated
 
 from worker.cli.output import table_of
 from worker.cli.template.finding import COLUMNS, Finding
-from worker.cli.template.scaffold import Order, text_of
 from worker.contracts.schemas import root
-from worker.domain.processes import Argument, Folder, Process
-from worker.templates.files import load
 
 EXAMPLES = root() / "examples" / "template.v1"
 CASES = ("file-arrived", "incident-created", "order-placed")
@@ -30,16 +27,6 @@ ARGUMENT = "/start/inputArguments/in_"
 def template(part: str, **target: Any) -> dict[str, Any]:
     """A template with that part."""
     return {"name": "one", "bindings": [{"exchange": "e"}], "requestId": "data.id", part: target}
-
-
-@pytest.fixture
-def connected(no_settings: pytest.MonkeyPatch, bare: Shell, account: None, simulator: Simulated) -> Shell:
-    """A shell at the simulator's tenant; no broker is set."""
-    simulator.seed()
-    no_settings.setenv(
-        "JOBRELAY_SCOPE", "OR.Execution.Read OR.Folders.Read OR.Robots.Read OR.Machines OR.Queues"
-    )
-    return bare
 
 
 def written(folder: Path, **files: Any) -> Path:
@@ -167,80 +154,14 @@ def test_a_person_reads_a_table() -> None:
     assert row.split() == ["✗", "one", "a.yaml:7", "/start/process", "is", "not", "there", "look"]
 
 
-@pytest.mark.parametrize(
-    "process",
-    [
-        ["TypedArguments", "--folder", "Operations"],
-        ["Kim's report & more", "--folder", "Kim's folder"],
-        ["Überweisung prüfen", "--folder", "id:502"],
-        ["b41d77a2-3c5f-4d0b-9f25-7e3d5f0a7002", "--folder", "Classic"],
-        ["FileIntake", "--folder", "Classic", "--environment", "QuickstartDemo"],
-    ],
-)
-def test_what_is_scaffolded_passes_the_check(connected: Shell, tmp_path: Path, process: list[str]) -> None:
-    """At once, with Orchestrator; what is required is there, and a file that is there is left as it is."""
-    file = tmp_path / "one.yaml"
-    said = connected("template", "scaffold", "--process", *process, "--output", str(file))
-    assert (said.code, said.out) == (0, ""), said.err
-    checked = connected("template", "check", str(tmp_path), "--connected")
-    assert (checked.code, [line["state"] for line in checked.lines]) == (0, ["ok"]), checked.out
-    text = file.read_text("utf-8")
-    assert connected("template", "scaffold", "--process", *process).out == text
-    assert connected("template", "scaffold", "--process", "InvoiceIntake", "--folder", "Operations",
-                     "--output", str(file)).code == 1  # fmt: skip
-    assert file.read_text("utf-8") == text
-
-
-def test_a_scaffold_lists_the_arguments_with_their_types(connected: Shell) -> None:
-    """Required ones first; a process that is not there is told with the nearest one."""
-    said = connected("template", "scaffold", "--process", "TypedArguments", "--folder", "Operations")
-    lines = [line.strip() for line in said.out.splitlines()]
-    at = lines.index("inputArguments:")
-    assert lines[at + 1 : at + 4] == [
-        'in_Text: {$: "data.in_Text"}  # System.String, required',
-        'in_Count: {$: "data.in_Count"}  # System.Int32, required',
-        'in_Big: {$optional: "data.in_Big"}  # System.Int64, optional',
-    ]
-    assert 'in_Flag: {$optional: "data.in_Flag"}  # System.Boolean, optional, has a default' in lines
-    unknown = connected("template", "scaffold", "--process", "TypedArgument", "--folder", "Operations")
-    assert (unknown.code, unknown.out) == (1, "")
-    assert "did you mean 'TypedArguments'?" in unknown.err
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "a b",
-        'q"q',
-        "it's",
-        "back\\slash",
-        "ümlaut",
-        "é\u2028x",
-        "\U0001f600",
-        "true",
-        "x: {y}",
-        "# no",
-        "{0}",
-        "1st",
-        "\t",
-    ],
-)
-def test_a_scaffold_is_a_template_whatever_the_names_are(tmp_path: Path, name: str) -> None:
-    """Of the process, its folder and its arguments: in the file each of them is text."""
-    one = Argument(name, f"Odd.{name}", required=True, has_default=False)
-    process = Process(1, name, name, "1.0\n", "key", arguments=(one,))
-    text = text_of(Order(name, None, None), Folder(1, None, f"A/{name}", modern=True), process)
-    (tmp_path / "one.yaml").write_text(text, "utf-8")
-    (read,) = load(tmp_path)
-    assert read.target["process"] == {"name": name}
-    assert read.target["folder"] == {"path": f"A/{name}"}
-    slot = read.target["inputArguments"][name]
-    assert slot.expression.value({"data": {name: "here"}}) == "here"
-
-
-def test_an_argument_that_a_template_cannot_name_is_left_to_a_comment(tmp_path: Path) -> None:
-    """`$` marks an expression; the rest of the template is there."""
-    given = tuple(Argument(name, "T", required=True, has_default=False) for name in ("$", "$y", "x"))
-    process = Process(1, "p", "p", "1", "key", arguments=given)
-    (tmp_path / "one.yaml").write_text(text_of(Order("p", None, None), Folder(1, None, "f", True), process))
-    assert load(tmp_path)[0].target["inputArguments"].keys() == {"x"}
+def test_queues_that_may_not_be_seen_are_told_with_their_scope(
+    connected: Shell, tmp_path: Path, simulator: Simulated
+) -> None:
+    """By its name, and where it is asked for: by default it is not."""
+    simulator.faults([{"operation": "QueueDefinitions", "do": "status", "status": 403, "times": 2}])
+    one = template("queueItem", queue="Orders", folder={"path": "Operations"})
+    checked = connected("template", "check", str(written(tmp_path, one=one)), "--connected")
+    asked = connected("template", "scaffold", "--queue", "Orders", "--folder", "Operations")
+    for told in (checked.lines[0]["remedy"], asked.err):
+        assert "OR.Queues" in told
+        assert "JOBRELAY_SCOPE" in told

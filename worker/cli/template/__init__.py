@@ -120,29 +120,34 @@ def try_event(  # noqa: PLR0913 - each of the command's options is a parameter
     epilog=examples(
         "jobrelay template scaffold --process SupportTriage --folder Operations",
         "jobrelay template scaffold --process FileIntake --folder Classic --output files.yaml",
+        "jobrelay template scaffold --queue Orders --folder Operations --output templates/orders.yaml",
     )
 )
 def scaffold(
-    process: Annotated[str, typer.Option(help="The process: its name, or its release key.")],
+    process: Annotated[str | None, typer.Option(help="The process: its name, or its release key.")] = None,
+    queue: Annotated[str | None, typer.Option(help="Or the queue that items are added to: its name.")] = None,
     folder: Annotated[str | None, typer.Option(help="Its folder: a path, id:N or key:GUID.")] = None,
     environment: Annotated[str | None, typer.Option(help="Its environment, in a classic folder.")] = None,
     output: Annotated[Path | None, typer.Option(help="A file that is not there yet; else stdout.")] = None,
 ) -> None:
-    """Write a template for a process, with its arguments as Orchestrator has them.
+    """Write a template for a process, with its arguments as Orchestrator has them, or for a queue.
 
     It passes `template check`; exchange, routing keys and expressions are yours
     to put in.
     """
     from worker.cli.template.scaffold import Order, scaffolded  # noqa: PLC0415
 
+    if (process is None) == (queue is None):
+        raise typer.BadParameter("name one of them: a process or a queue", param_hint="--process, --queue")
     settings = read_settings(broker=False)
     settings.require_credentials()
-    text = asyncio.run(scaffolded(settings, Order(process, folder, environment)))
+    text = asyncio.run(scaffolded(settings, Order(process, folder, environment, queue)))
     if output is None:
         with writing():
             typer.echo(text, nl=False)
         return
     try:
+        output.parent.mkdir(parents=True, exist_ok=True)
         with output.open("x", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:

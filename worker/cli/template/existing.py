@@ -21,12 +21,14 @@ from worker.domain.processes import (
     choose_strategy,
     nearest,
 )
-from worker.domain.queues import unknown_queue
+from worker.domain.queues import Queue, unknown_queue
 from worker.domain.requests import FolderRef, Kind, StartRequest
 from worker.orchestrator.client import Client
 from worker.templates.model import Slot, Template, slots_of
 
 _ARGUMENTS = "inputArguments"
+_FORBIDDEN = 403
+_SCOPE = "for queues that scope is OR.Queues, which JOBRELAY_SCOPE has to ask for too"
 _DECLARED = "the process declares its arguments in Orchestrator"
 
 
@@ -82,9 +84,7 @@ class Visit:
         if isinstance(name, Slot):
             return [Absent(place, "is the event's to say: it is not looked for", unknown=True)]
         with _at(place):
-            queues = await self._client.queues.queues(folder)
-            if choose_named(name, queues) is None:
-                raise unknown_queue(name, queues, folder)
+            await queue_of(self._client, folder, name)
         return []
 
     async def _start(self, template: Template, folder: Folder) -> list[Absent]:
@@ -128,6 +128,19 @@ class Visit:
             for i, one in enumerate(wanted)
             if choose_named(one, among) is None
         ]
+
+
+async def queue_of(client: Client, folder: Folder, name: str) -> Queue:
+    """The queue of that name. Raises `Rejected`, with what is needed to see it, or `Unavailable`."""
+    try:
+        queues = await client.queues.queues(folder)
+    except Rejected as why:
+        refused = why.answer is not None and why.answer.status == _FORBIDDEN
+        raise replace(why, remedy=f"{why.remedy}; {_SCOPE}") if refused else why from None
+    found = choose_named(name, queues)
+    if found is None:
+        raise unknown_queue(name, queues, folder)
+    return found
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A template to begin with, as text: a process's arguments with their types, and places to fill in."""
+"""A template to begin with, as text: for a process, with its arguments and their types, or for a queue."""
 
 import json
 import re
@@ -8,9 +8,11 @@ from typing import Any
 
 from worker.cli.output import FAILED, UNREACHABLE, Failed
 from worker.cli.start.request import folder_fields, folder_ref, process_fields, process_ref
+from worker.cli.template.existing import queue_of
 from worker.domain.arguments import read_type
 from worker.domain.failures import Failure, Rejected
 from worker.domain.processes import Argument, Folder, Process, choose_process, nearest
+from worker.domain.queues import Queue
 from worker.orchestrator.client import Client
 from worker.settings import Settings, SettingsError
 
@@ -19,7 +21,7 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NOT_TEXT = ("true", "false", "null")
 _UNPRINTED = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _HEAD = """\
-# {process} in folder {folder}. Yours to put in: bindings, requestId, and where each argument comes from.
+# {what} in folder {folder}. Yours to put in: bindings, requestId, and where each {value} comes from.
 # Expressions are JMESPath, over {{data, headers, exchange, routingKey, ...}}; data is the event's body.
 # {{$: ...}} must give something; {{$optional: ...}} leaves its place out where the event has nothing there.
 name: {written}
@@ -29,7 +31,11 @@ bindings:
 # when: "data.priority == 'P1'"  # only for these events
 # The same event must give the same requestId, which starts one thing; sha256(...) shortens a text.
 requestId: "join('-', ['{name}', to_string(data.id)])"
-start:
+{part}:
+"""
+_CONTENT = """\
+  specificContent:  # the item's data by name: text, numbers, true or false
+    Id: {$: "data.id"}
 """
 _TAIL = """\
   # priority: High
@@ -40,45 +46,70 @@ _TAIL = """\
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was asked for, as it was typed."""
+    """What was asked for, as it was typed: a *process*, or else a *queue*."""
 
-    process: str
+    process: str | None
     folder: str | None
     environment: str | None
+    queue: str | None = None
 
 
 async def scaffolded(settings: Settings, order: Order) -> str:
-    """The template's text. Raises `Failed` where Orchestrator does not have the process."""
+    """The template's text. Raises `Failed` where Orchestrator does not have the process or the queue."""
     where = order.folder or settings.folder
     if where is None:
-        raise SettingsError("JOBRELAY_FOLDER is missing: name the process's folder with it, or with --folder")
-    ref = process_ref(order.process, order.environment)
+        raise SettingsError("JOBRELAY_FOLDER is missing: name the folder with it, or with --folder")
     try:
         async with Client(settings) as client:
             folder = await client.folder(folder_ref(where))
-            processes = await client.processes(folder)
-        process = choose_process(ref, processes, folder)
+            if order.process is None:
+                queue = await queue_of(client, folder, order.queue or "")
+                return text_of_queue(order, folder, queue)
+            return text_of(order, folder, await _process(client, folder, order))
     except Rejected as why:
         raise Failed(f"{why}: {why.remedy}", FAILED) from None
     except Failure as why:
         raise Failed(str(why), UNREACHABLE) from None
+
+
+async def _process(client: Client, folder: Folder, order: Order) -> Process:
+    ref = process_ref(order.process or "", order.environment)
+    processes = await client.processes(folder)
+    process = choose_process(ref, processes, folder)
     if process is None:
         near = nearest(ref, processes, folder)
         hint = f"; did you mean '{near[0].name}'?" if near else ""
         raise Failed(f"folder '{folder.path}' has no process {ref} (it shows {len(processes)}){hint}")
-    return text_of(order, folder, process)
+    return process
 
 
 def text_of(order: Order, folder: Folder, process: Process) -> str:
     """A template for *process*, which keeps to the schema whatever its names are. Pure."""
-    about = {"process": _said(f"{process.name} {process.version}"), "folder": _said(folder.path)}
+    typed = order.process or process.name
     lines = [
-        f"  process: {_flow(process_fields(order.process, order.environment))}",
-        f"  folder: {_flow(folder_fields(order.folder) or {'path': folder.path})}",
+        f"  process: {_flow(process_fields(typed, order.environment))}",
+        f"  folder: {_folder(order, folder)}",
         *_arguments(process.arguments),
     ]
-    name = _name(process.name if process_ref(order.process, None).release_key else order.process)
-    return _HEAD.format(name=name, written=_plain(name), **about) + "\n".join(lines) + "\n" + _TAIL
+    name = _name(process.name if process_ref(typed, None).release_key else typed)
+    head = _head(name, f"{process.name} {process.version}", folder, part="start", value="argument")
+    return head + "\n".join(lines) + "\n" + _TAIL
+
+
+def text_of_queue(order: Order, folder: Folder, queue: Queue) -> str:
+    """A template for items of *queue*, likewise. Pure."""
+    place = f"  queue: {_quoted(queue.name)}\n  folder: {_folder(order, folder)}\n"
+    head = _head(_name(queue.name), f"Queue {queue.name}", folder, part="queueItem", value="value")
+    return head + place + _CONTENT + _TAIL
+
+
+def _head(name: str, what: str, folder: Folder, *, part: str, value: str) -> str:
+    about = {"what": _said(what), "folder": _said(folder.path), "part": part, "value": value}
+    return _HEAD.format(name=name, written=_plain(name), **about)
+
+
+def _folder(order: Order, folder: Folder) -> str:
+    return _flow(folder_fields(order.folder) or {"path": folder.path})
 
 
 def _arguments(declared: tuple[Argument, ...] | None) -> Iterator[str]:
