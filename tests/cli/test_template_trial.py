@@ -19,6 +19,11 @@ EXAMPLES = root() / "examples" / "template.v1"
 INCIDENT = str(EXAMPLES / "incident-created.yaml")
 EVENT = str(EXAMPLES / "events" / "incident-created.json")
 AT = ("--property", "timestamp=2026-11-22T08:15:00Z")
+TOLD = {
+    "specversion": "1.0",
+    "type": "jobrelay.job-created.v1",
+    "data": {"id": "1", "version": 1, "priority": "P1", "metadata": {"template": "another"}},
+}
 MADE = {
     "incident-created": ("job.start", "inc-INC-4711-1", "incident.created"),
     "order-placed": ("queue-item.add", "order-O-1001", "order.placed"),
@@ -56,6 +61,7 @@ def test_the_same_event_makes_the_same_request(bare: Shell) -> None:
         ({"id": "1", "priority": "P2"}, (), "condition_not_met", ("expression", "data.priority == 'P1'")),
         ({"id": 1, "version": 1, "priority": "P1"}, (), "failed", ("pointer", "/requestId")),
         ({}, ("--exchange", "shop"), "no_binding", ("exchange", "shop")),
+        (TOLD, (), "left_alone", ("exchange", "tickets")),
         ({}, ("--routing-key", "incident.closed"), "no_binding", ("routingKey", "incident.closed")),
     ],
 )

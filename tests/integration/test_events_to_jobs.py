@@ -13,7 +13,7 @@ from aio_pika.abc import AbstractExchange
 from pamqp.commands import Basic
 from simulated import Simulated
 from station import Station, station
-from tenant import MODERN, SEED
+from tenant import MODERN, SEED, request
 from working import Working, until
 
 _DIES_BEFORE_THE_ACK = """
@@ -193,6 +193,30 @@ async def test_an_exchange_may_come_later_and_a_template_may_go(
             place.write("b", f"{prefix}-late")
             (created,) = await place.here.hear("soon", "job.created")
             assert created.data["requestId"] == "b-soon"
+
+
+async def test_jobrelay_s_own_events_make_requests_once_and_no_more(
+    amqp_url: str, prefix: str, simulator: Simulated, folder: Path, log: Path
+) -> None:
+    """A job that was asked for may start another; what that one tells of is left alone, as it would be."""
+    async with _placed(amqp_url, prefix, simulator, folder) as place:
+        made = {"requestId": "data.job.key", "bindings": [{"exchange": f"{prefix}.events"}]}
+        place.write("a", "", **request(requestId=None, inputArguments={"IncidentId": "again"}))
+        document = (
+            json.loads((folder / "a.yaml").read_text())
+            | made
+            | {"when": "cloudEvent.type == 'jobrelay.job-created.v1'"}
+        )
+        (folder / "a.yaml").write_text(json.dumps(document))
+        with Working(log, roles="start,web", **place.settings) as worker:
+            await worker.ready()
+            await until(lambda: worker.said("templates.bound"), worker.last_words)
+            await place.here.send(json.dumps(request(requestId="asked")).encode())
+            unmet = 'jobrelay_template_events_total{outcome="unmet"}'
+            await until(lambda: worker.metric(unmet), worker.last_words)
+            await place.here.until_waiting("templates", 0)
+            assert worker.metric('jobrelay_template_requests_total{template="a"}') == 1
+            assert len(_started(simulator)) == 2
 
 
 async def test_a_worker_killed_before_the_ack_doubles_nothing(

@@ -14,6 +14,7 @@ import structlog
 from worker.app.broker import Broker
 from worker.app.events import Events
 from worker.broker.address import Address
+from worker.broker.bindings import closed
 from worker.domain.flight.steps import Patience
 from worker.domain.policy.custody import Custody
 from worker.ledger.memory import MemoryLedger
@@ -68,6 +69,7 @@ class Worker:
             self._broker.bindings,
             self._metrics.templates,
             partial(self._health.set, "templates"),
+            closed(self._broker.topology),
         )
         self._webhook = Webhook(settings.webhook_secrets, self._look, self._metrics.process.notice)
         self._shared = self._shared_ledger()

@@ -1,6 +1,6 @@
 """Applications' events in a worker: the templates, what they are bound to, and the role that takes them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from worker.app.broker import Broker
 from worker.broker.bindings import Bindings
@@ -16,7 +16,8 @@ from worker.web.metrics.templates import TemplateMetrics
 class Events:
     """The templates of *folder*, none where there is none. Raises `SettingsError` where they do not hold.
 
-    *condition* is readiness: whether all is in force and bound, and if not, why.
+    *condition* is readiness: whether all is in force and bound, and if not, why. No template may listen to an
+    exchange that is *closed*.
     """
 
     def __init__(
@@ -25,13 +26,16 @@ class Events:
         bindings: Bindings,
         telemetry: TemplateMetrics,
         condition: Callable[[bool, str | None], None],
+        closed: Collection[str],
     ) -> None:
         self._condition = condition
         self._troubles: dict[str, str] = {}
         self._telemetry = telemetry
         self._bindings = bindings
         bindings.tell(lambda trouble: self._hears("bindings", trouble))
-        self._folder = TemplateFolder(folder, telemetry, lambda trouble: self._hears("files", trouble))
+        self._folder = TemplateFolder(
+            folder, telemetry, lambda trouble: self._hears("files", trouble), closed
+        )
 
     async def watch(self) -> None:
         """Keeps templates and bindings as the files have them, until cancelled."""

@@ -16,6 +16,8 @@ from worker.domain.requests import Kind
 from worker.domain.trace import Trace, trace_of
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:jobrelay")
+OURS = "jobrelay."
+"""The CloudEvents type of each of our events begins so."""
 SHARED = (
     "requestId", "correlationId", "metadata", "job", "process", "folder", "robot",
     "index", "count", "requested", "adopted",
@@ -61,7 +63,7 @@ class Event:
     @property
     def type(self) -> str:
         """The CloudEvents type."""
-        return f"jobrelay.{self.schema}"
+        return f"{OURS}{self.schema}"
 
     def document(self) -> dict[str, Any]:
         """The event in CloudEvents' structured JSON form."""

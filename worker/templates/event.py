@@ -16,7 +16,7 @@ from hashlib import sha256
 from typing import Any
 
 from worker.contracts import parse
-from worker.domain.events import rfc3339
+from worker.domain.events import OURS, rfc3339
 from worker.domain.failures import Code, Rejected
 from worker.domain.messages import Message
 from worker.pipeline.validate import LARGEST
@@ -91,6 +91,18 @@ def name_of(message: Message) -> str:
         sha256(message.body).hexdigest(),
     )
     return sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
+
+
+def tells_of_a_template(event: Event) -> bool:
+    """True for an event of Jobrelay's own that tells of a request that a template made, or could not make.
+
+    A template that made another request of it could go on so for ever.
+    """
+    data, cloud_event = event.scope["data"], event.scope["cloudEvent"] or {}
+    if not isinstance(data, dict) or not str(cloud_event.get("type")).startswith(OURS):
+        return False
+    metadata = data.get("metadata")
+    return isinstance(metadata, dict) and "template" in metadata
 
 
 def _content(message: Message) -> str:

@@ -1,7 +1,7 @@
 """The folder of templates: read at the start, and again whenever it has changed, all of it or nothing."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,13 +24,21 @@ class TemplateFolder:
 
     Raises `SettingsError` at first, with file, line and reason. `watch` renews them: what a new set listens
     to is bound before it is in force, what only the old one did is taken off after. Files that do not hold
-    leave the set before in force; *told* hears of that, and None once all holds.
+    leave the set before in force; *told* hears of that, and None once all holds. No template may listen to an
+    exchange that is *closed*.
     """
 
-    def __init__(self, folder: str | None, telemetry: Telemetry, told: Callable[[str | None], None]) -> None:
+    def __init__(
+        self,
+        folder: str | None,
+        telemetry: Telemetry,
+        told: Callable[[str | None], None],
+        closed: Collection[str] = (),
+    ) -> None:
         self._folder = Path(folder) if folder else None
         self._telemetry = telemetry
         self._told = told
+        self._closed = closed
         self._seen, self._templates = self._first()
 
     def current(self) -> Sequence[Template]:
@@ -41,7 +49,7 @@ class TemplateFolder:
         if self._folder is None:
             return "", ()
         try:
-            seen, templates = _fingerprint(self._folder), load(self._folder)
+            seen, templates = _fingerprint(self._folder), load(self._folder, self._closed)
         except TemplateErrors as wrong:
             raise SettingsError(f"JOBRELAY_TEMPLATES_DIR: {self._folder}: {wrong}") from None
         self._telemetry.loaded(len(templates))
@@ -61,7 +69,7 @@ class TemplateFolder:
         seen = await asyncio.to_thread(_fingerprint, folder)
         if seen == self._seen:
             return
-        found = await asyncio.to_thread(_read, folder)
+        found = await asyncio.to_thread(_read, folder, self._closed)
         if await asyncio.to_thread(_fingerprint, folder) != seen:
             return  # it has changed under the reading: the next look sees all of it
         self._seen = seen
@@ -92,9 +100,9 @@ class TemplateFolder:
             )
 
 
-def _read(folder: Path) -> tuple[Template, ...] | TemplateErrors:
+def _read(folder: Path, closed: Collection[str]) -> tuple[Template, ...] | TemplateErrors:
     try:
-        return load(folder)
+        return load(folder, closed)
     except TemplateErrors as wrong:
         return wrong
 

@@ -14,7 +14,7 @@ from worker.contracts import parse, violations
 from worker.domain.failures import Rejected
 from worker.domain.requests import Kind
 from worker.pipeline.validate import LARGEST
-from worker.templates.event import Event
+from worker.templates.event import Event, tells_of_a_template
 from worker.templates.expressions import NoValue
 from worker.templates.model import Slot, Template, slots_of, within
 
@@ -83,8 +83,10 @@ def make_all(templates: Iterable[Template], event: Event) -> list[Made | Failed]
     """What those of *templates* make of *event* whose conditions are met.
 
     Of two that make requests of one kind with one requestId, the second has failed: it would be taken for
-    the first one sent again, and do nothing.
+    the first one sent again, and do nothing. Of what tells of a template's request they make nothing.
     """
+    if tells_of_a_template(event):
+        return []
     made: dict[tuple[Kind, str], str] = {}
     results: list[Made | Failed] = []
     for template in templates:

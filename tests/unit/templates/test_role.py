@@ -176,6 +176,25 @@ async def test_under_a_policy_only_the_believed_say_where_an_event_was_published
     assert room.counted.events == ["rejected", "made"]
 
 
+@pytest.mark.parametrize(
+    ("metadata", "kind", "outcome"),
+    [
+        ({"template": "a"}, "jobrelay.job-created.v1", "unmet"),
+        ({"template": "of another installation"}, "jobrelay.request-rejected.v1", "unmet"),
+        ({"mark": "m"}, "jobrelay.job-created.v1", "made"),
+        ({"template": "a"}, "com.example.made", "made"),
+    ],
+)
+async def test_no_template_goes_on_for_ever(metadata: dict[str, str], kind: str, outcome: str) -> None:
+    """What Jobrelay tells of a template's request is no event for templates; what it tells of others is."""
+    room = Room(template("a"), template("failing", bindings=[{"exchange": "x"}], requestId="data.no"))
+    del room.templates[1 if outcome == "made" else 2 :]
+    told = {"specversion": "1.0", "type": kind, "data": {"id": "1", "metadata": metadata}}
+    await room.take(event := room.event(told, content_type="application/cloudevents+json"))
+    assert (room.counted.events, event.settled) == ([outcome], ["ack"])
+    assert len(room.out.asked) == (outcome == "made")
+
+
 async def test_what_is_lost_meanwhile_is_somebody_elses() -> None:
     """Its next owner makes the same requests: this one makes no more, and acks nothing."""
     room = Room()

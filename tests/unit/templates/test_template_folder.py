@@ -136,8 +136,8 @@ async def test_what_changes_under_the_reading_is_read_again(
 ) -> None:
     """Half of one set and half of the next is no set."""
 
-    def slow(folder: Path) -> object:
-        found = load(folder)
+    def slow(folder: Path, closed: Collection[str]) -> object:
+        found = load(folder, closed)
         place.write("b", "b")
         return found
 

@@ -11,6 +11,7 @@ from aio_pika.exceptions import AMQPChannelError
 from aiormq.channel import Channel
 
 from worker.broker.connection import channel_on, unless_cancelled
+from worker.broker.topology import Topology
 
 Pair = tuple[str, str]
 """An exchange, and a routing key."""
@@ -19,6 +20,11 @@ _TIMEOUT_S = 10.0
 _AGAIN_S, _AGAIN_IN_TROUBLE_S = 30.0, 3.0
 
 _log = structlog.get_logger(__name__)
+
+
+def closed(topology: Topology) -> frozenset[str]:
+    """Exchanges that templates do not listen to: what they ask for would come back as an event."""
+    return frozenset(exchange.name for exchange in topology.exchanges()) - {topology.events}
 
 
 class Bindings:

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from worker.broker.address import Address
+from worker.broker.bindings import closed
+from worker.broker.topology import Topology
 from worker.broker.visits.visit import BrokerAway, NotThere, absent_exchanges, visit
 from worker.cli.check.finding import Finding
 from worker.settings import Settings
@@ -16,7 +18,7 @@ async def templates(settings: Settings) -> list[Finding]:
     if settings.templates_dir is None:
         return [Finding("templates", "skipped", _UNSET)]
     try:
-        found = load(Path(settings.templates_dir))
+        found = load(Path(settings.templates_dir), closed(Topology(settings.prefix)))
     except TemplateErrors as wrong:
         remedy = "correct it: no worker begins with it"
         return [Finding("templates", "failed", str(fault), remedy) for fault in wrong.faults]

@@ -42,15 +42,19 @@ def check(
     Beside schema and expressions, Orchestrator is asked whether each folder,
     process, queue, robot and machine that is named is there, and whether the
     arguments are what the process declares. What an event decides is not looked
-    at. Exit code 1 if anything is wrong. Nothing is sent or changed.
+    at. JOBRELAY_PREFIX says which exchanges are Jobrelay's own. Exit code 1 if
+    anything is wrong. Nothing is sent or changed.
     """
+    from worker.broker.topology import Topology  # noqa: PLC0415
     from worker.cli.template.check import examine  # noqa: PLC0415 - `--help` begins sooner without
     from worker.cli.template.finding import COLUMNS  # noqa: PLC0415
 
     if place is None:
         raise typer.BadParameter(f"name the templates' folder, or set {_FOLDER}", param_hint="DIR")
     output = Output(as_json)
-    findings = examine(place, None if connected is False else _settings(needed=bool(connected)))
+    settings = read_settings(broker=False)
+    topology = Topology(settings.prefix)
+    findings = examine(place, topology, _asked(settings, connected=connected))
     for finding in findings if output.as_json else ():
         output.record(asdict(finding))
     if not output.as_json:
@@ -89,7 +93,7 @@ def try_event(  # noqa: PLR0913 - each of the command's options is a parameter
         ),
     ] = None,
     expect: Annotated[
-        Literal["made", "condition_not_met", "failed"] | None,
+        Literal["made", "condition_not_met", "left_alone", "failed"] | None,
         typer.Option(help="Exit code 0 exactly if each template that the event comes to has this result."),
     ] = None,
     folder: Annotated[str | None, typer.Option(hidden=True, envvar=_FOLDER)] = None,
@@ -155,9 +159,8 @@ def scaffold(
     note(f"next: put in what is yours, then `jobrelay template check {output}`")
 
 
-def _settings(*, needed: bool) -> Settings | None:
-    """Orchestrator's settings; None where they are neither *needed* nor there."""
-    settings = read_settings(broker=False)
-    if needed:
+def _asked(settings: Settings, *, connected: bool | None) -> Settings | None:
+    """The *settings* by which Orchestrator is asked; None where it is not, or they are not there."""
+    if connected:
         settings.require_credentials()
-    return None if settings.missing_credentials() else settings
+    return None if connected is False or settings.missing_credentials() else settings

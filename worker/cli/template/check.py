@@ -8,6 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from worker.broker.bindings import closed
+from worker.broker.topology import Topology
 from worker.cli.template.existing import Absent, Visit
 from worker.cli.template.finding import Finding
 from worker.domain.failures import Failure, Rejected
@@ -21,25 +23,36 @@ from worker.templates.model import Template
 _PATIENCE_S = 2.0
 _AWAY = "check JOBRELAY_ORCHESTRATOR_URL and that it runs, or leave it out: --offline"
 _NOT_ASKED = "keeps to the schema; Orchestrator was not asked"
+_OURS = "is the exchange of Jobrelay's own events: those that tell of a template's request are left alone"
+_NOT_A_LOOP = "what is to follow a template's job needs a request that no template made"
 _THERE = "keeps to the schema, and Orchestrator has what it names"
 
 
-def examine(place: Path, settings: Settings | None) -> list[Finding]:
+def examine(place: Path, topology: Topology, settings: Settings | None) -> list[Finding]:
     """Everything that is wrong with the templates of *place*, and a line for each that is right.
 
     Without *settings* Orchestrator is not asked; nor is it while a file has a fault.
     """
     try:
-        templates = load(place)
+        templates = load(place, closed(topology))
     except TemplateErrors as wrong:
         faults = wrong.faults
         return [Finding("failed", None, one.file, one.line, one.pointer, one.reason) for one in faults]
     if not templates:
         said = "holds no template: they are files that end in .yaml, .yml or .json"
         return [Finding("failed", None, str(place), None, "", said, "name the folder that has them")]
+    warnings = [found for one in templates for found in _warnings(place, one, topology.events)]
     if settings is None:
-        return [_whole("ok", one, _NOT_ASKED) for one in templates]
-    return asyncio.run(_compared(place, templates, settings))
+        return [_whole("ok", one, _NOT_ASKED) for one in templates] + warnings
+    return asyncio.run(_compared(place, templates, settings)) + warnings
+
+
+def _warnings(place: Path, template: Template, events: str) -> Iterator[Finding]:
+    for at, binding in enumerate(template.bindings):
+        if binding.exchange == events:
+            spot = f"/bindings/{at}/exchange"
+            line = _document(place, template).line(spot)
+            yield Finding("warning", template.name, template.file, line, spot, _OURS, _NOT_A_LOOP)
 
 
 async def _compared(place: Path, templates: Sequence[Template], settings: Settings) -> list[Finding]:

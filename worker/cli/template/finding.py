@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-_STATES = {"ok": ("✓", "green"), "skipped": ("-", "dim"), "failed": ("✗", "red")}
+_STATES = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "skipped": ("-", "dim"), "failed": ("✗", "red")}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How a place of a template stands (ok, failed, skipped), and the *reason*."""
+    """How a place of a template stands (ok, warning, failed, skipped), and the *reason*."""
 
     state: str
     template: str | None

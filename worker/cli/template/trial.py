@@ -14,7 +14,7 @@ from worker.cli.output import Failed, Output
 from worker.contracts import parse
 from worker.domain.failures import Rejected
 from worker.domain.messages import Message
-from worker.templates.event import Event, read
+from worker.templates.event import Event, read, tells_of_a_template
 from worker.templates.files import TemplateErrors, load
 from worker.templates.make import Made, make_all
 from worker.templates.model import Template
@@ -54,7 +54,10 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What one template makes of an event: *result* is made, no_binding, condition_not_met or failed."""
+    """What one template makes of an event.
+
+    *result* is made, no_binding, left_alone, condition_not_met or failed.
+    """
 
     template: str
     exchange: str
@@ -135,6 +138,9 @@ def _trial(template: Template, among: Sequence[Template], message: Message, even
     if not template.listens_to(exchange, key):
         said = f"has no binding that brings '{key}' of the exchange '{exchange}'"
         return Trial(name, exchange, key, "no_binding", {"reason": said}, f"{name}: {said}")
+    if tells_of_a_template(event):
+        said = "the event tells of a template's request: no template makes another of it"
+        return Trial(name, exchange, key, "left_alone", {"reason": said}, f"{name}: {said}")
     wanted = [other for other in among if other.listens_to(exchange, key)]
     made = next((one for one in make_all(wanted, event) if one.template == name), None)
     if made is None:

@@ -1,5 +1,6 @@
 """The templates of a folder, or of a file: all of them, or everything that is wrong with them."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from worker.templates.files.compiled import template_of
@@ -11,11 +12,12 @@ __all__ = ["Fault", "TemplateErrors", "files", "load"]
 _SUFFIXES = (".yaml", ".yml", ".json")
 
 
-def load(place: Path) -> tuple[Template, ...]:
+def load(place: Path, closed: Collection[str] = ()) -> tuple[Template, ...]:
     """The templates of a folder, by its files' names, or of one file. Raises `TemplateErrors`.
 
     Of a folder, which may hold none, files are read that end in .yaml, .yml or .json; what begins with a dot
-    is somebody else's, and folders within are left alone.
+    is somebody else's, and folders within are left alone. No template may listen to an exchange that is
+    *closed*.
     """
     templates: list[Template] = []
     faults: list[Fault] = []
@@ -24,6 +26,7 @@ def load(place: Path) -> tuple[Template, ...]:
             for document in _some(path):
                 template = template_of(document)
                 _check_name(template, templates, document)
+                _check_exchanges(template, closed, document)
                 templates.append(template)
         except TemplateErrors as wrong:
             faults += wrong.faults
@@ -64,3 +67,10 @@ def _check_name(template: Template, others: list[Template], document: Document) 
         if other.name == template.name:
             reason = f"is the name of another template too, in {other.file}, line {other.line}"
             raise TemplateErrors(document.fault("/name", reason))
+
+
+def _check_exchanges(template: Template, closed: Collection[str], document: Document) -> None:
+    reason = "is Jobrelay's own exchange: what templates ask for would come back as an event, for ever"
+    places = [at for at, binding in enumerate(template.bindings) if binding.exchange in closed]
+    if places:
+        raise TemplateErrors(*(document.fault(f"/bindings/{at}/exchange", reason) for at in places))

@@ -11,9 +11,10 @@ class TemplateMetrics:
 
     def __init__(self) -> None:
         about = (
-            "made (requests), unmet (no condition held), failed (a template could make nothing of it), "
-            "rejected (not readable), unwanted (no template listens to it), round (kept for a worker whose "
-            "templates may), repeated (told before; the ack alone was lost)"
+            "made (requests), unmet (no condition held, or it tells of a template's request), "
+            "failed (a template could make nothing of it), rejected (not readable), "
+            "unwanted (no template listens to it), round (kept for a worker whose templates may), "
+            "repeated (told before; the ack alone was lost)"
         )
         self._events = Counts(
             "jobrelay_template_events",
