@@ -136,7 +136,8 @@ def _moves(relay: Relay, row: int, **told: Any) -> int:
 
 
 def _fact(data: Mapping[str, Any]) -> str:
-    return f"{data['item']['key']}|{data['item']['id']}|{data['status']}|{data['startedAt']}"
+    item = data["item"]
+    return f"{data['requestId']}|{item['key']}|{item['id']}|{data['status']}|{data['startedAt']}"
 
 
 async def test_a_deferred_item_comes_back_to_its_queue(relay: Relay, here: Station) -> None:
