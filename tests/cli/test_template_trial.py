@@ -152,6 +152,7 @@ def test_all_templates_of_a_folder_are_tried_as_a_worker_does(
     [
         ((INCIDENT, "/nowhere.json"), 1, "/nowhere.json cannot be read"),
         (("/nowhere.yaml", EVENT), 1, "/nowhere.yaml"),
+        (("incident-triage", EVENT), 1, "by its name, set JOBRELAY_TEMPLATES_DIR"),
         ((EVENT, EVENT), 1, "/name"),
         ((INCIDENT, INCIDENT), 1, "invalid_json"),
         ((INCIDENT, EVENT, "--property", "contentType=text/xml"), 1, "wrong_content_type"),

@@ -85,7 +85,7 @@ class TemplateFolder:
         self._told(None)
         self._telemetry.refused(on=False)
         self._telemetry.loaded(len(templates))
-        _log.warning("templates.taken", templates=[template.name for template in templates])
+        _log.info("templates.taken", templates=[template.name for template in templates])
         await bindings.want(_pairs(templates), _BINDING_S)
 
     def _refused(self, wrong: TemplateErrors) -> None:

@@ -19,6 +19,7 @@ from worker.templates.files import TemplateErrors, load
 from worker.templates.make import Made, make_all
 from worker.templates.model import Template
 
+_FOLDER = "JOBRELAY_TEMPLATES_DIR"
 PROPERTIES = {
     "messageId": "message_id",
     "correlationId": "correlation_id",
@@ -80,7 +81,11 @@ class Trial:
 def templates_of(named: str, folder: str | None) -> tuple[tuple[Template, ...], str | None]:
     """The templates of a file or a folder; or those of *folder*, and the name of the one that is meant."""
     path, only = Path(named), None
-    if not path.exists() and folder:
+    if not path.exists():
+        if not folder:
+            raise Failed(
+                f"there is no file {named}; to try a template by its name, set {_FOLDER} to its folder"
+            )
         path, only = Path(folder), named
     try:
         templates = load(path)
