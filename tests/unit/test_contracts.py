@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema_rs import is_valid
 
-from worker.contracts import schema, violations
+from worker.contracts import names, schema, violations
+from worker.contracts.schemas import _map_of, _within_limits
 from worker.contracts.words import pointer
 
 REQUEST = {"requestId": "inc-1", "process": {"name": "SupportTriage"}, "folder": {"path": "Shared"}}
@@ -155,3 +156,28 @@ def test_a_document_is_refused_with_a_reason_exactly_when_it_is_invalid(document
     found = violations("start-job.v1", judged)
     assert bool(found) != is_valid(schema("start-job.v1"), judged, validate_formats=True)
     assert all(violation.message for violation in found)
+
+
+def test_a_map_with_more_wrong_members_than_are_listed_is_cut_to_those() -> None:
+    """An event of 1 MiB has room for a hundred thousand, and the validator makes an error of each."""
+    content: dict[str, Any] = {f"right-{n}": n for n in range(500)} | {f"wrong-{n}": {} for n in range(3_000)}
+    document = {"requestId": "a", "queue": "q", "specificContent": content, "priority": "no"}
+    cut = _within_limits(document, "add-queue-item.v1")
+    assert list(cut["specificContent"]) == [f"wrong-{n}" for n in range(101)]
+    told = violations("add-queue-item.v1", document)
+    assert (len(told), told[-1].message) == (101, "there is more: only the first 100 violations are listed")
+    assert {one.pointer for one in told} > {"/specificContent/wrong-0", "/specificContent/wrong-98"}
+    few: dict[str, Any] = {f"right-{n}": n for n in range(3_000)} | {"wrong": {}}
+    (one,) = violations("add-queue-item.v1", document | {"specificContent": few, "priority": "High"})
+    assert one.pointer == "/specificContent/wrong"
+
+
+def test_every_map_can_be_held_to_its_own_schema() -> None:
+    """Compiled by itself, it has nothing that refers to the rest."""
+    maps = {
+        (name, its)
+        for name in names()
+        for its in schema(name).get("properties", {})
+        if _map_of(name, its) is not None
+    }
+    assert ("add-queue-item.v1", "specificContent") in maps

@@ -32,7 +32,7 @@ def violations(name: str, document: Any) -> list[Violation]:
     if validator.is_valid(document):
         return _bounded(long)
     its = schema(name)
-    told = _told(validator.iter_errors(_within_limits(document, its)), its)
+    told = _told(validator.iter_errors(_within_limits(document, name)), its)
     return _bounded(_first_told(told, long))
 
 
@@ -64,20 +64,37 @@ def _validator(name: str) -> Draft202012Validator:
     return Draft202012Validator(schema(name), validate_formats=True, pattern_options=RegexOptions())
 
 
-def _within_limits(document: Any, of: dict[str, Any]) -> Any:
+@cache
+def _map_of(name: str, map_name: str) -> Draft202012Validator | None:
+    """Holds a map of *name* to its schema, where that says the same of each of its members; else None."""
+    its = schema(name)["properties"][map_name]
+    alike = "additionalProperties" in its and not its.keys() & {"properties", "required", "minProperties"}
+    return Draft202012Validator(its, validate_formats=True) if alike else None
+
+
+def _at_fault(members: dict[str, Any], held: Draft202012Validator) -> dict[str, Any]:
+    """Those of *members* that break their schema, as far as they are listed; all, where none does."""
+    wrong = ((name, value) for name, value in members.items() if not held.is_valid({name: value}))
+    return dict(islice(wrong, _MOST + 1)) or members
+
+
+def _within_limits(document: Any, of: str) -> Any:
     """Cuts a list or a map that is over its limit to one more than that: it still breaks the schema.
 
-    The validator makes all errors before it gives the first, which takes seconds for a list of 1 MiB.
+    The validator makes all errors before it gives the first, which takes seconds for a list of 1 MiB, and for
+    a map with as many members that break their schema: of those as many are left as are listed.
     """
     if not isinstance(document, dict):
         return document
     cut = dict(document)
-    for name, its in of["properties"].items():
+    for name, its in schema(of)["properties"].items():
         value = document.get(name)
         if isinstance(value, list) and len(value) > its.get("maxItems", len(value)):
             cut[name] = value[: its["maxItems"] + 1]
         elif isinstance(value, dict) and len(value) > its.get("maxProperties", len(value)):
             cut[name] = dict(islice(value.items(), its["maxProperties"] + 1))
+        elif isinstance(value, dict) and len(value) > _MOST and (held := _map_of(of, name)):
+            cut[name] = _at_fault(value, held)
     return cut
 
 
