@@ -24,6 +24,7 @@ TOLD = {
     "type": "jobrelay.job-created.v1",
     "data": {"id": "1", "version": 1, "priority": "P1", "metadata": {"template": "another"}},
 }
+CLOUD = ("--property", "contentType=application/cloudevents+json")
 MADE = {
     "incident-created": ("job.start", "inc-INC-4711-1", "incident.created"),
     "order-placed": ("queue-item.add", "order-O-1001", "order.placed"),
@@ -37,15 +38,27 @@ MADE = {
 
 @pytest.mark.parametrize("name", MADE)
 def test_a_worked_case_is_tried_with_nothing_but_its_two_files(bare: Shell, name: str) -> None:
-    """No setting, no connection; exchange and key are the template's, a CloudEvent is known by its body."""
-    said = bare("template", "test", str(EXAMPLES / f"{name}.yaml"), str(EXAMPLES / "events" / f"{name}.json"))
-    assert said.code == 0, said.err
+    """No setting, no connection; exchange and key are the template's; a CloudEvent says that it is one."""
+    files = (str(EXAMPLES / f"{name}.yaml"), str(EXAMPLES / "events" / f"{name}.json"))
+    said = bare("template", "test", *files, *(CLOUD if name == "file-arrived" else ()))
+    assert (said.code, said.err) == (0, "")
     (made,) = said.lines
     assert (made["result"], made["kind"], made["request"]["requestId"], made["routingKey"]) == (
         "made",
         *MADE[name],
     )
     assert made["request"]["metadata"]["template"] == made["template"]
+
+
+def test_a_cloud_event_is_known_by_its_content_type_as_a_worker_knows_it(bare: Shell) -> None:
+    """Sent as plain JSON it is data like any other: that is done, and said."""
+    files = (str(EXAMPLES / "file-arrived.yaml"), str(EXAMPLES / "events" / "file-arrived.json"))
+    said = bare("template", "test", *files)
+    assert (said.code, said.lines[0]["result"]) == (1, "condition_not_met")
+    assert "as application/json its body is the data" in said.err
+    assert CLOUD[1] in said.err
+    plain = bare("template", "test", *files, "--property", "contentType=application/json")
+    assert (plain.out, plain.err) == (said.out, "")
 
 
 def test_the_same_event_makes_the_same_request(bare: Shell) -> None:

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "schemas" / "examples" / "template.v1"
 GUIDE = (ROOT / "docs" / "templates.md").read_text("utf-8")
 SHOWN = re.findall(r"^```(?:json|yaml)\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
+CLOUD = ("--property", "contentType=application/cloudevents+json")
 HAPPENED = ("--property", "timestamp=2026-11-22T08:15:00Z")
 
 
@@ -20,5 +21,6 @@ def test_a_case_is_shown_as_it_is(case: str) -> None:
     event, template = EXAMPLES / "events" / f"{case}.json", EXAMPLES / f"{case}.yaml"
     at = SHOWN.index(event.read_text("utf-8"))
     assert SHOWN[at + 1] == template.read_text("utf-8")
-    said = typed_here("template", "test", str(template), str(event), *HAPPENED)
+    came = (*HAPPENED, *(CLOUD if case == "file-arrived" else ()))
+    said = typed_here("template", "test", str(template), str(event), *came)
     assert orjson.loads(SHOWN[at + 2]) == orjson.loads(said.stdout)["request"]

@@ -21,7 +21,7 @@ from worker.domain.failures import Code, Rejected
 from worker.domain.messages import Message
 from worker.pipeline.validate import LARGEST
 
-_CLOUD_EVENT = "application/cloudevents+json"
+CLOUD_EVENT = "application/cloudevents+json"
 _ATTRIBUTES = ("id", "type", "source", "subject", "time")
 # What an expression sees, by name.
 SEEN = (
@@ -58,7 +58,7 @@ def read(message: Message, now: float) -> Event:
     kind = _content(message)
     body = parse(message.body)
     data, cloud_event = body, _binary(message.headers)
-    if kind == _CLOUD_EVENT:
+    if kind == CLOUD_EVENT:
         data, cloud_event = _structured(body)
     sent = message.timestamp
     scope = {

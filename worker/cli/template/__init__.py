@@ -102,9 +102,9 @@ def try_event(  # noqa: PLR0913 - each of the command's options is a parameter
     """Show the request that a template makes of an event, or why it makes none.
 
     Nothing is sent, and no connection is needed. Of a file with more than one
-    template, each is tried. An event with a specversion is taken for a
-    CloudEvent. Exit code 0 if a request is made, and no template failed;
-    or as --expect says.
+    template, each is tried. As for a worker, the content type says whether it
+    is a CloudEvent; it is application/json unless given with --property. Exit
+    code 0 if a request is made, and no template failed; or as --expect says.
     """
     from worker.cli.template import trial  # noqa: PLC0415
 
@@ -113,6 +113,8 @@ def try_event(  # noqa: PLR0913 - each of the command's options is a parameter
     headers = pairs(header, "--header", typed=True)
     templates, only = trial.templates_of(template, folder)
     sent = trial.Sent(trial.body_of(event), exchange, routing_key, headers, properties)
+    if doubt := trial.doubt(sent):
+        note(doubt)
     results = list(trial.trials(templates, only, sent))
     for one in results:
         one.show(output)

@@ -14,7 +14,7 @@ from worker.cli.output import Failed, Output
 from worker.contracts import parse
 from worker.domain.failures import Rejected
 from worker.domain.messages import Message
-from worker.templates.event import Event, read, tells_of_a_template
+from worker.templates.event import CLOUD_EVENT, Event, read, tells_of_a_template
 from worker.templates.files import TemplateErrors, load
 from worker.templates.make import Made, make_all
 from worker.templates.model import Template
@@ -49,7 +49,7 @@ class Sent:
             exchange=binding.exchange if self.exchange is None else self.exchange,
             routing_key=_matching(binding.keys[0]) if key is None else key,
             headers=self.headers,
-            **{"content_type": _content_type(self.body), **self.properties},
+            **self.properties,
         )
 
 
@@ -117,6 +117,22 @@ def properties_of(given: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
+def doubt(sent: Sent) -> str | None:
+    """What is to be said of a CloudEvent that would be sent as plain JSON; None of all else."""
+    if "content_type" in sent.properties:
+        return None
+    try:
+        document = parse(sent.body)
+    except Rejected:
+        return None
+    if not (isinstance(document, dict) and "specversion" in document):
+        return None
+    return (
+        "it has a specversion, but sent as application/json its body is the data; a CloudEvent is sent as "
+        f"{CLOUD_EVENT}: --property contentType={CLOUD_EVENT}"
+    )
+
+
 def trials(templates: Sequence[Template], only: str | None, sent: Sent) -> Iterator[Trial]:
     """What comes of the event by each of *templates*, or by the one named *only*."""
     for template in templates:
@@ -162,15 +178,6 @@ def _trial(template: Template, among: Sequence[Template], message: Message, even
 def _matching(pattern: str) -> str:
     """A routing key that the pattern takes."""
     return ".".join("any" if word == "*" else word for word in pattern.split(".") if word != "#")
-
-
-def _content_type(body: bytes) -> str:
-    try:
-        document = parse(body)
-    except Rejected:
-        document = None
-    structured = isinstance(document, dict) and "specversion" in document
-    return "application/cloudevents+json" if structured else "application/json"
 
 
 def _moment(text: str) -> datetime:
