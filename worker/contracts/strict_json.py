@@ -24,17 +24,17 @@ _DIGITS = bytes(ord("0") if byte in b"0123456789" else ord(" ") for byte in rang
 _LONG_NUMBER = b"0" * 19  # the digits of 2^63
 
 
-def parse(body: bytes) -> Any:
+def parse(body: bytes, asked: str = "the request as one JSON object") -> Any:
     """Reads *body*, or raises `Rejected(INVALID_JSON)` with the line and column, byte or pointer.
 
     Refused beside bad JSON: bad UTF-8, NaN and Infinity, numbers that no double can hold, nesting deeper
     than 64, an object with the same key twice. Whole numbers are kept to the digit; *violations* refuses
-    those that others would not keep so.
+    those that others would not keep so. *asked* is what to send instead, where it is no JSON at all.
     """
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise _refused(body, error) from None
+        raise _refused(body, error, asked) from None
     if body.count(b"{") + body.count(b"[") > DEEPEST and _too_deep(body):
         raise _nested()
     if _may_repeat_keys(body, document):
@@ -99,7 +99,7 @@ def _nested() -> Rejected:
     )
 
 
-def _refused(body: bytes, error: orjson.JSONDecodeError) -> Rejected:
+def _refused(body: bytes, error: orjson.JSONDecodeError, asked: str) -> Rejected:
     try:
         text = body.decode()
     except UnicodeDecodeError as wrong:
@@ -110,9 +110,9 @@ def _refused(body: bytes, error: orjson.JSONDecodeError) -> Rejected:
     if text.startswith(_NOT_NUMBERS, error.pos):
         detail, remedy = f"NaN or Infinity {place}: JSON has no such number", "send null or text instead"
     elif not body.strip():
-        detail, remedy = "the body is empty", "send the request as a JSON object"
+        detail, remedy = "the body is empty", f"send {asked}"
     else:
-        detail, remedy = f"the body is not JSON: {error.msg} {place}", "send the request as one JSON object"
+        detail, remedy = f"the body is not JSON: {error.msg} {place}", f"send {asked}"
     return Rejected(Code.INVALID_JSON, detail, remedy)
 
 

@@ -22,6 +22,7 @@ from worker.domain.messages import Message
 from worker.pipeline.validate import LARGEST
 
 CLOUD_EVENT = "application/cloudevents+json"
+_ASKED = "the event as JSON"
 _ATTRIBUTES = ("id", "type", "source", "subject", "time")
 # What an expression sees, by name.
 SEEN = (
@@ -56,7 +57,7 @@ def read(message: Message, now: float) -> Event:
     where it does not say.
     """
     kind = _content(message)
-    body = parse(message.body)
+    body = parse(message.body, _ASKED)
     data, cloud_event = body, _binary(message.headers)
     if kind == CLOUD_EVENT:
         data, cloud_event = _structured(body)
@@ -132,7 +133,7 @@ def _structured(body: Any) -> tuple[Any, dict[str, Any]]:
     if "data_base64" not in body:
         return body.get("data"), attributes
     try:
-        return parse(base64.b64decode(body["data_base64"], validate=True)), attributes
+        return parse(base64.b64decode(body["data_base64"], validate=True), _ASKED), attributes
     except (TypeError, ValueError, binascii.Error):
         raise Rejected(
             Code.INVALID_REQUEST, "the CloudEvent's data_base64 is not base64 text", "send it as data"

@@ -82,6 +82,18 @@ _ATTRIBUTES = {"id": "1", "type": "t", "source": "/s", "time": "2026-11-22T08:00
 
 
 @pytest.mark.parametrize(
+    "body", [b"", b"not JSON", b"\xff", b"[" * 65 + b"]" * 65, b'{"a": NaN}', b'{"a": 1, "a": 2}']
+)
+def test_whoever_sent_no_json_is_told_of_an_event(body: bytes) -> None:
+    """They know of no request: that is what would have been made of it."""
+    with pytest.raises(Rejected) as raised:
+        read(Message(body=body), NOW)
+    said = f"{raised.value.detail} {raised.value.remedy}"
+    assert "request" not in said
+    assert "body" in said or "key /a" in said or "NaN" in said
+
+
+@pytest.mark.parametrize(
     ("body", "properties", "code"),
     [
         (b"", {}, Code.INVALID_JSON),
