@@ -74,7 +74,7 @@ def test_the_same_event_makes_the_same_request(bare: Shell) -> None:
         ({"id": "1", "priority": "P2"}, (), "condition_not_met", ("expression", "data.priority == 'P1'")),
         ({"id": 1, "version": 1, "priority": "P1"}, (), "failed", ("pointer", "/requestId")),
         ({}, ("--exchange", "shop"), "no_binding", ("exchange", "shop")),
-        (TOLD, (), "left_alone", ("exchange", "tickets")),
+        (TOLD, CLOUD, "left_alone", ("exchange", "tickets")),
         ({}, ("--routing-key", "incident.closed"), "no_binding", ("routingKey", "incident.closed")),
     ],
 )
