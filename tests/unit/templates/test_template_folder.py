@@ -1,6 +1,5 @@
 """The folder is taken whole or not at all, and is bound before it is in force."""
 
-import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -115,7 +114,6 @@ async def test_no_file_ends_the_watch(place: Place, content: str) -> None:
 async def test_what_is_no_template_s_file_is_not_even_read(place: Place) -> None:
     """Somebody may keep events or a dump beside them: it makes no look dear, and no set new."""
     beside = place.path / "dump.bin"
-    os.mkfifo(beside.with_suffix(".pipe"))
     before = place.folder._seen
     beside.write_bytes(b"x")
     assert await place.look() == ["a"]
