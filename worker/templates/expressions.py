@@ -4,6 +4,7 @@ What an event makes of it is a value that JSON can write, or a reason that repea
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -11,7 +12,13 @@ from typing import Any
 
 import jmespath
 from jmespath import functions
-from jmespath.exceptions import JMESPathError, JMESPathTypeError
+from jmespath.exceptions import (
+    IncompleteExpressionError,
+    JMESPathError,
+    JMESPathTypeError,
+    LexerError,
+    ParseError,
+)
 from jmespath.parser import ParsedResult
 
 _KINDS = {
@@ -32,6 +39,8 @@ _KINDS = {
     "dict": "an object",
 }
 
+_SHOWN = 200
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?", re.ASCII)
 # Kinds of nodes: those whose first part sees what they see, and those of which every part does.
 _INTO = frozenset(
     {"subexpression", "index_expression", "projection", "value_projection", "filter_projection"}
@@ -84,8 +93,7 @@ class Expression:
         try:
             parsed = jmespath.compile(text)
         except (JMESPathError, ValueError, Warning) as error:
-            first = str(error).partition("\n")[0].removesuffix(", for expression:")
-            raise NotAnExpression(first or type(error).__name__) from None
+            raise NotAnExpression(f"{text[:_SHOWN]}: {_plainly(text, error)}") from None
         except RecursionError:
             raise NotAnExpression("it nests too deep") from None
         for node in _calls(parsed.parsed):
@@ -115,6 +123,23 @@ class Expression:
         """True unless it gives what JMESPath counts as false: false, null, or something empty."""
         found = self.value(scope)
         return found is not None and found is not False and found not in ("", [], {})
+
+
+def _plainly(text: str, error: Exception) -> str:
+    """What the parser found, in a sentence for whoever wrote *text*."""
+    if not isinstance(error, ParseError):
+        return str(error).partition("\n")[0].removesuffix(", for expression:") or type(error).__name__
+    sign, place = str(error.token_value), error.lex_position
+    if isinstance(error, IncompleteExpressionError) or place >= len(text):
+        return "it ends too soon"
+    if isinstance(error, LexerError):
+        if "Unclosed" in str(error):
+            return f"a {sign[:1]} is opened and not closed"
+        return f"'{sign}' is no sign of JMESPath{': equal is ==' if sign == '=' else ''}"
+    number = _NUMBER.match(text, place)
+    if number and "invalid token" in str(error):
+        return f"write a number in backticks: `{number.group()}`"
+    return f"'{sign}' cannot stand where it does, as character {place + 1}"
 
 
 def _at_top(node: Any) -> Iterator[str]:

@@ -79,6 +79,39 @@ def test_a_name_that_no_event_has_is_a_fault(when: str, said: list[str]) -> None
 
 
 @pytest.mark.parametrize(
+    ("when", "said"),
+    [
+        ("data.total > 0", "/when is not an expression: data.total > 0: write a number in backticks: `0`"),
+        ("data.total > -0.5 && data.x", "write a number in backticks: `-0.5`"),
+        ("data.x = 'a'", "data.x = 'a': '=' is no sign of JMESPath: equal is =="),
+        ("data.x == 'a", "data.x == 'a: a ' is opened and not closed"),
+        ("data.a-b", "data.a-b: '-' is no sign of JMESPath"),
+        ("data.x and data.y", "data.x and data.y: 'and' cannot stand where it does, as character 8"),
+        ("data.5", "'5' cannot stand"),
+        ("(data.x", "(data.x: it ends too soon"),
+        ("data.x.", "data.x.: it ends too soon"),
+    ],
+)
+def test_what_is_no_expression_is_shown_with_a_plain_sentence(when: str, said: str) -> None:
+    """The parser's own words are for those who wrote it."""
+    (found,) = faults(when=when)
+    assert found.endswith(said) or said in found
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"track": True}, "/track is not known here: it belongs in queueItem"),
+        ({"priority": "High"}, "/priority is not known here: it belongs in start or queueItem"),
+        ({"robots": []}, "/robots is not known here: it belongs in start"),
+    ],
+)
+def test_a_word_in_the_wrong_place_is_told_the_right_one(changes: dict[str, Any], said: str) -> None:
+    """It is a word of a request."""
+    assert faults(**changes) == [said]
+
+
+@pytest.mark.parametrize(
     ("changes", "said"),
     [
         (

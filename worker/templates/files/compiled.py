@@ -8,8 +8,9 @@ from typing import Any
 
 import orjson
 
-from worker.contracts import violations
+from worker.contracts import schema, violations
 from worker.contracts.words import pointer
+from worker.domain.failures import Violation
 from worker.domain.requests import Kind
 from worker.templates.event import SEEN
 from worker.templates.expressions import Expression, NotAnExpression
@@ -27,7 +28,7 @@ def template_of(document: Document) -> Template:
     value = document.value
     found = violations(SCHEMA, value)
     if found or not isinstance(value, dict):
-        raise TemplateErrors(*(document.fault(one.pointer, one.message) for one in found))
+        raise TemplateErrors(*(document.fault(one.pointer, _elsewhere(one)) for one in found))
     reading = _Reading(document)
     template = reading.template(value)
     if reading.faults:
@@ -146,6 +147,15 @@ def _literals(node: Mapping[str, Any]) -> dict[str, Any]:
         elif not any(slots_of(value)):
             literals[name] = value
     return literals
+
+
+def _elsewhere(one: Violation) -> str:
+    """The violation's message; of a request's word at the top it says where that belongs."""
+    parts = schema(SCHEMA)["properties"]
+    found = [part for part in PARTS.values() if one.pointer[1:] in parts[part]["properties"]]
+    if not found or not one.message.startswith("is not known here"):
+        return one.message
+    return f"is not known here: it belongs in {' or '.join(found)}"
 
 
 def _nothing(place: str) -> Slot:

@@ -112,9 +112,7 @@ class _Loader(yaml.SafeLoader):
         if getattr(event, "anchor", None) is not None:
             raise _wrong("anchors are not read: write it out", event.start_mark)
         if getattr(event, "tag", None) is not None:
-            raise _wrong(
-                "tags are not read: only what has none is sure to mean what it shows", event.start_mark
-            )
+            raise _wrong("tags are not read: put what begins with ! in quotes", event.start_mark)
         if self._depth == _DEEPEST:
             raise _wrong(f"nests deeper than {_DEEPEST} levels", event.start_mark)
         self._depth += 1
