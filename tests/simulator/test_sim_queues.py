@@ -1,5 +1,6 @@
 """Queue items and attachments."""
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -43,7 +44,8 @@ def test_an_item_is_tried_again_and_deleted(api: Caller) -> None:
         "Retried", "BusinessException", "New",
     )  # fmt: skip
     assert (old["Key"], new["RetryNumber"], new["AncestorId"]) == (new["Key"], 1, first)
-    assert old["StartProcessing"] <= old["EndProcessing"]
+    began, ended = (datetime.fromisoformat(old[name]) for name in ("StartProcessing", "EndProcessing"))
+    assert began <= ended
     assert (new["StartProcessing"], new["ProcessingException"]) == (None, None)
     for row in (old, new):
         api.simulated.tell("DELETE", f"items/{row['Id']}")
