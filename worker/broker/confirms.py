@@ -18,7 +18,7 @@ from pamqp.body import ContentBody
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
-from worker.broker.connection import LOSSES, SessionOver, channel_on, gone, together
+from worker.broker.connection import LOSSES, SessionOver, broken_off, channel_on, gone, together
 
 _METHODS_KEPT = 1000
 # With this many under way, a moment's wait costs nobody time and saves most of the writes.
@@ -63,7 +63,8 @@ class Publisher:
         channel.confirmations[tag] = confirm
         channel.message_id_delivery_tag[identity] = tag
         try:
-            await confirm
+            with broken_off():
+                await confirm
         finally:
             if channel.message_id_delivery_tag.get(identity) == tag:
                 del channel.message_id_delivery_tag[identity]

@@ -6,8 +6,8 @@ lived on it, and the session is simply run again: nothing is restored, so nothin
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -77,7 +77,8 @@ class Link:
         """Keeps *sessions* running until cancelled. Each raises when its channel is gone."""
         while True:
             try:
-                await self._live(sessions)
+                with broken_off():
+                    await self._live(sessions)
             except TopologyMismatch as error:
                 self._reports.condition("topology", False, str(error))
                 self._reports.condition(self._name, False, "see topology")
@@ -165,7 +166,8 @@ async def together(*parts: Coroutine[None, None, None]) -> NoReturn:
 
     async def ended(part: Coroutine[None, None, None]) -> Exception:
         try:
-            await part
+            with broken_off():
+                await part
         except LOSSES as loss:
             return loss
         except Exception as error:
@@ -215,6 +217,21 @@ async def _ready(transport: UnderlayConnection) -> bool:
             await transport.ready()
             return True
     return False
+
+
+@contextmanager
+def broken_off() -> Iterator[None]:
+    """Raises `SessionOver` where a call was cancelled by nobody here.
+
+    The library does so to calls that wait on a connection of which nothing is heard. Taken for a cancellation
+    of ours it would end its task, and nobody would begin anew.
+    """
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        if _cancelled():
+            raise
+        raise SessionOver(reason(error)) from error
 
 
 def unless_cancelled() -> None:

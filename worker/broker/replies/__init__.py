@@ -16,6 +16,7 @@ from worker.broker.confirms import Publisher
 from worker.broker.connection import (
     LOSSES,
     SessionOver,
+    broken_off,
     channel_on,
     gone,
     together,
@@ -55,7 +56,8 @@ class Replies:
         while True:
             await self._wanted.wait()
             try:
-                await self._session()
+                with broken_off():
+                    await self._session()
             except LOSSES as error:
                 unless_cancelled()
                 _log.warning("broker.reply_connection_lost", reason=str(error) or type(error).__name__)
