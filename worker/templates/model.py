@@ -30,12 +30,22 @@ class Slot:
     optional: bool = False
 
 
+class Lines(dict[str, int]):
+    """The lines of a file, by the pointers of what stands there."""
+
+    def of(self, place: str) -> int | None:
+        """The line of *place*, or of what it would stand in."""
+        while place and place not in self:
+            place = place.rpartition("/")[0]
+        return self.get(place)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
     """Makes requests of one *kind* of events.
 
     *target* is the request but what all kinds share: JSON, with a `Slot` where an event's value goes; *part*
-    is where it stands in the template, `start` or `queueItem`. *file* and *line* are where the template is.
+    is where it stands in the template, `start` or `queueItem`. *file* and *lines* are where the template is.
     """
 
     name: str
@@ -47,7 +57,12 @@ class Template:
     expires_in: timedelta | None
     metadata: Mapping[str, Any]
     file: str
-    line: int | None
+    lines: Lines
+
+    @property
+    def line(self) -> int | None:
+        """The line that it begins in."""
+        return self.lines.of("")
 
     @property
     def part(self) -> str:

@@ -17,7 +17,6 @@ from worker.domain.requests import FolderRef
 from worker.orchestrator.client import Client
 from worker.settings import Settings
 from worker.templates.files import TemplateErrors, load
-from worker.templates.files.documents import Document, documents
 from worker.templates.model import Template
 
 _PATIENCE_S = 2.0
@@ -41,18 +40,16 @@ def examine(place: Path, topology: Topology, settings: Settings | None) -> list[
     if not templates:
         said = "holds no template: they are files that end in .yaml, .yml or .json"
         return [Finding("failed", None, str(place), None, "", said, "name the folder that has them")]
-    warnings = [found for one in templates for found in _warnings(place, one, topology.events)]
+    warnings = [found for one in templates for found in _warnings(one, topology.events)]
     if settings is None:
-        return [_whole("ok", one, _NOT_ASKED) for one in templates] + warnings
+        return [_at(one, "ok", "", _NOT_ASKED) for one in templates] + warnings
     return asyncio.run(_compared(place, templates, settings)) + warnings
 
 
-def _warnings(place: Path, template: Template, events: str) -> Iterator[Finding]:
-    for at, binding in enumerate(template.bindings):
+def _warnings(template: Template, events: str) -> Iterator[Finding]:
+    for number, binding in enumerate(template.bindings):
         if binding.exchange == events:
-            spot = f"/bindings/{at}/exchange"
-            line = _document(place, template).line(spot)
-            yield Finding("warning", template.name, template.file, line, spot, _OURS, _NOT_A_LOOP)
+            yield _at(template, "warning", f"/bindings/{number}/exchange", _OURS, _NOT_A_LOOP)
 
 
 async def _compared(place: Path, templates: Sequence[Template], settings: Settings) -> list[Finding]:
@@ -67,42 +64,22 @@ async def _compared(place: Path, templates: Sequence[Template], settings: Settin
                 while left:
                     absent = await visit.absent(left[0])
                     template = left.pop(0)
-                    findings += _of(place, template, absent) or [_whole("ok", template, _THERE)]
+                    findings += [_of(template, one) for one in absent] or [_at(template, "ok", "", _THERE)]
                     advance()
             except Failure as why:
                 remedy = why.remedy if isinstance(why, Rejected) else _AWAY
                 said = f"Orchestrator cannot be asked: {why}"
                 findings.append(Finding("failed", None, str(place), None, "", said, remedy))
-    return findings + [_whole("skipped", template, _NOT_ASKED) for template in left]
+    return findings + [_at(template, "skipped", "", _NOT_ASKED) for template in left]
 
 
-def _whole(state: str, template: Template, reason: str) -> Finding:
-    return Finding(state, template.name, template.file, template.line, "", reason)
+def _of(template: Template, one: Absent) -> Finding:
+    return _at(template, "skipped" if one.unknown else "failed", one.pointer, one.reason, one.remedy)
 
 
-def _of(place: Path, template: Template, absent: Sequence[Absent]) -> list[Finding]:
-    """With the lines of the places, which a template that was read has no more."""
-    document = _document(place, template) if absent else Document(template.file)
-    return [
-        Finding(
-            "skipped" if one.unknown else "failed",
-            template.name,
-            template.file,
-            document.line(one.pointer),
-            one.pointer,
-            one.reason,
-            one.remedy,
-        )
-        for one in absent
-    ]
-
-
-def _document(place: Path, template: Template) -> Document:
-    file = place / template.file if place.is_dir() else place
-    for document in documents(file):
-        if document.value["name"] == template.name:
-            return document
-    return Document(template.file)
+def _at(template: Template, state: str, place: str, reason: str, remedy: str = "") -> Finding:
+    line = template.lines.of(place)
+    return Finding(state, template.name, template.file, line, place, reason, remedy)
 
 
 @contextmanager

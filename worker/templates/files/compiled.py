@@ -20,7 +20,8 @@ from worker.templates.model import PARTS, SCHEMAS, Binding, Slot, Template, slot
 SCHEMA = "template.v1"
 _MARKS = ("$", "$optional")
 _LONGEST_KEY = 255  # AMQP writes a routing key's length in one byte
-_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII)
+_PART_OF_DURATION = re.compile(r"(\d+)([DHMS])", re.ASCII)
+_UNITS = {"D": "days", "H": "hours", "M": "minutes", "S": "seconds"}
 
 
 def template_of(document: Document) -> Template:
@@ -59,7 +60,7 @@ class _Reading:
             expires_in=self._duration(value, target),
             metadata=self._metadata(value.get("metadata", {})),
             file=self._document.file,
-            line=self._document.line(""),
+            lines=self._document.lines,
         )
 
     def _says(self, place: str, reason: str) -> None:
@@ -116,8 +117,8 @@ class _Reading:
             return None
         if "expiresAt" in target:
             self._says("/expiresIn", "is there beside expiresAt: give one of them")
-        days, hours, minutes, seconds = (int(part or 0) for part in _parts(text))
-        duration = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        parts = _PART_OF_DURATION.findall(text)
+        duration = timedelta(**{_UNITS[unit]: int(number) for number, unit in parts})
         if not duration:
             self._says("/expiresIn", "must be longer than no time at all")
         return duration
@@ -176,8 +177,3 @@ def _stranger(name: str, text: str) -> str:
 
 def _binding(given: Mapping[str, Any]) -> Binding:
     return Binding(given["exchange"], tuple(given.get("routingKeys", ["#"])))
-
-
-def _parts(text: str) -> tuple[str | None, ...]:
-    found = _DURATION.fullmatch(text)
-    return found.groups() if found else (None,) * 4

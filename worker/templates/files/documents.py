@@ -17,6 +17,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from worker.contracts import parse
 from worker.contracts.words import pointer
 from worker.domain.failures import Rejected
+from worker.templates.model import Lines
 
 LARGEST = 1_048_576
 _DEEPEST = 32
@@ -59,17 +60,11 @@ class Document:
 
     file: str
     value: Any = None
-    lines: dict[str, int] = field(default_factory=dict)
-
-    def line(self, place: str) -> int | None:
-        """The line of *place*, or of what it would stand in."""
-        while place and place not in self.lines:
-            place = place.rpartition("/")[0]
-        return self.lines.get(place)
+    lines: Lines = field(default_factory=Lines)
 
     def fault(self, place: str, reason: str) -> Fault:
         """What is wrong at *place*."""
-        return Fault(self.file, self.line(place), place, reason)
+        return Fault(self.file, self.lines.of(place), place, reason)
 
 
 def documents(path: Path) -> list[Document]:
@@ -154,12 +149,12 @@ def _of_yaml(file: str, text: str) -> Iterator[Document]:
         raise TemplateErrors(Fault(file, at, "", "has an escape that stands for no character")) from None
 
 
-def _lines_of_json(file: str, text: str) -> dict[str, int]:
+def _lines_of_json(file: str, text: str) -> Lines:
     """JSON is YAML, nearly: where it is none, nothing is known of lines."""
     try:
         return next(_of_yaml(file, text.replace("\t", " "))).lines
     except (TemplateErrors, StopIteration):
-        return {}
+        return Lines()
 
 
 def _value(document: Document, node: Node | None, path: tuple[str | int, ...]) -> Any:
