@@ -16,16 +16,16 @@ from pamqp import decode, encode
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
+from worker.domain.cloud_events import CONTENT_TYPE, PREFIXES
 from worker.domain.events import Event
 from worker.domain.messages import Message
-from worker.domain.policy.custody import USER_ID, Custody
+from worker.domain.policy.custody import OF_THE_BROKER, USER_ID, Custody
 
 PERSISTENT = 2
 LEFT_OUT = "jobrelay-headers-left-out"
 REFUSED = "jobrelay-properties-refused"
 USER_REFUSED = "user_id property"  # in RabbitMQ's words, where it knows the connection by another name
 _OURS = "jobrelay-"
-_OF_THE_BROKER = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
 # A frame holds 131,072 bytes: the headers, the other properties and what surrounds them.
 _HEADERS_MOST = 120_000
 _SHORT_MOST = 255
@@ -68,7 +68,7 @@ def properties_of(
     By *custody* it goes under our user's name, which tells whose it is.
     """
     theirs = message.headers.items()
-    kept = {_OBEYED.get(name, name): value for name, value in theirs if not name.startswith(_OF_THE_BROKER)}
+    kept = {_OBEYED.get(name, name): value for name, value in theirs if not name.startswith(OF_THE_BROKER)}
     # The broker refuses a user id that is not the connection's own.
     sent_by = {USER_ID: message.user_id} if message.user_id else {}
     if custody:
@@ -105,21 +105,21 @@ def bare_properties_of(
 
 def properties_of_event(event: Event) -> Basic.Properties:
     """What an event is sent with: a binary CloudEvent's headers, each at most 255 bytes."""
-    headers = {
-        "cloudEvents_specversion": "1.0",
-        "cloudEvents_id": event.id,
-        "cloudEvents_type": event.type,
-        "cloudEvents_source": event.source,
-        "cloudEvents_time": event.time,
-        "cloudEvents_subject": event.subject,
+    attributes = {
+        "specversion": "1.0",
+        "id": event.id,
+        "type": event.type,
+        "source": event.source,
+        "time": event.time,
+        "subject": event.subject,
     }
     return Basic.Properties(
-        content_type="application/cloudevents+json",
+        content_type=CONTENT_TYPE,
         delivery_mode=PERSISTENT,
         correlation_id=short(event.sender.correlation_id),
         # A tracestate that is cut would be another one; it has at most 512 characters.
         headers={
-            **{name: short(value) for name, value in headers.items() if value},
+            **{PREFIXES[0] + name: short(value) for name, value in attributes.items() if value},
             **event.sender.trace_headers,
         },
         app_id="jobrelay",

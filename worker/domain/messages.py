@@ -27,8 +27,8 @@ _VIOLATIONS_MOST = 8_000  # characters, of at most four bytes: a frame has room 
 _COUNTED_TO = 1_000_000  # anybody may write into headers, and a number must fit into one again
 _DOUBT_MOST_S = 3600.0  # and a doubt that never ends would never let a request end
 LAST_DAY = 253_402_214_400  # 9999-12-31, in epoch seconds
-_COUNTS = ("x-delivery-count", "x-acquired-count")
-_SIGNS_OF_A_PAST = (ATTEMPT, REPLAYS, "x-death", *_COUNTS)
+DELIVERY_COUNTS = ("x-delivery-count", "x-acquired-count")
+_SIGNS_OF_A_PAST = (ATTEMPT, REPLAYS, "x-death", *DELIVERY_COUNTS)
 _DEATH = ("attempt", "code", "detail", "violations", "last-at", "host", "exchange", "routing-key")
 _OF_ONE_DEATH = frozenset(f"jobrelay-{name}" for name in _DEATH)
 
@@ -194,7 +194,7 @@ def past_of(message: Message, now: float, window: float) -> Past:
     first_at, safe_at = epoch_of(headers.get(FIRST_AT)), epoch_of(headers.get(WINDOW_UNTIL))
     if safe_at is not None and safe_at > now + window + _DOUBT_MOST_S:
         safe_at = now + window
-    if message.redelivered or any(_count(headers.get(name)) for name in _COUNTS):
+    if message.redelivered or any(_count(headers.get(name)) for name in DELIVERY_COUNTS):
         safe_at = max(safe_at or 0.0, now + window)
     return Past(
         attempt=_count(headers.get(ATTEMPT)) + 1,

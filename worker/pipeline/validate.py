@@ -14,13 +14,17 @@ from functools import lru_cache
 from typing import Any
 
 from worker.contracts import parse, violations
+from worker.domain.cloud_events import CONTENT_TYPE as CLOUD_EVENT
+from worker.domain.cloud_events import PREFIXES
 from worker.domain.failures import Code, Rejected, Violation
 from worker.domain.messages import Message
 from worker.domain.requests import FolderRef, StartRequest
 
 LARGEST = 1_048_576
-_JSON, _CLOUD_EVENT = "application/json", "application/cloudevents+json"
-_SPECVERSIONS = ("cloudEvents_specversion", "cloudEvents:specversion", "ce-specversion")
+UNCOMPRESSED = frozenset({"identity", "utf-8", "utf8"})
+"""Content encodings of UTF-8 as it stands."""
+_JSON = "application/json"
+_SPECVERSIONS = tuple(f"{prefix}specversion" for prefix in PREFIXES)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _WHOLE = ("jobsCount", "priority", "stopAfterSeconds", "killAfterSeconds")
@@ -40,7 +44,7 @@ def read(message: Message) -> dict[str, Any]:
             "send big data as a file, a queue item or a link, and name it in inputArguments",
         )
     content = _content_type(message.content_type, message.content_encoding)
-    if content == _CLOUD_EVENT:
+    if content == CLOUD_EVENT:
         return _object(_data_of(_object(parse(message.body), "the CloudEvent")), "the CloudEvent's data")
     for name in _SPECVERSIONS if message.headers else ():
         if name in message.headers:
@@ -93,11 +97,11 @@ def _content_type(given: str | None, encoding: str | None) -> str:
     """One of the two content types that are read. A refusal is not remembered: that is the cache's way."""
     kind, *parameters = (part.strip() for part in (given or _JSON).lower().split(";"))
     charsets = [part[8:].strip("\"' ") for part in parameters if part.startswith("charset=")]
-    if kind not in (_JSON, _CLOUD_EVENT):
+    if kind not in (_JSON, CLOUD_EVENT):
         raise _wrong_content(f"content type '{given}'")
     if any(charset not in ("utf-8", "utf8", "us-ascii") for charset in charsets):
         raise _wrong_content(f"charset of the content type '{given}'")
-    if (encoding or "identity").strip().lower() not in ("identity", "utf-8", "utf8"):
+    if (encoding or "identity").strip().lower() not in UNCOMPRESSED:
         raise _wrong_content(f"content encoding '{encoding}'")
     return kind
 
@@ -106,7 +110,7 @@ def _wrong_content(what: str) -> Rejected:
     return Rejected(
         Code.WRONG_CONTENT_TYPE,
         f"the {what[:200]} is not read here",
-        f"send uncompressed UTF-8 as {_JSON}, or as {_CLOUD_EVENT} for a structured CloudEvent",
+        f"send uncompressed UTF-8 as {_JSON}, or as {CLOUD_EVENT} for a structured CloudEvent",
     )
 
 
@@ -179,7 +183,7 @@ def _refused(schema: str, document: Mapping[str, Any], found: list[Violation], *
         code, detail = Code.INVALID_REQUEST, _summary(found)
         remedy = f"mend what the violations name, and send it again; the schema is {schema}"
     if "specversion" in document:
-        remedy = f"a structured CloudEvent needs the content type {_CLOUD_EVENT}"
+        remedy = f"a structured CloudEvent needs the content type {CLOUD_EVENT}"
     return Rejected(code, detail, remedy, violations=tuple(found))
 
 

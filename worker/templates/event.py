@@ -5,7 +5,6 @@ same however often it is delivered.
 """
 
 import base64
-import binascii
 import json
 import math
 from collections.abc import Mapping
@@ -16,26 +15,32 @@ from hashlib import sha256
 from typing import Any
 
 from worker.contracts import parse
+from worker.domain.cloud_events import CONTENT_TYPE as CLOUD_EVENT
+from worker.domain.cloud_events import PREFIXES
 from worker.domain.events import OURS, rfc3339
 from worker.domain.failures import Code, Rejected
 from worker.domain.messages import Message
-from worker.pipeline.validate import LARGEST
+from worker.domain.policy.custody import OF_THE_BROKER
+from worker.pipeline.validate import LARGEST, UNCOMPRESSED
 
-CLOUD_EVENT = "application/cloudevents+json"
-_ASKED = "the event as JSON"
-_ATTRIBUTES = ("id", "type", "source", "subject", "time")
-# What an expression sees, by name.
 SEEN = (
-    *("data", "headers", "exchange", "routingKey", "messageId", "correlationId"),
-    *("type", "appId", "timestamp", "cloudEvent"),
+    "data",
+    "headers",
+    "exchange",
+    "routingKey",
+    "messageId",
+    "correlationId",
+    "type",
+    "appId",
+    "timestamp",
+    "cloudEvent",
 )
-_PREFIXES = ("cloudEvents_", "cloudEvents:", "ce-")
+"""What an expression sees, by name."""
+_ASKED = "the event as JSON"
+_JSON = "application/json"
+_ATTRIBUTES = ("id", "type", "source", "subject", "time")
 # What Jobrelay and the broker add to an event on its way, and what they take off it.
-_OF_THE_WAY = (
-    *("jobrelay-", "x-delivery-count", "x-acquired-count"),
-    *("x-death", "x-first-death-", "x-last-death-", "CC", "BCC"),
-)
-_UNCOMPRESSED = frozenset({"identity", "utf-8", "utf8"})
+_OF_THE_WAY = ("jobrelay-", *OF_THE_BROKER, "CC", "BCC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +90,14 @@ def name_of(message: Message) -> str:
     Two events of which nothing can be told apart have one name.
     """
     seen = (
-        *(message.exchange, message.routing_key, message.content_type, message.content_encoding),
-        *(message.message_id, message.correlation_id, message.type, message.app_id),
+        message.exchange,
+        message.routing_key,
+        message.content_type,
+        message.content_encoding,
+        message.message_id,
+        message.correlation_id,
+        message.type,
+        message.app_id,
         message.timestamp.isoformat() if message.timestamp else None,
         _headers(message.headers),
         sha256(message.body).hexdigest(),
@@ -115,13 +126,13 @@ def _content(message: Message) -> str:
             f"the event has {size:,} bytes; at most {LARGEST:,} are read",
             "send big data as a file or a link, and name it in the event",
         )
-    kind = (message.content_type or "application/json").partition(";")[0].strip().lower()
+    kind = (message.content_type or _JSON).partition(";")[0].strip().lower()
     encoding = (message.content_encoding or "identity").strip().lower()
-    if encoding not in _UNCOMPRESSED or not (kind == "application/json" or kind.endswith("+json")):
+    if encoding not in UNCOMPRESSED or not (kind == _JSON or kind.endswith("+json")):
         raise Rejected(
             Code.WRONG_CONTENT_TYPE,
             f"an event of the content type '{kind[:100]}', encoded as '{encoding[:100]}', is not read here",
-            "send uncompressed JSON, and say so: application/json, or application/cloudevents+json",
+            f"send uncompressed JSON, and say so: {_JSON}, or {CLOUD_EVENT}",
         )
     return kind
 
@@ -133,15 +144,16 @@ def _structured(body: Any) -> tuple[Any, dict[str, Any]]:
     if "data_base64" not in body:
         return body.get("data"), attributes
     try:
-        return parse(base64.b64decode(body["data_base64"], validate=True), _ASKED), attributes
-    except (TypeError, ValueError, binascii.Error):
+        data = base64.b64decode(body["data_base64"], validate=True)
+    except (TypeError, ValueError):
         raise Rejected(
             Code.INVALID_REQUEST, "the CloudEvent's data_base64 is not base64 text", "send it as data"
         ) from None
+    return parse(data, _ASKED), attributes
 
 
 def _binary(headers: Mapping[str, Any]) -> dict[str, Any] | None:
-    for prefix in _PREFIXES:
+    for prefix in PREFIXES:
         if f"{prefix}specversion" in headers:
             return {name: _plain(headers.get(prefix + name)) for name in _ATTRIBUTES}
     return None

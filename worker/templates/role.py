@@ -22,7 +22,7 @@ from worker.templates.event import name_of, read
 from worker.templates.make import Failed, Made, make_all
 from worker.templates.model import Template
 from worker.templates.ports import Outbox, Telemetry
-from worker.templates.travel import Places, at_home, lap, life_of, origin_of, request_of
+from worker.templates.travel import Places, at_home, correlation_of, lap, life_of, origin_of, request_of
 
 # Given back at once, an event that we fail at would go round as fast as it can.
 _AFTER_DEFECT_S = 5.0
@@ -77,11 +77,13 @@ class Templates:
         believed = self.rules.permission.believed(delivery)
         origin = origin_of(believed.message, self.places)
         message = at_home(believed.message, origin, self.places)
-        listening = [one for one in self.current() if origin and _brings(one, origin)]
+        listening = [
+            one for one in self.current() if origin and one.listens_to(origin.exchange, origin.routing_key)
+        ]
         kind = listening[0].kind if listening else Kind.START
         past = past_of(message, self.clock(), self.rules.window_s)
-        asked_by = message.correlation_id or message.message_id  # as its requests have it
-        sender = Sender(None, asked_by, trace=trace_of(message.headers), metadata={}, kind=kind)
+        trace = trace_of(message.headers)
+        sender = Sender(None, correlation_of(message), trace=trace, metadata={}, kind=kind)
         named = name_of(origin or message)
         case = Case(delivery=Believed(believed, message), past=past, sender=sender, event=named)
         return _Taken(origin, case, listening)
@@ -93,17 +95,17 @@ class Templates:
             case.delivery.ack()
             return "repeated"
         if case.refusal is not None:
-            return await self._refuse(case, case.refusal)
+            return await self._reject(case, case.refusal)
         if case.past.deliveries > self.rules.max_attempts:
-            return await self._refuse(case, _worn(case.past.deliveries))
+            return await self._refuse(taken, _worn(case.past.deliveries))
         if origin is None:
-            return await self._refuse(case, _nowhere(self.places))
+            return await self._refuse(taken, _nowhere(self.places))
         if not taken.listening:
             return await self._pass_on(case, origin)
         try:
             results = await self._results(taken, origin)
         except Rejected as why:
-            return await self._refuse(case, why)
+            return await self._refuse(taken, why)
         return await self._settle(taken, results)
 
     async def _results(self, taken: "_Taken", origin: Message) -> list[Made | Failed]:
@@ -121,7 +123,7 @@ class Templates:
             self.telemetry.failed(one.template)
         if failed:
             case.sender = replace(case.sender, metadata={"template": failed[0].template})
-            return await self._refuse(case, _failure(failed))
+            return await self._refuse(taken, _failure(failed))
         case.delivery.ack()
         return self._said(case, "made" if made else "unmet", templates=[one.template for one in made])
 
@@ -147,8 +149,10 @@ class Templates:
         case.delivery.ack()
         return "round"
 
-    async def _refuse(self, case: Case, why: Rejected) -> str:
-        why = case.refusal or _about(origin_of(case.message, self.places), why)
+    async def _refuse(self, taken: "_Taken", why: Rejected) -> str:
+        return await self._reject(taken.case, _about(taken.origin, why))
+
+    async def _reject(self, case: Case, why: Rejected) -> str:
         await self.settler.settle(case, Refused(why))
         outcome = "failed" if why.code is Code.TEMPLATE_FAILED else "rejected"
         return self._said(case, outcome, code=why.code, detail=why.detail[:_SAID_MOST])
@@ -165,10 +169,6 @@ class _Taken:
     origin: Message | None
     case: Case
     listening: Sequence[Template]
-
-
-def _brings(template: Template, event: Message) -> bool:
-    return template.listens_to(event.exchange, event.routing_key)
 
 
 def _about(origin: Message | None, why: Rejected) -> Rejected:

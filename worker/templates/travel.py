@@ -57,6 +57,11 @@ def lap(past: Past) -> int | None:
     return ROUNDS[past.attempt - 1] if past.attempt <= len(ROUNDS) else None
 
 
+def correlation_of(event: Message) -> str | None:
+    """The correlation id of what is made, or told, of *event*: its sender knows it by that."""
+    return event.correlation_id or event.message_id
+
+
 def request_of(made: Made, event: Message, user: str, life: Mapping[str, Any], now: float) -> Message:
     """The message that asks for what was *made* of *event*: the same one, whenever that is.
 
@@ -67,7 +72,7 @@ def request_of(made: Made, event: Message, user: str, life: Mapping[str, Any], n
         body=made.body,
         headers={**(trace.headers if trace else {}), **life, **_fingerprint(made)},
         content_type="application/json",
-        correlation_id=event.correlation_id or event.message_id,
+        correlation_id=correlation_of(event),
         message_id=str(uuid5(_NAMESPACE, f"{made.template}|{made.kind}|{made.request_id}")),
         user_id=user,
         app_id="jobrelay",

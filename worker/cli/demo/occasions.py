@@ -14,11 +14,12 @@ import orjson
 
 from worker.cli.demo.load import ADDED, IGNORED, STARTED, Asked
 from worker.contracts.schemas import root
+from worker.domain.cloud_events import CONTENT_TYPE as CLOUD_EVENT
 from worker.domain.failures import Code
 
 CASES = ("incident-created", "order-placed", "file-arrived")
 EXCHANGES = ("tickets", "shop", "storage")
-_JSON, _CLOUD_EVENT = "application/json", "application/cloudevents+json"
+_JSON = "application/json"
 _COPIES_SHARE, _UNWANTED_SHARE, _BAD_SHARE = 0.2, 0.15, 0.1
 
 
@@ -71,7 +72,7 @@ def _file(number: str, random: Random) -> Asked:
     key, version = f"inbound/{number}.csv", "v1"
     name = f"file-{sha256(f'{key}@{version}'.encode()).hexdigest()}"
     event = _cloud_event({"key": key, "version": version, "size": random.randrange(10**6)})
-    return _asked(name, "storage", event, STARTED, jobs=2, copies=2, content_type=_CLOUD_EVENT)
+    return _asked(name, "storage", event, STARTED, jobs=2, copies=2, content_type=CLOUD_EVENT)
 
 
 def _cloud_event(data: dict[str, Any]) -> dict[str, Any]:
@@ -91,7 +92,7 @@ def _free(number: str, _: Random) -> Asked:
 
 def _picture(number: str, _: Random) -> Asked:
     event = _cloud_event({"key": f"inbound/{number}.png", "version": "v1"})
-    return _asked(f"picture-{number}", "storage", event, IGNORED, content_type=_CLOUD_EVENT)
+    return _asked(f"picture-{number}", "storage", event, IGNORED, content_type=CLOUD_EVENT)
 
 
 _UNWANTED: tuple[_Maker, ...] = (_minor, _free, _picture)

@@ -12,9 +12,10 @@ import typer
 
 from worker.cli.output import Failed, Output
 from worker.contracts import parse
+from worker.domain.cloud_events import CONTENT_TYPE as CLOUD_EVENT
 from worker.domain.failures import Rejected
 from worker.domain.messages import Message
-from worker.templates.event import CLOUD_EVENT, Event, read, tells_of_a_template
+from worker.templates.event import Event, read, tells_of_a_template
 from worker.templates.files import TemplateErrors, load
 from worker.templates.make import Made, make_all
 from worker.templates.model import Template

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from worker.domain.messages import (
     ATTEMPT,
+    DELIVERY_COUNTS,
     FIRST_AT,
     HISTORY,
     REPLAYS,
@@ -26,8 +27,8 @@ _OF_ITS_PAST = frozenset(
     {ATTEMPT, FIRST_AT, HISTORY, REPLAYS, WINDOW_FOLDER, WINDOW_UNTIL, EVENT_EXCHANGE, EVENT_KEY}
     | {FINGERPRINT, "x-death"}
 )
-# Wherever RabbitMQ writes these, it sets the flag `redelivered` too (rabbit_fifo_client.erl).
-_OF_REDELIVERIES = frozenset({"x-delivery-count", "x-acquired-count"})
+OF_THE_BROKER = ("x-death", "x-first-death-", "x-last-death-", *DELIVERY_COUNTS)
+"""How the names of the headers begin that the broker writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ class Custody:
         """*message*, with its past only as far as somebody believed, or the broker itself, tells of one."""
         if self._believed(message):
             return message
-        untold = _OF_ITS_PAST if message.redelivered else _OF_ITS_PAST | _OF_REDELIVERIES
+        # Wherever RabbitMQ writes the counts, it sets the flag `redelivered` too (rabbit_fifo_client.erl).
+        untold = _OF_ITS_PAST if message.redelivered else _OF_ITS_PAST.union(DELIVERY_COUNTS)
         if untold.isdisjoint(message.headers):
             return message
         told = {name: value for name, value in message.headers.items() if name not in untold}

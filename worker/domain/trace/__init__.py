@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from worker.domain.cloud_events import PREFIXES
+
 PARENT, STATE = "traceparent", "tracestate"
 # A header of the message's own, or what a CloudEvent in binary form carries.
-_NAMES = tuple(
-    (f"{prefix}{PARENT}", f"{prefix}{STATE}") for prefix in ("", "cloudEvents_", "cloudEvents:", "ce-")
-)
+_NAMES = tuple((f"{prefix}{PARENT}", f"{prefix}{STATE}") for prefix in ("", *PREFIXES))
 # Also the schemas' form: of a later version's, which may be longer, nobody could say what it means.
 _PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _STATE = re.compile(r"[\x20-\x7e]{1,512}")
