@@ -21,7 +21,8 @@ from worker.tracking.ports import Telemetry
 from worker.tracking.slots import Slot
 
 _SEARCHED_MOST = 10_000
-_FRESH_S = 1.0
+FRESH_S = 1.0
+"""Who waits longer to tell a state looks again: others may have it, and have told what comes after."""
 
 _log = structlog.get_logger(__name__)
 
@@ -45,7 +46,7 @@ class _Look:
         self.at, began = clock(), _now()
         self.seen = await job(self.slot)
         self.slot.read_at = began
-        self._fresh_until = began + _FRESH_S + self._took
+        self._fresh_until = began + FRESH_S + self._took
         self._took = _now() - began
 
     def may_be_told(self) -> bool:

@@ -17,7 +17,8 @@ from worker.domain.flight.shown import LATELY_S
 from worker.domain.messages import LAST_DAY, Message, epoch_of, letter, past_of
 from worker.domain.requests import Kind
 from worker.pipeline.ports import Clock, Delivery, Outbox
-from worker.tracking.slots import Moulds, Slot
+from worker.tracking.hold.moulds import Moulds
+from worker.tracking.slots import Slot
 
 # So much the clocks of two workers may differ.
 _CLOCKS_APART_S = 1.0
@@ -58,8 +59,7 @@ class Intake:
         if _is_of_item(document):
             self._take_item(delivery, document)
             return None
-        body = delivery.message.body
-        slot = Slot(delivery.receipt, self._moulds.of(body, document), body, document)
+        slot = Slot(delivery.receipt, self._moulds, delivery.message.body, document)
         slot.read_at = self._moment(document.get("seenAt"))
         return slot
 

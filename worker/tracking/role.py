@@ -9,12 +9,13 @@ from worker.domain.flight.steps import Patience
 from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.ports import Clock, Delivery, Orchestrator, Outbox
 from worker.tracking.follow import Follower
+from worker.tracking.hold import Hold
 from worker.tracking.intake import Intake
 from worker.tracking.items.copies import Copies, Overheard
 from worker.tracking.items.look import ItemFollower
 from worker.tracking.items.ports import Items
 from worker.tracking.items.ports import Telemetry as ItemTelemetry
-from worker.tracking.items.slot import ItemSlots
+from worker.tracking.items.slot import ItemSlot
 from worker.tracking.items.track import ItemTracker
 from worker.tracking.ports import Hints, Leases, Telemetry
 from worker.tracking.scan import Scanner
@@ -43,10 +44,11 @@ class Tracking:
     async def run(self, inboxes: Sequence[AsyncIterable[Delivery]]) -> None:
         """Follows the job or item of every delivery until the worker is to stop and all are given back."""
         me, interval_s = uuid4().hex, self.patience.poll_interval_s
-        item_slots = ItemSlots(self.patience.consumer_timeout_s, asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        item_slots: Hold[ItemSlot] = Hold(self.patience.consumer_timeout_s, now)
         copies = Copies(self.hints, item_slots, me)
         items = self._item_tracker(item_slots, copies)
-        slots = Slots(self.patience, asyncio.get_running_loop().time())
+        slots = Slots(self.patience, now)
         follower = Follower(
             self.orchestrator, self.outbox, self.telemetry, self.source, self.patience, self.clock
         )
@@ -62,7 +64,7 @@ class Tracking:
             await tracker.run(inboxes, self.stopping, interval_s)
         items.give_back()
 
-    def _item_tracker(self, slots: ItemSlots, copies: Copies) -> ItemTracker:
+    def _item_tracker(self, slots: Hold[ItemSlot], copies: Copies) -> ItemTracker:
         follower = ItemFollower(
             items=self.items,
             orchestrator=self.orchestrator,

@@ -15,8 +15,9 @@ from worker.domain.flight.steps import excess
 from worker.domain.jobs import Changes
 from worker.domain.messages import Message
 from worker.pipeline.holding.pauses import Stopping
+from worker.tracking.hold import Rank, rank_of
 from worker.tracking.ports import Hint, Hints, Leases
-from worker.tracking.slots import Rank, Slot, Slots, rank_of
+from worker.tracking.slots import Slot, Slots
 
 HELD_EVERY_S = 5.0
 _FORGOTTEN_S = 3 * HELD_EVERY_S

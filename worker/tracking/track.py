@@ -17,10 +17,11 @@ from worker.domain.failures import Overtaken
 from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.ports import Delivery
 from worker.tracking.follow import Follower
+from worker.tracking.hold import TICK_S
 from worker.tracking.intake import Intake
 from worker.tracking.ports import Telemetry
 from worker.tracking.share import Sharing
-from worker.tracking.slots import TICK_S, Slot, Slots
+from worker.tracking.slots import Slot, Slots
 
 _READS_AT_ONCE = 16
 _FIRST_LOOK_S = 1.0
@@ -39,7 +40,6 @@ class _Turn(NamedTuple):
 
     priority: int
     number: int
-    since: float
     slot: Slot | None
 
 
@@ -68,33 +68,18 @@ class Tracker:
             tasks.create_task(self._tick(stopping, interval_s))
             for _ in range(_READS_AT_ONCE):
                 tasks.create_task(self._look(stopping, interval_s))
-        for slot in self._slots:
-            slot.receipt.give_back()
-            self._slots.drop(slot)
+        self._slots.give_back()
         self._telemetry.tracked(self._slots.states)
 
     async def _take(self, inbox: AsyncIterable[Delivery]) -> None:
         async for delivery in inbox:
             slot = await self._intake.take(delivery)
-            if slot is None:
+            if slot is None or not self._slots.hold(slot, _now()):
                 continue
-            held = self._slots.get(slot.key)
-            if held is not None and held.receipt.is_open and held.rank > slot.rank:
-                slot.receipt.ack()
-                continue
-            if held is not None:
-                self._let_go(held)
-            self._slots.hold(slot, _now())
             if self._sharing.took(slot, delivery.message):
                 self._look_now(slot)  # before those of whom nothing is known: a kill brings thousands
             else:
                 self._slots.later(slot, _now() + random.uniform(0, _FIRST_LOOK_S))  # noqa: S311 - spreads them
-
-    def _let_go(self, held: Slot) -> None:
-        """Its message is older than the one that has come, or is the same and lost with its channel."""
-        self._slots.drop(held)
-        if not held.queued:
-            held.receipt.ack()
 
     async def _tick(self, stopping: Stopping, interval_s: float) -> None:
         """Gives a turn to whoever's time has come, unless scans speak for him."""
@@ -113,7 +98,7 @@ class Tracker:
             self._telemetry.tracked(self._slots.states)
             await stopping.pause(TICK_S)
         for _ in range(_READS_AT_ONCE):
-            self._turns.put_nowait(_Turn(_HINTED, -1, _now(), None))
+            self._turns.put_nowait(_Turn(_HINTED, -1, None))
 
     def _look_now(self, slot: Slot) -> None:
         slot.read_at = float("-inf")
@@ -125,12 +110,12 @@ class Tracker:
     def _queue(self, slot: Slot, priority: int) -> None:
         slot.queued, slot.due = True, -1  # its moment may come while it waits for its turn
         self._slots.wait(slot, _now())
-        self._turns.put_nowait(_Turn(priority, next(self._order), _now(), slot))
+        self._turns.put_nowait(_Turn(priority, next(self._order), slot))
 
     async def _look(self, stopping: Stopping, interval_s: float) -> None:
         while (turn := await self._turns.get()).slot is not None:
             if not stopping:
-                self._telemetry.looked(_now() - turn.since)
+                self._telemetry.looked(self._slots.waits(turn.slot, _now()))
                 await self._turn(turn.slot, interval_s)
 
     async def _turn(self, slot: Slot, interval_s: float) -> None:
@@ -139,9 +124,7 @@ class Tracker:
         slot.queued = False
         self._slots.seen(slot)
         if pause is None or not slot.in_hand:
-            # It is settled, lost with its channel, or the older of two copies: only then this ack is heard.
             self._slots.drop(slot)
-            slot.receipt.ack()
         elif slot.again:
             self._queue(slot, _HINTED)
         else:

@@ -5,9 +5,9 @@ from typing import Any
 
 import structlog
 
-from worker.tracking.items.slot import ItemSlot, ItemSlots
+from worker.tracking.hold import Hold, Rank
+from worker.tracking.items.slot import ItemSlot
 from worker.tracking.ports import Hint, Hints
-from worker.tracking.slots import Rank
 
 _KIND = "item-generation"
 _AT_ONCE = 500
@@ -18,7 +18,7 @@ _log = structlog.get_logger(__name__)
 class Copies:
     """Tells other trackers what came to hand: who holds an older copy drops it, a younger one answers."""
 
-    def __init__(self, hints: Hints, slots: ItemSlots, me: str) -> None:
+    def __init__(self, hints: Hints, slots: Hold[ItemSlot], me: str) -> None:
         self._hints = hints
         self._slots = slots
         self._me = me

@@ -12,12 +12,9 @@ from worker.domain.flight.steps import anew
 from worker.domain.queues.events import queue_item_state, queue_item_tracking_expired, told
 from worker.domain.queues.transactions import Step, Transaction, is_settled, news, next_step, tries_of
 from worker.pipeline.ports import Clock, Orchestrator, Outbox
-from worker.tracking.follow import moved
+from worker.tracking.follow import FRESH_S, moved
 from worker.tracking.items.ports import Items, Telemetry
 from worker.tracking.items.slot import ItemSlot
-
-# Who waits longer to tell a status looks again: others may have the item, and have told what comes after.
-_FRESH_S = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -93,7 +90,7 @@ class ItemFollower:
         self, slot: ItemSlot, document: Mapping[str, Any], tries: Sequence[Transaction], now: float
     ) -> bool:
         """Tells each news, the oldest first. An end that may be none is left to the next look."""
-        fresh, latest, fresh_until = list(news(slot.known, tries)), tries[-1], _now() + _FRESH_S
+        fresh, latest, fresh_until = list(news(slot.known, tries)), tries[-1], _now() + FRESH_S
         ended = fresh[-1] is latest and latest.final
         if ended and not is_settled(latest, slot.suspected):
             slot.suspected, slot.changed_at = latest.id, now

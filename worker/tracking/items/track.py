@@ -15,11 +15,12 @@ from worker.domain.failures import Overtaken
 from worker.domain.queues.transactions import pause
 from worker.pipeline.holding.pauses import Stopping
 from worker.pipeline.ports import Clock, Delivery
+from worker.tracking.hold import TICK_S, Hold
+from worker.tracking.hold.moulds import Moulds
 from worker.tracking.items.copies import Copies
 from worker.tracking.items.look import ItemFollower
 from worker.tracking.items.ports import Telemetry
-from worker.tracking.items.slot import ItemSlot, ItemSlots
-from worker.tracking.slots import TICK_S
+from worker.tracking.items.slot import ItemSlot
 
 TOGETHER = 50
 """Items that are looked at by one list."""
@@ -35,7 +36,7 @@ class ItemTracker:
     def __init__(
         self,
         follower: ItemFollower,
-        slots: ItemSlots,
+        slots: Hold[ItemSlot],
         copies: Copies,
         telemetry: Telemetry,
         interval_s: float,
@@ -47,6 +48,7 @@ class ItemTracker:
         self._telemetry = telemetry
         self._interval_s = interval_s
         self._clock = clock
+        self._moulds = Moulds()
         self._batches: asyncio.Queue[Sequence[ItemSlot]] = asyncio.Queue()
 
     async def run(self, stopping: Stopping) -> None:
@@ -58,24 +60,15 @@ class ItemTracker:
 
     def give_back(self) -> None:
         """Returns all items to the queue, once nothing is taken any more."""
-        for slot in self._slots:
-            slot.receipt.give_back()
-            self._slots.drop(slot)
+        self._slots.give_back()
         self._telemetry.tracked(self._slots.states)
 
     def take(self, delivery: Delivery, document: Mapping[str, Any]) -> None:
         """Follows the item of *delivery*, whose document keeps to its schema."""
-        slot = self._slots.of(delivery.receipt, delivery.message.body, document)
-        held = self._slots.get(slot.key)
-        if held is not None and held.receipt.is_open and held.rank > slot.rank:
-            slot.receipt.ack()
-            return
-        if held is not None:
-            self._slots.drop(held)
-            held.receipt.ack()
-        self._slots.hold(slot, _now())
-        self._copies.took(slot)
-        self._later(slot)
+        slot = ItemSlot(delivery.receipt, self._moulds, delivery.message.body, document)
+        if self._slots.hold(slot, _now()):
+            self._copies.took(slot)
+            self._later(slot)
 
     async def _tick(self, stopping: Stopping) -> None:
         while not stopping:
@@ -94,9 +87,7 @@ class ItemTracker:
 
     async def _turn(self, slot: ItemSlot) -> None:
         if not slot.in_hand or await self._is_settled(slot):
-            # It is settled, lost with its channel, or the older of two copies: only then this ack is heard.
             self._slots.drop(slot)
-            slot.receipt.ack()
 
     async def _is_settled(self, slot: ItemSlot) -> bool:
         """One look; where it settles nothing the next one comes later. A defect costs this item a delay."""
