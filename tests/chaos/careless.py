@@ -4,6 +4,7 @@ from typing import Any
 
 from worker.cli.main import main
 from worker.orchestrator.client import Client
+from worker.orchestrator.queues import Queues
 
 
 async def _sees_nothing(*_arguments: Any, **_more: Any) -> list[Any]:
@@ -11,6 +12,7 @@ async def _sees_nothing(*_arguments: Any, **_more: Any) -> list[Any]:
 
 
 Client.find = _sees_nothing  # type: ignore[method-assign]
+Queues.find = _sees_nothing  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     main()

@@ -42,7 +42,7 @@ PHASES = (
     Phase(
         "workers die", 0.12, (workers.kill, workers.kill_newborn, workers.kill, workers.kill_two), (0.5, 2.0)
     ),
-    Phase("workers die at a step", 0.15, tuple(map(at, workers.STEPS)), (0.2, 1.0), least=14),
+    Phase("workers die at a step", 0.15, tuple(map(at, workers.STEPS)), (0.2, 1.0), least=16),
     Phase("the broker dies", 0.12, (broker.kill,), (3.0, 6.0), least=3),
     Phase("the broker falters", 0.08, (broker.alarm, broker.freeze)),
     Phase(
@@ -78,6 +78,7 @@ class Plan:
     drain_s: float
     workers: int = 3
     duplicates: float = 0.05
+    items: float = 0.15
     most: int = sys.maxsize
     phases: tuple[Phase, ...] = PHASES
 

@@ -13,7 +13,7 @@ from time import monotonic, process_time, time
 from chaos.faults import redis
 from chaos.faults.orchestrator import rules
 from chaos.faults.play import Play
-from chaos.ledger.history import History
+from chaos.ledger.history import History, took_effect
 from chaos.ledger.listener import listen
 from chaos.load.asks import asks
 from chaos.load.sender import Senders, senders
@@ -48,8 +48,8 @@ class Run:
         """Requests come in, and phase after phase goes wrong."""
         plan = self.plan
         async with asyncio.TaskGroup() as tasks:
-            load, per_s = asks(plan.seed, plan.duplicates), plan.requests / plan.load_s
-            sending = tasks.create_task(out.send_all(load, per_s, self._enough))
+            load = asks(plan.seed, plan.duplicates, plan.items)
+            sending = tasks.create_task(out.send_all(load, plan.requests / plan.load_s, self._enough))
             whole = sum(phase.share for phase in plan.phases)
             for phase in plan.phases:
                 await self._pass(phase, plan.load_s * phase.share / whole)
@@ -174,6 +174,7 @@ def _judged(run: Run) -> Results:
         "seconds": round(time() - play.began, 1),
         "own CPU seconds": round(process_time(), 1),
         "jobs": sum(len(start["jobIds"]) for start in ledger["starts"]),
+        "queue items": len(ledger["items"]),
         "calls": ledger["calls"],
         "faults struck": run.hits,
         "events": dict(history.events),
@@ -189,7 +190,7 @@ def _judged(run: Run) -> Results:
         PhaseResult(name, run.seconds.get(name, 0.0), play.counts.get(name, Counter()))
         for name in [*names, _END]
     ]
-    stories = list(history.stories(ledger["starts"], run.stage.ground.prefix, play.spans))
+    stories = list(history.stories(took_effect(ledger), run.stage.ground.prefix, play.spans))
     return results(about, phases, stories, [*play.troubles, *history.strange, *run.stage.defects()])
 
 

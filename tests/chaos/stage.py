@@ -33,6 +33,7 @@ PACE: Mapping[str, Any] = {
     "POLL_INTERVAL_S": 0.5,
     "CONCURRENCY": 32,
     "LOG_FORMAT": "json",
+    "SCOPE": "OR.Jobs OR.Execution OR.Folders OR.Robots OR.Machines OR.Queues",
 }
 # Long enough to be in a tracker's hands when it is killed, and to be seen in each of their states.
 _LASTING: Mapping[str, Any] = SEED["behaviour"]["jobs"] | {

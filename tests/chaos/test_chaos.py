@@ -14,7 +14,7 @@ from simulator.rabbitmq.node import installed_server
 from simulator.world.faults import KINDS
 
 _CARELESS = ("-m", "tests.chaos.careless")
-_LOST = 3
+_STARTS, _ADDITIONS = 3, 1
 _PHASES = (
     Phase("steps", 0.5, (at("after commit"), workers.kill, redis.kill), (0.0, 0.1), least=3),
     Phase("broker", 0.5, (at("after event"), broker.kill), (0.0, 0.1), least=2),
@@ -35,12 +35,15 @@ async def test_a_worker_that_does_not_look_is_found_out(
     amqp_url: str, prefix: str, simulator: Simulated, tmp_path: Path
 ) -> None:
     """The same course with a broken product: the verdict says that requests were doubled."""
-    lost = {"operation": "StartJobs", "do": "commit-then-reset", "times": _LOST}
-    phases = (Phase("lost answers", 1.0, faulty=0.0, rules=(lost,)),)
-    plan = Plan("careless", 12, 0.3, 20.0, workers=1, duplicates=0.0, phases=phases)
+    lost = {"do": "commit-then-reset"}
+    starts = {**lost, "operation": "StartJobs", "times": _STARTS}
+    # This queue takes a Reference twice.
+    additions = {**lost, "operation": "AddQueueItem", "times": _ADDITIONS, "reference": '"Plain-0"'}
+    phases = (Phase("lost answers", 1.0, faulty=0.0, rules=(starts, additions)),)
+    plan = Plan("careless", 20, 0.3, 20.0, workers=1, duplicates=0.0, items=0.5, phases=phases)
     results = await run(plan, Ground(amqp_url, simulator, prefix), tmp_path, program=_CARELESS)
     assert not results.good
-    assert results.total(Kind.DOUBLED) == _LOST
+    assert results.total(Kind.DOUBLED) == _STARTS + _ADDITIONS
 
 
 def test_every_fault_of_the_simulator_is_used() -> None:

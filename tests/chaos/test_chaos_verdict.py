@@ -30,6 +30,12 @@ _CASES = {
     "refused, and a later copy started": ({**_ONCE, "copies": 2, "rejections": (_NO,)}, Kind.STARTED),
     "nothing came of it": ({}, Kind.LOST),
     "a dead letter, and nobody told": ({"letters": ("orchestrator_refused",)}, Kind.LOST),
+    "an item, added and told": ({**_ONCE, "courses": {}, "followed": False}, Kind.STARTED),
+    "an item, added twice": (
+        {"batches": (_ONE, _ONE), "created": _TOLD, "followed": False},
+        Kind.DOUBLED,
+    ),
+    "an item that nobody was told of": ({"batches": (_ONE,), "followed": False}, Kind.LOST),
     "a job that nobody was told of": ({"batches": (_ONE,)}, Kind.LOST),
     "a job whose end nobody was told of": ({**_ONCE, "courses": {1: (_RUNS,)}}, Kind.LOST),
     "one of two jobs untold": ({**_ONCE, "batches": (Batch((1, 2), 100.0),)}, Kind.LOST),

@@ -21,9 +21,8 @@ _AWAY: tuple[Rule, ...] = (
 _ASKED: tuple[Rule, ...] = (*_AWAY, {"do": "html"}, {"do": "empty-400"}, {"do": "expire-token"})
 # What a look-up or a read of a job is told proves nothing, whatever it is.
 _LOOKED_UP: tuple[Rule, ...] = (*_ASKED, {"do": "status", "status": 403}, {"do": "status", "status": 404})
-_STARTED: tuple[Rule, ...] = (
+_DONE: tuple[Rule, ...] = (
     *_ASKED,
-    {"do": "partial"},
     *({"do": "commit-then-status", "status": status} for status in (500, 502, 503, 504, 524)),
     {"do": "commit-then-hang"},
     {"do": "commit-then-reset"},
@@ -33,6 +32,10 @@ _STARTED: tuple[Rule, ...] = (
     {"do": "reset-then-commit", "seconds": _SOON_S},
     {"do": "status-then-commit", "status": 502, "seconds": _SOON_S},
     {"do": "status-then-commit", "status": 504, "seconds": _SOON_S},
+)
+_STARTED: tuple[Rule, ...] = (
+    *_DONE,
+    {"do": "partial"},
     {"do": "status", "status": 409, "code": 1671, "message": "no robot"},
 )
 _OPERATIONS = {
@@ -42,6 +45,10 @@ _OPERATIONS = {
     "Token": _AWAY,
     "Folders": _ASKED,
     "Releases": _ASKED,
+    "AddQueueItem": _DONE,
+    "BulkAddQueueItems": _DONE,
+    "QueueItems": _LOOKED_UP,
+    "QueueDefinitions": _ASKED,
 }
 
 

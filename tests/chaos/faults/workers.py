@@ -15,6 +15,7 @@ _ACK = b"\x00\x3c\x00\x50"  # class basic, method ack
 STEPS = {
     "before POST": (_HTTP, b".StartJobs", OUT),
     "after commit": (_HTTP, b".StartJobs", BACK),
+    "after add": (_HTTP, b"AddQueueItem", BACK),
     "after answer": (_PUBLISHING, b"job.created", OUT),
     "after event": (_PUBLISHING, b"job.created", BACK),
     "after tracking": (_PUBLISHING, b'"trackedSince"', BACK),

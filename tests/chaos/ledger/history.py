@@ -9,9 +9,11 @@ from typing import Any
 
 from chaos.ledger.course import TERMINAL, Told
 from chaos.ledger.verdict import UNKNOWN, Batch, Story
-from chaos.load.asks import Ask
+from chaos.load.asks import ADD, START, Ask
 
 _WORDS = 60
+ITEM = 0
+"""Stands for the queue item of a request: what is added with others is told without its id."""
 
 
 @dataclass(slots=True)
@@ -36,6 +38,8 @@ class _Known:
     @property
     def open(self) -> bool:
         """True while something is still to be said about it."""
+        if self.created and self.ask.key == ADD:
+            return False
         if self.created:
             return len(self.created) < self.count or bool(self.created.keys() - self.ended - self.surplus)
         return bool(self.confirmed) and not self.rejections and UNKNOWN not in self.letters
@@ -118,6 +122,8 @@ class History:
             case "job-created":
                 known.created[data["job"]["id"]].add(identity)
                 known.count = max(known.count, data["count"])
+            case "queue-item-added":
+                known.created[ITEM].add(identity)
             case "job-state":
                 self.states[data["state"]] += 1
                 _take_state(known, data["job"]["id"], Told.by(event))
@@ -131,16 +137,15 @@ class History:
                 known.surplus.add(data["job"]["id"])
 
     def stories(
-        self, starts: Iterable[Mapping[str, Any]], prefix: str, spans: Mapping[str, Iterable[Span]]
+        self, done: Iterable[tuple[str, Batch]], prefix: str, spans: Mapping[str, Iterable[Span]]
     ) -> Iterator[tuple[str, Story]]:
-        """The phase and the story of each request; *starts* is the simulator's ledger.
+        """The phase and the story of each request; *done* is what took effect, each with its Reference.
 
         *spans* are the times `without` a shared ledger, and those with a worker `frozen`.
         """
         batches: dict[str, list[Batch]] = defaultdict(list)
-        for start in starts:
-            name = str(start["reference"]).removeprefix(f"{prefix}:")
-            batches[name].append(Batch(tuple(start["jobIds"]), epoch(start["at"])))
+        for reference, batch in done:
+            batches[reference.removeprefix(f"{prefix}:")].append(batch)
         for name in batches.keys() - self.known.keys():
             self.strange.append(f"{name} was started, and nobody asked")
         for name, known in self.known.items():
@@ -162,8 +167,17 @@ class History:
                     rejections=tuple(known.rejections.values()),
                     letters=tuple(known.letters),
                     surplus=frozenset(known.surplus),
+                    followed=known.ask.key == START,
                 ),
             )
+
+
+def took_effect(ledger: Mapping[str, Any]) -> Iterator[tuple[str, Batch]]:
+    """What took effect by the simulator's *ledger*, each with its Reference; an item is a batch alone."""
+    for start in ledger["starts"]:
+        yield str(start["reference"]), Batch(tuple(start["jobIds"]), epoch(start["at"]))
+    for item in ledger["items"]:
+        yield str(item["reference"]), Batch((ITEM,), epoch(item["at"]))
 
 
 def _take_state(known: _Known, job: int, told: Told) -> None:

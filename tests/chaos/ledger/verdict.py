@@ -31,7 +31,7 @@ FAILURES = frozenset({Kind.LOST, Kind.DOUBLED, Kind.UNEXPECTED})
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One StartJobs that took effect: its jobs, and when (epoch seconds)."""
+    """One StartJobs or AddQueueItem that took effect: its jobs or its item, and when (epoch seconds)."""
 
     jobs: tuple[int, ...]
     at: float
@@ -46,6 +46,7 @@ class Story:
     *created* are the ids of the events that told of a job, *courses* what was told of its states, by job;
     *early* are jobs whose states were told before they were. *rejections* are the code and the moment of
     each rejection told; *letters* the codes of its dead letters; *surplus* the jobs told to be duplicates.
+    Jobs are *followed* to their ends; of queue items it is only told that they are there.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Story:
     rejections: tuple[tuple[str, float], ...] = ()
     letters: tuple[str, ...] = ()
     surplus: frozenset[int] = frozenset()
+    followed: bool = True
 
     @property
     def jobs(self) -> frozenset[int]:
@@ -114,7 +116,7 @@ def _untold(story: Story) -> Iterator[Finding]:
     for job in sorted(story.jobs - story.created.keys() - story.surplus):
         yield Finding(kind, f"{story.name}: nobody was told of job {job}")
     for job in sorted(story.jobs & story.created.keys() - story.surplus):
-        if Amiss.LOST in amiss(story.courses.get(job, ())):
+        if story.followed and Amiss.LOST in amiss(story.courses.get(job, ())):
             yield Finding(kind, f"{story.name}: nobody was told of the end of job {job}")
 
 

@@ -93,7 +93,7 @@ class Senders:
         try:
             async with asyncio.timeout(_CONFIRM_S):
                 if exchange is not None:
-                    await exchange.publish(message, "job.start")
+                    await exchange.publish(message, ask.key)
                     return True
         except LOST:
             pass
