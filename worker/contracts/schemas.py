@@ -61,7 +61,11 @@ def _files() -> dict[str, Path]:
 
 @cache
 def _validator(name: str) -> Draft202012Validator:
-    return Draft202012Validator(schema(name), validate_formats=True, pattern_options=RegexOptions())
+    return _compiled(schema(name))
+
+
+def _compiled(of: dict[str, Any]) -> Draft202012Validator:
+    return Draft202012Validator(of, validate_formats=True, pattern_options=RegexOptions())
 
 
 @cache
@@ -69,7 +73,7 @@ def _map_of(name: str, map_name: str) -> Draft202012Validator | None:
     """Holds a map of *name* to its schema, where that says the same of each of its members; else None."""
     its = schema(name)["properties"][map_name]
     alike = "additionalProperties" in its and not its.keys() & {"properties", "required", "minProperties"}
-    return Draft202012Validator(its, validate_formats=True) if alike else None
+    return _compiled(its) if alike else None
 
 
 def _at_fault(members: dict[str, Any], held: Draft202012Validator) -> dict[str, Any]:

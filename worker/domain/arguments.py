@@ -84,7 +84,7 @@ def check(arguments: Mapping[str, Any], declared: tuple[Argument, ...] | None) -
     if declared is None:
         return ()
     known = {argument.name: argument for argument in declared}
-    missing = (name for name, its in known.items() if _must(its) and name not in arguments)
+    missing = (name for name, its in known.items() if its.must_be_given and name not in arguments)
     found = chain(map(_missing, missing), *(_judge(name, value, known) for name, value in arguments.items()))
     return tuple(islice(found, _MOST))
 
@@ -143,10 +143,6 @@ def _parameters(tokens: deque[str], closing: str) -> tuple[NetType, ...]:
 def _skip(tokens: deque[str]) -> list[str]:
     """Takes everything up to the next closing bracket."""
     return list(iter(tokens.popleft, "]"))
-
-
-def _must(argument: Argument) -> bool:
-    return argument.required and not argument.has_default
 
 
 def _below(place: str, name: str) -> str:

@@ -36,6 +36,11 @@ class Argument:
     required: bool
     has_default: bool
 
+    @property
+    def must_be_given(self) -> bool:
+        """True where a start without it is refused."""
+        return self.required and not self.has_default
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -146,6 +151,19 @@ def nearest(ref: ProcessRef, processes: Sequence[Process], folder: Folder) -> tu
         for process in by_name[name]
     }
     return tuple(found.values())[:_NEAREST_SHOWN]
+
+
+def unknown_process(ref: ProcessRef, processes: Sequence[Process], folder: Folder) -> Rejected:
+    """The rejection of a request for a process that its folder does not show."""
+    near = nearest(ref, processes, folder)
+    places = f" in environment '{near[0].environment}'" if near and near[0].environment else ""
+    return Rejected(
+        Code.PROCESS_UNKNOWN,
+        f"folder '{folder.path}' has no process {ref} (it shows {len(processes)})"
+        + (f"; did you mean '{near[0].name}'{places}?" if near else ""),
+        "check the name, the environment and the folder, and that Jobrelay's account may see it",
+        candidates=near,
+    )
 
 
 class _Named(Protocol):

@@ -14,7 +14,7 @@ from worker.domain.processes import (
     choose_named,
     choose_process,
     choose_strategy,
-    nearest,
+    unknown_process,
 )
 from worker.domain.requests import FolderRef, ProcessRef, StartRequest, Strategy
 from worker.pipeline.ports import Orchestrator
@@ -67,7 +67,7 @@ class Resolver:
             processes = await self._orchestrator.processes(folder, fresh=True)
             process = choose_process(ref, processes, folder)
         if process is None:
-            raise _unknown_process(ref, processes, folder)
+            raise unknown_process(ref, processes, folder)
         chosen = self._known(folder, processes)
         if len(chosen) >= _CHOICES_KEPT:
             chosen.clear()
@@ -130,18 +130,6 @@ class Resolver:
         if process.environment is None:
             return None
         return len(await self._orchestrator.robots(folder, process.environment)) or None
-
-
-def _unknown_process(ref: ProcessRef, processes: Sequence[Process], folder: Folder) -> Rejected:
-    near = nearest(ref, processes, folder)
-    places = f" in environment '{near[0].environment}'" if near and near[0].environment else ""
-    return Rejected(
-        Code.PROCESS_UNKNOWN,
-        f"folder '{folder.path}' has no process {ref} (it shows {len(processes)})"
-        + (f"; did you mean '{near[0].name}'{places}?" if near else ""),
-        "check the name, the environment and the folder, and that Jobrelay's account may see it",
-        candidates=near,
-    )
 
 
 def _check_fit(request: StartRequest, strategy: Strategy, folder: Folder) -> None:

@@ -80,8 +80,7 @@ def read(message: Message, now: float) -> Event:
         "cloudEvent": cloud_event,
     }
     said = _moment((cloud_event or {}).get("time")) or sent
-    moment = said or datetime.fromtimestamp(now, UTC)
-    return Event(scope, moment if moment.tzinfo else moment.replace(tzinfo=UTC), timed=said is not None)
+    return Event(scope, said or datetime.fromtimestamp(now, UTC), timed=said is not None)
 
 
 def name_of(message: Message) -> str:

@@ -8,7 +8,8 @@ from rich.text import Text
 
 from worker.domain.requests import FolderRef
 
-_STATES = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "skipped": ("-", "dim")}
+STATES = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "skipped": ("-", "dim")}
+"""How what was found stands: its sign in a table, and the colour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,5 +35,5 @@ class Finding:
 
     def row(self) -> list[object]:
         """The finding as a row of a table."""
-        sign, style = _STATES[self.state]
+        sign, style = STATES[self.state]
         return [Text(sign, style=style), self.what, self.detail, Text(self.remedy, style=style)]

@@ -9,7 +9,7 @@ from worker.cli.check.finding import Finding, Question
 from worker.cli.check.robots import robots_of
 from worker.cli.start.request import process_ref
 from worker.domain.failures import Failure, Later, Rejected, Unavailable
-from worker.domain.processes import Folder, Process, choose_named, choose_process, nearest
+from worker.domain.processes import Folder, Process, choose_named, choose_process, unknown_process
 from worker.orchestrator.client import Client
 from worker.settings import Settings
 
@@ -116,10 +116,7 @@ class Visit:
         processes = await self._client.processes(folder)
         self._process = process = choose_process(ref, processes, folder)
         if process is None:
-            near = nearest(ref, processes, folder)
-            remedy = f"did you mean '{near[0].name}'?" if near else "check its name, folder and environment"
-            what = f"folder '{folder.path}' has no process {ref} (it shows {len(processes)})"
-            return Finding("process", "failed", what, remedy)
+            raise unknown_process(ref, processes, folder)
         return Finding("process", "ok", _described(process))
 
     async def _find_robots(self) -> Finding | list[Finding]:
@@ -194,8 +191,7 @@ def _described(process: Process) -> str:
     if process.arguments is None:
         return f"{named}; it declares no arguments"
     arguments = [
-        f"{argument.name}{'*' if argument.required and not argument.has_default else ''}: "
-        f"{_ASSEMBLY.split(argument.type)[0]}"
+        f"{argument.name}{'*' if argument.must_be_given else ''}: {_ASSEMBLY.split(argument.type)[0]}"
         for argument in process.arguments
     ]
     return f"{named}; arguments (* required): {', '.join(arguments) or 'none'}"

@@ -64,12 +64,14 @@ def demo(  # noqa: PLR0913 - each of the command's options is a parameter
 
 def _again_with_a_broker(plan: Plan, as_json: bool) -> None:
     """Begins anew beneath a private RabbitMQ, which ends with us."""
-    flags = (
-        *(("--kill", plan.kill), ("--keep", plan.keep)),
-        *(("--templates", plan.templates), ("--json", as_json)),
-    )
+    flags = {
+        "--kill": plan.kill,
+        "--keep": plan.keep,
+        "--templates": plan.templates,
+        "--json": as_json,
+    }
     command = [sys.executable, "-m", "worker", "demo"]
     command += ["--requests", str(plan.requests), "--seed", str(plan.seed)]
-    command += [flag for flag, given in flags if given]
+    command += [flag for flag, given in flags.items() if given]
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "simulator.rabbitmq", "--", *command])  # noqa: S606 - fixed words

@@ -28,9 +28,9 @@ from worker.cli.demo.verdict import Tally, judge
 from worker.cli.follow import documents
 from worker.cli.output import Output, note
 from worker.domain.messages import Message
-from worker.settings import read_settings
+from worker.settings import Settings, read_settings
 
-_SCOPE = "OR.Jobs OR.Execution.Read OR.Folders.Read OR.Robots.Read OR.Machines.Read OR.Queues"
+_SCOPE = f"{Settings.model_fields['scope'].default} OR.Queues"
 _LONGEST_S = 60.0
 # Times of theirs may be those of a worker at its work.
 _LONGEST_OF_OTHERS_S = 300.0
@@ -97,6 +97,7 @@ class Show:
         self, connection: Connection, simulator: stage.Simulator, out: Sender, folder: Path | None
     ) -> None:
         tally, prefix = self._tally, self._topology.prefix
+        more, signs = self._templates(folder)
         async with AsyncExitStack() as workers:
 
             async def begin(name: str) -> stage.Worker | None:
@@ -107,7 +108,6 @@ class Show:
                 await begun.ready(*signs)
                 return begun
 
-            more, signs = self._templates(folder)
             worker = await begin("worker.log")
             await simulator.faults(stage.FAULTS)
             with self._screen.shown():

@@ -19,7 +19,7 @@ from worker.domain.processes import (
     choose_named,
     choose_process,
     choose_strategy,
-    nearest,
+    unknown_process,
 )
 from worker.domain.queues import Queue, unknown_queue
 from worker.domain.requests import FolderRef, Kind, StartRequest
@@ -106,11 +106,8 @@ class Visit:
         with _at("/start/process"):
             processes = await self._client.processes(folder)
             process = choose_process(asked.process, processes, folder)
-        if process is None:
-            near = nearest(asked.process, processes, folder)
-            said = f"folder '{folder.path}' has no process {asked.process} (it shows {len(processes)})"
-            remedy = f"did you mean '{near[0].name}'?" if near else "check its name, folder and environment"
-            raise _Found(Absent("/start/process", said, remedy))
+            if process is None:
+                raise unknown_process(asked.process, processes, folder)
         return process
 
     async def _places(self, asked: StartRequest, folder: Folder, process: Process) -> list[Absent]:
@@ -176,7 +173,7 @@ def _arguments(given: Slot | Mapping[str, Any], process: Process) -> Iterator[Ab
         yield Absent(f"/start{violation.pointer}", violation.message, _DECLARED)
     for one in declared or ():
         value = given.get(one.name)
-        if one.required and not one.has_default and isinstance(value, Slot) and value.optional:
+        if one.must_be_given and isinstance(value, Slot) and value.optional:
             place = pointer(("start", _ARGUMENTS, one.name))
             yield Absent(
                 place, "is required by the process and may be left out", "use $ instead of $optional"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-_STATES = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "skipped": ("-", "dim"), "failed": ("✗", "red")}
+from worker.cli.check.finding import STATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Finding:
 
     def row(self) -> list[object]:
         """The finding as a row of a table."""
-        sign, style = _STATES[self.state]
+        sign, style = STATES[self.state]
         where = f"{self.file}:{self.line}" if self.line else self.file
         found = f"{self.pointer} {self.reason}".strip()
         return [Text(sign, style=style), self.template or "", where, found, Text(self.remedy, style=style)]

@@ -11,7 +11,7 @@ from worker.cli.start.request import folder_fields, folder_ref, process_fields, 
 from worker.cli.template.existing import queue_of
 from worker.domain.arguments import read_type
 from worker.domain.failures import Failure, Rejected
-from worker.domain.processes import Argument, Folder, Process, choose_process, nearest
+from worker.domain.processes import Argument, Folder, Process, choose_process, unknown_process
 from worker.domain.queues import Queue
 from worker.orchestrator.client import Client
 from worker.settings import Settings, SettingsError
@@ -77,9 +77,7 @@ async def _process(client: Client, folder: Folder, order: Order) -> Process:
     processes = await client.processes(folder)
     process = choose_process(ref, processes, folder)
     if process is None:
-        near = nearest(ref, processes, folder)
-        hint = f"; did you mean '{near[0].name}'?" if near else ""
-        raise Failed(f"folder '{folder.path}' has no process {ref} (it shows {len(processes)}){hint}")
+        raise unknown_process(ref, processes, folder)
     return process
 
 
@@ -120,20 +118,15 @@ def _arguments(declared: tuple[Argument, ...] | None) -> Iterator[str]:
         yield "  # the process takes no arguments"
         return
     yield "  inputArguments:"
-    for argument in sorted(declared, key=lambda one: not _must(one)):
+    for argument in sorted(declared, key=lambda one: not one.must_be_given):
         if argument.name.startswith("$"):
             yield f"    # {argument.name} cannot be named here: put {{$: ...}} in place of all arguments"
             continue
-        mark = "$" if _must(argument) else "$optional"
-        kind = "required" if _must(argument) else "optional"
+        mark, kind = ("$", "required") if argument.must_be_given else ("$optional", "optional")
         also = ", has a default" if argument.has_default else ""
         source = _quoted(f"data.{_field(argument.name)}")
         said = f"{_said(str(read_type(argument.type)))}, {kind}{also}"
         yield f"    {_plain(argument.name)}: {{{mark}: {source}}}  # {said}"
-
-
-def _must(argument: Argument) -> bool:
-    return argument.required and not argument.has_default
 
 
 def _name(text: str) -> str:

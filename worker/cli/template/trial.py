@@ -20,8 +20,7 @@ from worker.templates.files import TemplateErrors, load
 from worker.templates.make import Made, make_all
 from worker.templates.model import Template
 
-_FOLDER = "JOBRELAY_TEMPLATES_DIR"
-PROPERTIES = {
+_PROPERTIES = {
     "messageId": "message_id",
     "correlationId": "correlation_id",
     "type": "type",
@@ -84,9 +83,8 @@ def templates_of(named: str, folder: str | None) -> tuple[tuple[Template, ...], 
     path, only = Path(named), None
     if not path.exists():
         if not folder:
-            raise Failed(
-                f"there is no file {named}; to try a template by its name, set {_FOLDER} to its folder"
-            )
+            how = "to try a template by its name, set JOBRELAY_TEMPLATES_DIR to its folder"
+            raise Failed(f"there is no file {named}; {how}")
         path, only = Path(folder), named
     try:
         templates = load(path)
@@ -112,9 +110,9 @@ def properties_of(given: Mapping[str, str]) -> dict[str, Any]:
     """The message's properties by the names that expressions know them by."""
     found: dict[str, Any] = {}
     for name, text in given.items():
-        if name not in PROPERTIES:
-            raise typer.BadParameter(f"'{name}' is none of {', '.join(PROPERTIES)}", param_hint="--property")
-        found[PROPERTIES[name]] = _moment(text) if name == "timestamp" else text
+        if name not in _PROPERTIES:
+            raise typer.BadParameter(f"'{name}' is none of {', '.join(_PROPERTIES)}", param_hint="--property")
+        found[_PROPERTIES[name]] = _moment(text) if name == "timestamp" else text
     return found
 
 
