@@ -39,8 +39,8 @@ SEEN = (
 _ASKED = "the event as JSON"
 _JSON = "application/json"
 _ATTRIBUTES = ("id", "type", "source", "subject", "time")
-# What Jobrelay and the broker add to an event on its way, and what they take off it.
-_OF_THE_WAY = ("jobrelay-", *OF_THE_BROKER, "CC", "BCC")
+# How the names begin of what Jobrelay and the broker add to an event on its way; and what they take off it.
+_ADDED, _TAKEN_OFF = ("jobrelay-", *OF_THE_BROKER), ("CC", "BCC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def _binary(headers: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _headers(headers: Mapping[str, Any]) -> dict[str, Any]:
     """Without what tells one delivery of a message from the next."""
-    kept = (name for name in headers if not name.startswith(_OF_THE_WAY))
+    kept = (name for name in headers if name not in _TAKEN_OFF and not name.startswith(_ADDED))
     return {name: _plain(headers[name]) for name in kept}
 
 

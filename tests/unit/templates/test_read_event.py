@@ -52,6 +52,12 @@ def test_a_delivery_leaves_no_trace_in_an_event() -> None:
     assert once == again
 
 
+def test_a_header_that_only_begins_as_one_of_the_way_is_seen() -> None:
+    """The broker takes CC and BCC off; a currency is the application's."""
+    headers = {"CC": ["k"], "BCC": ["l"], "CCY": "EUR", "BCCode": 7}
+    assert read(Message(body=b"{}", headers=headers), NOW).scope["headers"] == {"CCY": "EUR", "BCCode": 7}
+
+
 @pytest.mark.parametrize(
     ("body", "data"),
     [
