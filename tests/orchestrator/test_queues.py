@@ -10,6 +10,7 @@ from heard import Heard
 from queued import PLAIN, UNIQUE, WITH_QUEUES, add, of_queues
 from seeded import SEED, shared
 from simulated import Simulated
+from structlog.testing import capture_logs
 
 from worker.domain.failures import Failure, OutcomeUnknown, Rejected, Unavailable
 from worker.domain.queues import Item
@@ -128,6 +129,20 @@ async def test_a_bulks_fault_is_heard_by_all_who_share_it(queueing: Simulated, f
         assert len(ledger["items"]) == 1 + added
         if kind is OutcomeUnknown:
             assert sum(not each.heard for each in others if isinstance(each, OutcomeUnknown)) == 1
+
+
+async def test_that_a_server_offers_no_bulks_is_logged_once(queueing: Simulated) -> None:
+    """However many bulks are under way then. Each item goes alone from then on, until the worker restarts."""
+    queueing.faults([{"operation": "BulkAddQueueItems", "do": "status", "status": 405}])
+    with capture_logs() as lines:
+        async with of_queues(queueing) as client:
+            await shared(client)
+            for first in (0, 251):
+                added = await asyncio.gather(*(add(client, f"r:{first + n}") for n in range(251)))
+                assert {type(each) for each in added} == {Item}
+    assert 1 < queueing.ledger()["calls"]["BulkAddQueueItems"] <= 3
+    (line,) = [line for line in lines if line["event"] == "orchestrator.bulks_not_offered"]
+    assert (line["log_level"], "405" in line["reason"]) == ("warning", True)
 
 
 async def test_items_that_wait_together_share_calls(queueing: Simulated) -> None:

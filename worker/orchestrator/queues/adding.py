@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import structlog
+
 from worker.domain.failures import Failure, Later, OutcomeUnknown, Rejected, Unavailable
 from worker.domain.queues import Item
 from worker.orchestrator import refusals
@@ -25,6 +27,8 @@ _PERHAPS_ONES = frozenset({400, 409, 413, 422})
 _NOT_OFFERED = frozenset({404, 405})
 _OF_ALL = refusals.FOLDER_GONE | {1002}
 _NOT_SENT = Unavailable(Later.UNREACHABLE, "not sent: this worker may no longer add the item")
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -127,7 +131,9 @@ class Adding:
 
     async def _all_failed(self, place: Place, waiting: Sequence[_Waiting], failure: Failure) -> None:
         if isinstance(failure, Rejected) and failure.answer and failure.answer.error_code not in _OF_ALL:
-            self._offered = self._offered and failure.answer.status not in _NOT_OFFERED
+            if failure.answer.status in _NOT_OFFERED and self._offered:
+                _log.warning("orchestrator.bulks_not_offered", reason=failure.detail)
+                self._offered = False
             if failure.answer.status in _PERHAPS_ONES | _NOT_OFFERED:
                 alone = [self._alone(place, one) for one in waiting]
                 await asyncio.gather(*alone)
