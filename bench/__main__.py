@@ -68,13 +68,13 @@ async def _run(options: argparse.Namespace, url: str) -> list[Table]:
     return _written(document(found, options.requests), table(found), options.json)
 
 
-def _written(document: Mapping[str, Any], shown: Table, file: Path | None) -> list[Table]:
-    result = orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n"
+def _written(result: Mapping[str, Any], shown: Table, file: Path | None) -> list[Table]:
+    written = orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n"
     if file:
-        file.write_bytes(result)
+        file.write_bytes(written)
     if sys.stdout.isatty():
         return [shown]
-    sys.stdout.buffer.write(result)
+    sys.stdout.buffer.write(written)
     return []
 
 

@@ -27,8 +27,9 @@ async def item_race(stage: Stage, url: str, rounds: int, requests: int, tell: Te
     """The figures of all three, for each time (ms) that Orchestrator takes for a call."""
     found: dict[int, Mapping[str, Sequence[Figures]]] = {}
     stage.asks = item
-    for stage.latency_ms in LATENCIES_MS:
-        found[stage.latency_ms] = await race(stage, entrants(stage, url), rounds, requests, tell)
+    for latency_ms in LATENCIES_MS:
+        stage.latency_ms = latency_ms
+        found[latency_ms] = await race(stage, entrants(stage, url), rounds, requests, tell)
     return found
 
 

@@ -55,10 +55,10 @@ SEED: dict[str, Any] = {
     "behaviour": {"latencyMs": 0, "rateLimitPerMinute": 0, "jobs": {"outcomes": {"Pending": 1}}},
 }
 _TIMEOUT_S = 20.0
-ITEM_KEY = str(Kind.QUEUE_ITEM)
+_AT_ONCE = 500
+
 Asks = Callable[[str], tuple[str, dict[str, Any]]]
 """Makes a request of an id: its routing key, and what it asks for."""
-_AT_ONCE = 500
 
 
 class Stage:
@@ -118,7 +118,7 @@ def start(request_id: str) -> tuple[str, dict[str, Any]]:
 
 def item(request_id: str) -> tuple[str, dict[str, Any]]:
     """Asks for a queue item."""
-    return ITEM_KEY, {"queue": QUEUE, "specificContent": _invoice(request_id)}
+    return str(Kind.QUEUE_ITEM), {"queue": QUEUE, "specificContent": _invoice(request_id)}
 
 
 def _invoice(number: str) -> dict[str, Any]:

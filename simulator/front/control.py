@@ -31,8 +31,6 @@ _NUDGE = record(
     },
     partial=True,
 )
-
-
 _ENDS = record(
     {
         "perSecond": Key(number(0.001, 1e6), required=True),

@@ -88,7 +88,7 @@ def rfc3339(epoch: float) -> str:
 
 def event_id(schema: str, source: str, fact: str) -> str:
     """The id that everybody who states this fact arrives at."""
-    return str(uuid5(_NAMESPACE, f"jobrelay.{schema}|{source}|{fact}"))
+    return str(uuid5(_NAMESPACE, f"{OURS}{schema}|{source}|{fact}"))
 
 
 def job_created(source: str, sender: Sender, tracking: Mapping[str, Any], seen: Job, now: float) -> Event:
@@ -177,14 +177,27 @@ def _of_request(
     return Event(schema, key, identity, source, sender.request_id, rfc3339(now), whole, sender)
 
 
-def sender_of(tracking: Mapping[str, Any]) -> Sender:
-    """The sender of a job's request, out of its tracking document."""
+def kept_of(sender: Sender) -> dict[str, Any]:
+    """What a tracking document keeps of who asked; `sender_of` reads it."""
+    return {
+        "requestId": sender.request_id,
+        "correlationId": sender.correlation_id,
+        "metadata": sender.metadata or {},
+        "replyTo": sender.reply_to,
+        "traceparent": None,
+        **sender.trace_headers,
+    }
+
+
+def sender_of(tracking: Mapping[str, Any], kind: Kind = Kind.START) -> Sender:
+    """The sender of a request of that kind, out of a tracking document."""
     return Sender(
         tracking["requestId"],
         tracking["correlationId"],
         tracking["replyTo"],
         trace_of(tracking),
         tracking["metadata"],
+        kind,
     )
 
 
@@ -197,12 +210,7 @@ def tracking_documents(
     announced so far is Pending, whatever an adopted row says: later states are announced like any other's.
     """
     head = {
-        "requestId": sender.request_id,
-        "correlationId": sender.correlation_id,
-        "metadata": sender.metadata or {},
-        "replyTo": sender.reply_to,
-        "traceparent": None,
-        **sender.trace_headers,
+        **kept_of(sender),
         "state": JobState.PENDING,
         "previousState": None,
         "resumeVersion": 0,

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from worker.domain.events import Event, Sender, event_id, rfc3339
+from worker.domain.events import Event, Sender, event_id, kept_of, rfc3339, sender_of
 from worker.domain.queues.transactions import Transaction
 from worker.domain.requests import Kind
-from worker.domain.trace import trace_of
 from worker.domain.words import ProcessingStatus
 
 _SHARED = ("requestId", "correlationId", "metadata", "kind", "item", "queue", "folder", "adopted")
@@ -19,13 +18,8 @@ def item_tracking(sender: Sender, added: Mapping[str, Any], now: float) -> dict[
     What is announced of it so far is New, whatever an adopted row says.
     """
     return {
-        "requestId": sender.request_id,
-        "correlationId": sender.correlation_id,
-        "metadata": sender.metadata or {},
+        **kept_of(sender),
         "kind": Kind.QUEUE_ITEM,
-        "replyTo": sender.reply_to,
-        "traceparent": None,
-        **sender.trace_headers,
         **added,
         "tryId": added["item"]["id"],
         "status": ProcessingStatus.NEW,
@@ -75,14 +69,14 @@ def queue_item_state(
     fact = f"{tracking['requestId']}|{seen.key}|{seen.id}|{seen.status}|{seen.moment or ''}"
     began = seen.started_at if seen.status == ProcessingStatus.IN_PROGRESS else None
     time = (seen.ended_at if seen.final else began) or rfc3339(now)
-    sender = _sender_of(tracking)
+    sender = sender_of(tracking, Kind.QUEUE_ITEM)
     identity = event_id(schema, source, fact)
     return Event(schema, f"queue-item.state.{word}", identity, source, sender.request_id, time, data, sender)
 
 
 def queue_item_tracking_expired(source: str, tracking: Mapping[str, Any], now: float) -> Event:
     """No try of an item was to be seen for so long that it is followed no more; its end is not known."""
-    schema, sender = "queue-item-tracking-expired.v1", _sender_of(tracking)
+    schema, sender = "queue-item-tracking-expired.v1", sender_of(tracking, Kind.QUEUE_ITEM)
     data = {name: tracking[name] for name in (*_SHARED, "status")}
     data["missingSince"] = rfc3339(tracking["missingSince"])
     identity = event_id(schema, source, str(sender.request_id))
@@ -92,14 +86,3 @@ def queue_item_tracking_expired(source: str, tracking: Mapping[str, Any], now: f
 
 def _item(tracking: Mapping[str, Any], seen: Transaction) -> dict[str, Any]:
     return {**tracking["item"], "id": seen.id, "key": seen.key}
-
-
-def _sender_of(tracking: Mapping[str, Any]) -> Sender:
-    return Sender(
-        tracking["requestId"],
-        tracking["correlationId"],
-        tracking["replyTo"],
-        trace_of(tracking),
-        tracking["metadata"],
-        Kind.QUEUE_ITEM,
-    )

@@ -29,15 +29,21 @@ class Adder:
         self._once = once
 
     async def look_up(
-        self, claim: Claim, folder: Folder, queue: Queue | None, given: Given
+        self, claim: Claim, folder: Folder, queue: Queue | None, given: Given, *, track: bool
     ) -> Added | Deferred | Returned | None:
-        """Finds out what became of earlier POSTs. None: nothing did, and nothing can any more."""
-        return await self._once.look_up(claim, _Addition(self._queues, claim, folder, queue, given))
+        """Finds out what became of earlier POSTs. None: nothing did, and nothing can any more.
+
+        *track*: whoever asked wants to be told what becomes of the item.
+        """
+        addition = _Addition(self._queues, claim, folder, queue, given, track)
+        return await self._once.look_up(claim, addition)
 
     async def add(self, claim: Claim, place: Place) -> Added | Deferred | Returned | Told:
         """Sends the POST, and settles a lost answer by looking up."""
         request = place.request
-        addition = _Addition(self._queues, claim, place.folder, place.queue, request.given, request)
+        addition = _Addition(
+            self._queues, claim, place.folder, place.queue, request.given, request.track, request
+        )
         return await self._once.do(claim, addition)
 
 
@@ -50,6 +56,7 @@ class _Addition:
     folder: Folder
     queue: Queue | None
     given: Given
+    track: bool
     request: ItemRequest | None = None
     operation: str = "AddQueueItem"
     asked: int = 1
@@ -61,7 +68,7 @@ class _Addition:
     @property
     def _needs_ids(self) -> bool:
         """True where its Reference may be others', too, so that it could not be followed by that."""
-        return self.request is not None and self.request.track and self.request.reference is not None
+        return self.track and self.request is not None and self.request.reference is not None
 
     async def find(self) -> Found[Item]:
         mark, since = self.claim.reference, self.claim.since
@@ -111,4 +118,4 @@ class _Addition:
         queue = self.queue
         if queue is None or (item and not self._is_here(item)):
             queue = Queue(item.queue_id if item else 0, "")
-        return Added(self.folder, queue, self.reference, item, adopted)
+        return Added(self.folder, queue, self.reference, item, adopted, followed=self.track)

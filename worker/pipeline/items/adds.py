@@ -1,7 +1,6 @@
 """Adds: how a request to add a queue item is read, resolved, looked up and done."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -13,7 +12,6 @@ from worker.domain.processes import Folder, choose_named
 from worker.domain.queues import (
     LONGEST_CONTENT,
     LONGEST_REFERENCE,
-    Added,
     Given,
     ItemRequest,
     Place,
@@ -68,17 +66,13 @@ class Adds:
 
     async def look_up(self, this: Try[ItemRequest], folder: Folder, target: Place | None) -> Outcome | None:
         """Finds the item that the request may have been given, also where it is refused by now."""
-        given = Given.of(this.document)
-        found = await self._adder.look_up(this.claim, folder, target.queue if target else None, given)
-        return found and _followed(found, track=this.document.get("track") is True)
+        given, track = Given.of(this.document), this.document.get("track") is True
+        queue = target.queue if target else None
+        return await self._adder.look_up(this.claim, folder, queue, given, track=track)
 
     async def do(self, claim: Claim, target: Place) -> Outcome:
         """Adds its item."""
-        return _followed(await self._adder.add(claim, target), track=target.request.track)
-
-
-def _followed(outcome: Outcome, *, track: bool) -> Outcome:
-    return replace(outcome, followed=track) if isinstance(outcome, Added) else outcome
+        return await self._adder.add(claim, target)
 
 
 def _check_size(request: ItemRequest) -> None:

@@ -90,7 +90,8 @@ class ItemFollower:
         self, slot: ItemSlot, document: Mapping[str, Any], tries: Sequence[Transaction], now: float
     ) -> bool:
         """Tells each news, the oldest first. An end that may be none is left to the next look."""
-        fresh, latest, fresh_until = list(news(slot.known, tries)), tries[-1], _now() + FRESH_S
+        fresh_until = _now() + FRESH_S
+        fresh, latest = list(news(slot.known, tries)), tries[-1]
         ended = fresh[-1] is latest and latest.final
         if ended and not is_settled(latest, slot.suspected):
             slot.suspected, slot.changed_at = latest.id, now
