@@ -15,6 +15,7 @@ from worker.app.broker import Broker
 from worker.app.events import Events
 from worker.broker.address import Address
 from worker.broker.bindings import closed
+from worker.broker.connection import unless_cancelled
 from worker.domain.flight.steps import Patience
 from worker.domain.policy.custody import Custody
 from worker.ledger.memory import MemoryLedger
@@ -92,8 +93,8 @@ class Worker:
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            edges = [tasks.create_task(edge) for edge in self._edges()]
-            roles = [tasks.create_task(role) for role in self._role_runs()]
+            edges = [tasks.create_task(_noticed(edge)) for edge in self._edges()]
+            roles = [tasks.create_task(_noticed(role)) for role in self._role_runs()]
             await self._stopping.wait()
             self._client.hurry()
             _log.info("worker.stopping", grace_s=self._settings.grace_s)
@@ -194,6 +195,15 @@ class Worker:
         loop = asyncio.get_running_loop()
         for signal in (SIGTERM, SIGINT):
             loop.add_signal_handler(signal, stop)
+
+
+async def _noticed(part: Coroutine[None, None, None]) -> None:
+    """Runs *part*, and raises where a library cancels it: a worker must not go on without it."""
+    try:
+        await part
+    except asyncio.CancelledError as error:
+        unless_cancelled()
+        raise RuntimeError(f"{part!r} was cancelled, and not by us") from error
 
 
 async def run(settings: Settings, roles: Collection[str] = ROLES) -> int:

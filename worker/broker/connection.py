@@ -85,9 +85,8 @@ class Link:
                 self._reports.away()
                 self._say("topology differs", error)
             except LOSSES as error:
-                if _cancelled():
-                    # The library may have turned our end into a loss of its own.
-                    raise asyncio.CancelledError from error
+                # The library may have turned our end into a loss of its own.
+                unless_cancelled()
                 self._reports.condition(self._name, False, reason(error))
                 self._say("connection lost", error)
             self._calm()
@@ -170,11 +169,6 @@ async def together(*parts: Coroutine[None, None, None]) -> NoReturn:
                 await part
         except LOSSES as loss:
             return loss
-        except Exception as error:
-            # What aiormq raises from a call that is waiting while its connection goes: no more than that.
-            if type(error) is not Exception:
-                raise
-            return SessionOver(f"the connection was lost under a call {error}".rstrip())
         return SessionOver("a part of the session returned")
 
     async with asyncio.TaskGroup() as tasks:
@@ -187,19 +181,23 @@ async def together(*parts: Coroutine[None, None, None]) -> NoReturn:
 
 @asynccontextmanager
 async def channel_on(connection: AbstractConnection, *, confirms: bool) -> AsyncIterator[Channel]:
-    """Opens a channel at the library's lower layer, where a delivery and a publish cost half as much."""
-    opened = connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
-    async with asyncio.timeout(_OPEN_TIMEOUT_S):
-        await opened.initialize()
-        channel = await opened.get_underlay_channel()
-    if not isinstance(channel, Channel):
-        raise TypeError(f"not a channel of aiormq: {channel!r}")
-    try:
-        yield channel
-    finally:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                await opened.close()
+    """Opens a channel at the library's lower layer, where a delivery and a publish cost half as much.
+
+    A call in the block that the library breaks off is a `SessionOver` (`broken_off`).
+    """
+    with broken_off():
+        opened = connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+        async with asyncio.timeout(_OPEN_TIMEOUT_S):
+            await opened.initialize()
+            channel = await opened.get_underlay_channel()
+        if not isinstance(channel, Channel):
+            raise TypeError(f"not a channel of aiormq: {channel!r}")
+        try:
+            yield channel
+        finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                    await opened.close()
 
 
 async def gone(channel: Channel) -> NoReturn:
@@ -221,17 +219,20 @@ async def _ready(transport: UnderlayConnection) -> bool:
 
 @contextmanager
 def broken_off() -> Iterator[None]:
-    """Raises `SessionOver` where a call was cancelled by nobody here.
+    """Raises `SessionOver` where the library breaks off a call that waits while its connection goes.
 
-    The library does so to calls that wait on a connection of which nothing is heard. Taken for a cancellation
-    of ours it would end its task, and nobody would begin anew.
+    It cancels calls on a connection of which nothing is heard. Taken for a cancellation of ours, that would
+    end their task, and nobody would begin anew. Others raise an `Exception`, and no more than that.
     """
     try:
         yield
     except asyncio.CancelledError as error:
-        if _cancelled():
-            raise
+        unless_cancelled()
         raise SessionOver(reason(error)) from error
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        raise SessionOver(f"the connection was lost under a call {error}".rstrip()) from error
 
 
 def unless_cancelled() -> None:
@@ -240,10 +241,6 @@ def unless_cancelled() -> None:
     Before Python 3.12 `asyncio.wait_for`, by which the library waits for answers, does so when the answer
     comes in the same moment. Nobody would cancel a second time.
     """
-    if _cancelled():
-        raise asyncio.CancelledError
-
-
-def _cancelled() -> bool:
     task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    if task is not None and task.cancelling() > 0:
+        raise asyncio.CancelledError

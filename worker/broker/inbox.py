@@ -14,7 +14,7 @@ from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 
 from worker.broker.acks import Acks
-from worker.broker.connection import SessionOver, channel_on, gone, together
+from worker.broker.connection import LOSSES, SessionOver, broken_off, channel_on, gone, together
 from worker.broker.properties import message_of
 from worker.broker.watchdog import Watchdog
 from worker.domain.messages import Message
@@ -111,7 +111,7 @@ class Inbox:
         """Asks for no more. What the broker has sent until it heard of that still comes."""
         self._closed = True
         if self._channel is not None and self._acks is not None:
-            with suppress(AMQPError, OSError, TimeoutError, RuntimeError):
+            with suppress(*LOSSES), broken_off():
                 await self._cancel(self._channel, self._acks)
         self._ended = True
         self._waiting.put_nowait(None)

@@ -1,18 +1,16 @@
 """A link and what runs on it end when they are told to, whatever the library makes of a cancellation."""
 
 import asyncio
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 import pytest
-from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import AMQPConnectionError
 from aiormq.exceptions import ProbableAuthenticationError
 
 from worker.app import Worker
 from worker.broker import connection
 from worker.broker.address import Address
-from worker.broker.connection import Link, Reports, SessionOver, together
-from worker.broker.depths import Depths
+from worker.broker.connection import Link, Reports, together
 from worker.broker.topology import Topology
 from worker.settings import Settings
 
@@ -46,66 +44,6 @@ async def _ends(task: "asyncio.Task[Any]") -> bool:
     task.cancel()
     done, _ = await asyncio.wait([task], timeout=HOUR)
     return bool(done) and task.cancelled()
-
-
-async def test_a_call_that_the_library_breaks_off_without_a_reason_is_a_loss() -> None:
-    """A waiting declare raises a bare `Exception` when its connection goes; a defect of ours has a type."""
-
-    async def breaking_off(error: Exception) -> None:
-        raise error
-
-    with pytest.raises(SessionOver, match="under a call"):
-        await together(breaking_off(Exception()), for_ever())
-    with pytest.raises(ExceptionGroup):
-        await together(breaking_off(ValueError("a defect")), for_ever())
-
-
-async def _cancelled_by_the_library(*_: object) -> NoReturn:
-    """A call that waits while nothing is heard of the broker any more."""
-    answer = asyncio.get_running_loop().create_future()
-    answer.cancel()
-    await answer
-    raise AssertionError
-
-
-async def test_a_call_that_the_library_cancels_is_a_loss_and_no_cancellation_of_ours() -> None:
-    """Its part would end without a word, and with it the link."""
-    with pytest.raises(SessionOver, match="nothing was heard of the broker"):
-        await together(_cancelled_by_the_library(), for_ever())
-
-
-async def test_a_link_goes_on_when_the_library_cancels_what_it_waits_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A node that stands still is met so; the link begins anew for as long as nobody ends it."""
-    monkeypatch.setattr(connection, "connect", _cancelled_by_the_library)
-    losses: list[str | None] = []
-    reports = Reports(lambda *told: losses.append(told[2]), lambda *_: None, lambda *_: None, lambda: None)
-    link = Link("broker-consume", Address("amqp://127.0.0.1/"), 1, Topology("p"), reports)
-    async with asyncio.TaskGroup() as tasks:
-        keeping = tasks.create_task(link.keep())
-        await asyncio.sleep(HOUR)
-        assert not keeping.done()
-        keeping.cancel()
-    assert len(losses) > 2
-    assert set(losses) == {"nothing was heard of the broker for three heartbeats"}
-
-
-async def test_what_is_asked_for_metrics_alone_ends_nothing() -> None:
-    """Whatever a look at the queues' depths meets with, it looks again."""
-    looks: list[str] = []
-
-    class Gone:
-        def channel(self, **_: object) -> NoReturn:
-            looks.append("looked")
-            raise Exception  # noqa: TRY002 - as the library does
-
-    depths = Depths(("jobrelay.start",), up=lambda: None, tell=lambda *_: None)
-    async with asyncio.TaskGroup() as tasks:
-        looking = tasks.create_task(depths.session(cast("AbstractConnection", Gone())))
-        await asyncio.sleep(35)
-        looking.cancel()
-    assert len(looks) > 2
 
 
 async def test_a_swallowed_cancellation_is_remembered() -> None:

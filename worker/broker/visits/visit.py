@@ -18,7 +18,7 @@ from pamqp.commands import Basic
 
 from worker.broker.address import Address, connect
 from worker.broker.address.trouble import refusal, tls_trouble
-from worker.broker.connection import channel_on
+from worker.broker.connection import SessionOver, broken_off, channel_on
 from worker.broker.properties import properties_of, properties_of_event, short
 from worker.broker.topology import Topology
 from worker.domain.events import Event
@@ -28,7 +28,7 @@ from worker.domain.policy.custody import Custody
 _TIMEOUT_S = 10.0
 # Whoever waited on a channel is gone, and over some of these names RabbitMQ 3.10 ends the connection.
 _OF_A_CHANNEL = "amq.rabbitmq.reply-to"
-_LOST = (AMQPError, OSError, TimeoutError, ChannelInvalidStateError)
+_LOST = (AMQPError, OSError, TimeoutError, ChannelInvalidStateError, SessionOver)
 
 Connection = AbstractConnection
 """An open connection, for those who only hand it on."""
@@ -51,23 +51,21 @@ async def visit(address: Address) -> AsyncIterator[AbstractConnection]:
     """Connects for the time of the block. Raises `BrokerAway` or `NotThere`, from within the block too."""
     place = address.place
     try:
-        connection = await connect(address, "jobrelay command")
+        with broken_off():
+            connection = await connect(address, "jobrelay command")
     except _LOST as error:
         raise BrokerAway(f"RabbitMQ at {place} {_unconnected(error)}") from None
     try:
-        yield connection
+        with broken_off():
+            yield connection
     except BrokenPipeError:  # of our own output, not of the connection
         raise
     except (ChannelNotFoundEntity, ChannelAccessRefused) as error:
         raise NotThere(_absence(error)) from None
     except _LOST as error:
         raise BrokerAway(f"the connection to RabbitMQ at {place} was lost: {_text(error)}") from None
-    except asyncio.CancelledError:
-        if _cancelled():
-            raise
-        raise BrokerAway(f"the connection to RabbitMQ at {place} was lost") from None
     finally:
-        with suppress(*_LOST):
+        with suppress(*_LOST), broken_off():
             await asyncio.wait_for(connection.close(), _TIMEOUT_S)
 
 
@@ -197,9 +195,3 @@ def _absence(error: AMQPError) -> str:
 
 def _text(error: BaseException) -> str:
     return str(error.args[-1]) if error.args else type(error).__name__
-
-
-def _cancelled() -> bool:
-    """True when this task is meant: the library also raises CancelledError for a connection that is gone."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

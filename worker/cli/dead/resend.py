@@ -16,6 +16,7 @@ import structlog
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from worker.broker.address import Address
+from worker.broker.connection import broken_off
 from worker.broker.topology import Topology
 from worker.broker.visits.box import DeadLetters, Held
 from worker.broker.visits.letters import Letter, NoPlace
@@ -169,9 +170,8 @@ async def _many_at_once(letters: AsyncIterator[Held], work: Callable[[Held], Awa
 
     async def do(held: Held) -> None:
         try:
-            await work(held)
-        except asyncio.CancelledError:  # the library's word for a connection that is gone
-            raise ConnectionError("it was closed") from None
+            with broken_off():
+                await work(held)
         finally:
             free.release()
 
