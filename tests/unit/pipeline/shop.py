@@ -123,6 +123,13 @@ class Shop:
             schema = "tracking-item.v1" if "kind" in document else "tracking.v1"
             assert violations(schema, document) == []
 
+    async def handle_until_killed(self, delivery: Delivery, *, stops: bool = False) -> None:
+        """Handles a delivery for a second; then its worker is gone, with all that it had under way."""
+        async with asyncio.TaskGroup() as tasks:
+            going = tasks.create_task(self.handle(delivery, stops=stops))
+            await asyncio.sleep(1)
+            going.cancel()
+
     async def handle_all_rounds(self, delivery: Delivery, *, adds: bool = False) -> int:
         """Handles a delivery, and what comes back of it after its delays; returns how often it came."""
         for rounds in range(1, 100):

@@ -72,20 +72,14 @@ WORDY = Rejected(
 
 async def _killed_while_telling(shop: Shop, delivery: Delivery, verb: str, *, stops: bool = False) -> None:
     shop.outbox.hold(verb)
-    async with asyncio.TaskGroup() as tasks:
-        going = tasks.create_task(shop.handle(delivery, stops=stops))
-        await asyncio.sleep(1)
-        going.cancel()
+    await shop.handle_until_killed(delivery, stops=stops)
     delivery.lose()
 
 
 async def _killed_before_anything(shop: Shop, delivery: Delivery) -> None:
     """Its worker has it, waits for Orchestrator, and is gone."""
     shop.tenant.meets("folder", asyncio.Event())
-    async with asyncio.TaskGroup() as tasks:
-        going = tasks.create_task(shop.handle(delivery))
-        await asyncio.sleep(1)
-        going.cancel()
+    await shop.handle_until_killed(delivery)
     shop.tenant.script.clear()
     delivery.lose()
 
@@ -127,10 +121,7 @@ async def test_what_was_started_meanwhile_is_not_told_to_be_refused() -> None:
     await _killed_while_telling(shop, delivery, "announce")
     twin = Shop(beside=shop)
     twin.outbox.hold("announce")
-    async with asyncio.TaskGroup() as tasks:
-        going = tasks.create_task(twin.handle(twin.delivery(REQUEST | {"priority": 5}, message_id="m-2")))
-        await asyncio.sleep(1)
-        going.cancel()
+    await twin.handle_until_killed(twin.delivery(REQUEST | {"priority": 5}, message_id="m-2"))
     other = Shop(beside=shop)
     await other.handle_all_rounds(delivery.again())
     told = other.outbox.keys()

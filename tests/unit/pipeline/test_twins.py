@@ -27,10 +27,7 @@ async def _killed_while_sending(shop: Shop, delivery: Delivery, met: Lost) -> No
     """The worker is gone with its POST under way: nothing is settled, nothing is said."""
     shop.tenant.meets("start", met)
     shop.tenant.meets("find", asyncio.Event())
-    async with asyncio.TaskGroup() as tasks:
-        going = tasks.create_task(shop.handle(delivery))
-        await asyncio.sleep(1)
-        going.cancel()
+    await shop.handle_until_killed(delivery)
     shop.tenant.script.clear()
 
 
@@ -151,10 +148,7 @@ async def test_a_doubt_outlives_the_attempt_that_is_torn_off() -> None:
     """In the ledger: a publisher's duplicate that comes next waits the same window out."""
     shop = Shop()
     shop.tenant.meets("find", asyncio.Event())
-    async with asyncio.TaskGroup() as tasks:
-        going = tasks.create_task(shop.handle(shop.delivery(redelivered=True)))
-        await asyncio.sleep(1)
-        going.cancel()
+    await shop.handle_until_killed(shop.delivery(redelivered=True))
     entry = await shop.ledger.known("inc-1")
     assert entry is not None
     assert (entry.settled, entry.safe_at) == (False, NOW + WINDOW)

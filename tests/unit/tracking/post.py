@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -76,6 +76,22 @@ class Post:
             self.stopping.begin()
             await running
 
+    @asynccontextmanager
+    async def at_work(self, *deliveries: Delivery) -> AsyncIterator[Callable[[Delivery], None]]:
+        """While it follows *deliveries*; then it is told to stop. Gives what brings it another one."""
+        inbox: asyncio.Queue[Delivery | None] = asyncio.Queue()
+        for delivery in deliveries:
+            inbox.put_nowait(delivery)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.role().run([_until_none(inbox)]))
+            tasks.create_task(self._close(inbox))
+            yield inbox.put_nowait
+            self.stopping.begin()
+
+    async def _close(self, inbox: asyncio.Queue[Delivery | None]) -> None:
+        await self.stopping.wait()
+        inbox.put_nowait(None)
+
     def role(self) -> Tracking:
         """A tracker."""
         return Tracking(
@@ -119,24 +135,9 @@ class Fleet(Post):
         body = orjson.dumps({**self.known, "job": ids, "explained": True, **known})
         return Delivery(Message(body=body, redelivered=redelivered))
 
-    @asynccontextmanager
-    async def at_work(self, *deliveries: Delivery) -> AsyncIterator[Callable[[Delivery], None]]:
-        """While it follows *deliveries*, by default those of all jobs; then it is told to stop.
-
-        Gives what brings it another one.
-        """
-        inbox: asyncio.Queue[Delivery | None] = asyncio.Queue()
-        for delivery in deliveries or self.deliveries:
-            inbox.put_nowait(delivery)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.role().run([_until_none(inbox)]))
-            tasks.create_task(self._close(inbox))
-            yield inbox.put_nowait
-            self.stopping.begin()
-
-    async def _close(self, inbox: asyncio.Queue[Delivery | None]) -> None:
-        await self.stopping.wait()
-        inbox.put_nowait(None)
+    def at_work(self, *deliveries: Delivery) -> AbstractAsyncContextManager[Callable[[Delivery], None]]:
+        """As of every `Post`; without *deliveries* it follows those of all jobs."""
+        return super().at_work(*(deliveries or self.deliveries))
 
     def reads(self) -> int:
         """How many reads by id there were."""

@@ -1,11 +1,10 @@
 """Queue items in hand: looked at together, ever more rarely, given back in time, and once in all hands."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from fakes import Delivery, feed
+from fakes import Delivery
 from item_post import BEGAN, FIRST, ItemPost, row
 from post import INTERVAL, SOON
 
@@ -16,23 +15,15 @@ TIMEOUT = 1800.0
 
 
 async def _for(post: ItemPost, seconds: float, *deliveries: Delivery) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        post.stopping = Stopping()
-        tasks.create_task(post.role().run([feed(deliveries)]))
+    post.stopping = Stopping()
+    async with post.at_work(*deliveries):
         await asyncio.sleep(seconds)
-        post.stopping.begin()
 
 
 async def test_items_are_looked_at_together() -> None:
     """Whenever they came within an interval: their look-ups begin at one moment, so that they share lists."""
     post = ItemPost()
     moments: list[float] = []
-
-    async def coming() -> AsyncIterator[Delivery]:
-        for number in range(60):
-            yield post.of(f"inv-{number}")
-            await asyncio.sleep(INTERVAL / 60)
-
     called = post.tenant._called
 
     async def noted(verb: str, what: object) -> object:
@@ -41,10 +32,11 @@ async def test_items_are_looked_at_together() -> None:
 
     post.tenant._called = noted  # type: ignore[method-assign]
     post.items.rows = [FIRST]
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(post.role().run([coming()]))
-        await asyncio.sleep(3.5 * INTERVAL)
-        post.stopping.begin()
+    async with post.at_work() as bring:
+        for number in range(60):
+            bring(post.of(f"inv-{number}"))
+            await asyncio.sleep(INTERVAL / 60)
+        await asyncio.sleep(2.5 * INTERVAL)
     assert len(moments) >= 120
     assert len({round(moment, 1) for moment in moments}) <= 3
 
@@ -112,14 +104,11 @@ async def _in_two_hands(*of: dict[str, Any]) -> list[list[str]]:
     """How the messages of one item end that two trackers hold."""
     posts = ItemPost(), ItemPost()
     held = [post.of("inv-1", **more) for post, more in zip(posts, of, strict=True)]
-    async with asyncio.TaskGroup() as tasks:
-        for post, other, copy in zip(posts, reversed(posts), held, strict=True):
-            post.hints.others = [other.hints]
-            post.hints.hear({"kind": "item-generation", "tracker": "who?", "items": 7})
-            tasks.create_task(post.role().run([feed([copy])]))
+    for post, other in zip(posts, reversed(posts), strict=True):
+        post.hints.others = [other.hints]
+        post.hints.hear({"kind": "item-generation", "tracker": "who?", "items": 7})
+    async with posts[0].at_work(held[0]), posts[1].at_work(held[1]):
         await asyncio.sleep(SOON)
-        for post in posts:
-            post.stopping.begin()
     return [copy.settled for copy in held]
 
 
@@ -143,14 +132,12 @@ async def test_a_copy_that_is_dropped_in_the_middle_of_a_look_tells_nothing() ->
     post.sees(answered)
     post.items.rows = [row("InProgress", started_at=BEGAN)]
     copy = post.of("inv-1")
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(post.role().run([feed([copy])]))
+    async with post.at_work(copy):
         await asyncio.sleep(2 * INTERVAL)
         post.hints.hear({"kind": "item-generation", "tracker": "other", "items": [["inv-1", 1, 0]]})
         await asyncio.sleep(SOON)
         answered.set()
         await asyncio.sleep(SOON)
-        post.stopping.begin()
     assert (copy.settled, post.outbox.keys()) == (["ack"], [])
 
 

@@ -44,12 +44,10 @@ async def test_a_job_is_looked_at_once_at_a_time() -> None:
     post = Post()
     post.tenant.becomes(post.job.id, state="Stopped")
     post.answers_slowly(5)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(post.role().run([feed([post.delivery()])]))
+    async with post.at_work(post.delivery()):
         await asyncio.sleep(0.01)
         post.hints.hear({"kind": "look", "jobs": [post.job.key]})
         await asyncio.sleep(20)
-        post.stopping.begin()
     assert (post.outbox.keys(), post.tenant.count("job")) == (["job.state.stopped"], 1)
 
 
