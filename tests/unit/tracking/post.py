@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -46,6 +46,7 @@ class Post:
         self.stopping = Stopping()
         self.hints = Hints()
         self.leases = Leases()
+        self.deliveries: list[Delivery] = []
         self.job = self.tenant.commit(MODERN, "jobrelay:inc-1")[0]
         self.known = tracking_documents(Sender("inc-1", "c-1"), SHARED, [self.job], self.tenant.clock())[0]
 
@@ -78,9 +79,12 @@ class Post:
 
     @asynccontextmanager
     async def at_work(self, *deliveries: Delivery) -> AsyncIterator[Callable[[Delivery], None]]:
-        """While it follows *deliveries*; then it is told to stop. Gives what brings it another one."""
+        """While it follows *deliveries*, by default its own; then it is told to stop.
+
+        Gives what brings it another one.
+        """
         inbox: asyncio.Queue[Delivery | None] = asyncio.Queue()
-        for delivery in deliveries:
+        for delivery in deliveries or self.deliveries:
             inbox.put_nowait(delivery)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.role().run([_until_none(inbox)]))
@@ -134,10 +138,6 @@ class Fleet(Post):
         ids = {**self.known["job"], "id": job.id, "key": job.key}
         body = orjson.dumps({**self.known, "job": ids, "explained": True, **known})
         return Delivery(Message(body=body, redelivered=redelivered))
-
-    def at_work(self, *deliveries: Delivery) -> AbstractAsyncContextManager[Callable[[Delivery], None]]:
-        """As of every `Post`; without *deliveries* it follows those of all jobs."""
-        return super().at_work(*(deliveries or self.deliveries))
 
     def reads(self) -> int:
         """How many reads by id there were."""
