@@ -30,5 +30,6 @@ def test_notices_are_taken_with_both_secrets_and_handed_on() -> None:
     secrets = {"webhook_secret": "new", "webhook_secret_previous": "old"}
     worker = Worker(Settings.model_validate(_PLAIN | secrets), {"web"})
     assert worker._webhook._secrets == ("new", "old")
-    assert worker._webhook._look == worker._look
+    assert worker._webhook._look == worker._named.add
+    assert worker._named._look == worker._look
     assert Worker(Settings(**_PLAIN), {"web"})._webhook._secrets == ()

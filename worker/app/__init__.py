@@ -31,6 +31,7 @@ from worker.pipeline.rules import Teller
 from worker.pipeline.starting import Starting, rules_of
 from worker.settings import Settings
 from worker.tracking.role import Tracking
+from worker.web.gathering import Gathering
 from worker.web.health import Health
 from worker.web.metrics import Metrics
 from worker.web.server import serve
@@ -72,7 +73,8 @@ class Worker:
             partial(self._health.set, "templates"),
             closed(self._broker.topology),
         )
-        self._webhook = Webhook(settings.webhook_secrets, self._look, self._metrics.process.notice)
+        self._named = Gathering(self._look)
+        self._webhook = Webhook(settings.webhook_secrets, self._named.add, self._metrics.process.notice)
         self._shared = self._shared_ledger()
         self._ledger = self._shared or MemoryLedger()
 
