@@ -110,6 +110,15 @@ def test_the_verdict_is_over_items_too(
     assert verdict.good is (lost + doubled + wrong == [])
 
 
+def test_a_job_of_what_only_asks_for_an_item_is_wrong() -> None:
+    """A request becomes what it asks for, and nothing beside."""
+    tally = Tally([START, ITEM])
+    for event in (CREATED, ENDED, ADDED):
+        tally.take(event)
+    also = {"reference": "p:i", "jobIds": [2]}
+    assert judge(tally, [*STARTS, also], "p", [IN_QUEUE]).wrong == ["i was started"]
+
+
 def test_what_templates_made_is_counted_for_each() -> None:
     """Events as often as they were published, requests, and what came of them."""
     tally = Tally([START, ITEM, UNWANTED])

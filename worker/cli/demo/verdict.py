@@ -197,11 +197,11 @@ def _misread(asked: Asked, tally: Tally, items: int) -> list[str]:
 def _wrong(asked: Asked, tally: Tally, done: list[list[int]]) -> list[str]:
     """What was done or said otherwise than it must be."""
     refusal = tally.refused.get(asked.id)
+    wrong = [f"{asked.id} was started"] * (bool(done) and asked.expects != STARTED)
     if asked.good:
         invented = tally.created[asked.id].keys() - {job for batch in done for job in batch}
-        wrong = [f"{asked.id}: job {job} was announced, and does not exist" for job in sorted(invented)]
+        wrong += [f"{asked.id}: job {job} was announced, and does not exist" for job in sorted(invented)]
         return wrong + ([f"{asked.id} was refused as {refusal}"] if refusal else [])
-    wrong = [f"{asked.id} was started"] * bool(done)
     if refusal not in (None, asked.expects):
         wrong.append(f"{asked.id} was refused as {refusal}, not as {asked.expects}")
     if refusal is not None and not tally.buried[asked.id]:
