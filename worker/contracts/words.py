@@ -12,6 +12,8 @@ from jsonschema_rs import ValidationError
 from worker.domain.arguments import kind_of
 from worker.domain.failures import Violation
 
+STRANGER = "is not known here"
+"""How a violation begins that names a property too many."""
 _LONGEST = 200
 _TYPES = {
     "object": "an object",
@@ -81,7 +83,7 @@ def _optional(schema: Mapping[str, Any], path: list[str | int]) -> bool:
 def _stranger(name: str, node: Mapping[str, Any]) -> str:
     known = {known.lower(): known for known in node.get("properties", ())}
     near = difflib.get_close_matches(name[:_LONGEST].lower(), known, n=1)
-    return "is not known here" + (f"; did you mean {known[near[0]]}?" if near else "")
+    return STRANGER + (f"; did you mean {known[near[0]]}?" if near else "")
 
 
 def _one_of(error: ValidationError, facts: Mapping[str, Any]) -> str:

@@ -22,9 +22,8 @@ async def templates(settings: Settings) -> list[Finding]:
     except TemplateErrors as wrong:
         remedy = "correct it: no worker begins with it"
         return [Finding("templates", "failed", str(fault), remedy) for fault in wrong.faults]
-    read = Finding(
-        "templates", "ok", f"{settings.templates_dir}: {len(found)} template{'s'[: len(found) != 1]}"
-    )
+    count = f"{len(found)} template{'' if len(found) == 1 else 's'}"
+    read = Finding("templates", "ok", f"{settings.templates_dir}: {count}")
     names = {binding.exchange for template in found for binding in template.bindings}
     return [read, *await _exchanges(settings, sorted(names))]
 

@@ -18,7 +18,9 @@ from worker.domain.cloud_events import CONTENT_TYPE as CLOUD_EVENT
 from worker.domain.failures import Code
 
 CASES = ("incident-created", "order-placed", "file-arrived")
-EXCHANGES = ("tickets", "shop", "storage")
+_TEMPLATES = {"tickets": "incident-triage", "shop": "order-intake", "storage": "file-to-all-robots"}
+EXCHANGES = tuple(_TEMPLATES)
+_Maker = Callable[[str, Random], Asked]
 _JSON = "application/json"
 _COPIES_SHARE, _UNWANTED_SHARE, _BAD_SHARE = 0.2, 0.15, 0.1
 
@@ -46,9 +48,6 @@ def templated_load(count: int, seed: int, prefix: str) -> list[Asked]:
     load += [_bad(f"{number:04}", *_BAD[number % len(_BAD)]) for number in range(bad)]
     random.shuffle(load)
     return [replace(asked, exchange=f"{prefix}.{asked.exchange}") for asked in load]
-
-
-_Maker = Callable[[str, Random], Asked]
 
 
 def _copies(random: Random) -> int:
@@ -100,10 +99,11 @@ _UNWANTED: tuple[_Maker, ...] = (_minor, _free, _picture)
 
 def _asked(name: str, exchange: str, event: Any, expects: str, **about: Any) -> Asked:
     given = {"routing_key": "", **about}
-    return Asked(name, orjson.dumps(event), expects, exchange=exchange, template=_BY[exchange], **given)
+    return Asked(
+        name, orjson.dumps(event), expects, exchange=exchange, template=_TEMPLATES[exchange], **given
+    )
 
 
-_BY = {"tickets": "incident-triage", "shop": "order-intake", "storage": "file-to-all-robots"}
 # NAME makes each body its own: two refusals of the same bytes are one fact, and one event.
 _BAD: tuple[tuple[str, str, bytes, str], ...] = (
     (Code.TEMPLATE_FAILED, "tickets", b'{"id": {"of": "NAME"}, "version": 1, "priority": "P1"}', _JSON),
@@ -128,6 +128,6 @@ def _bad(number: str, code: str, exchange: str, body: bytes, kind: str) -> Asked
         code,
         exchange=exchange,
         routing_key=_KEYS[exchange],
-        template=_BY[exchange],
+        template=_TEMPLATES[exchange],
         content_type=kind,
     )

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from worker.contracts import schema, violations
-from worker.contracts.words import pointer
+from worker.contracts.words import STRANGER, pointer
 from worker.domain.failures import Violation
 from worker.domain.requests import Kind
 from worker.templates.event import SEEN
@@ -154,9 +154,9 @@ def _elsewhere(one: Violation) -> str:
     """The violation's message; of a request's word at the top it says where that belongs."""
     parts = schema(SCHEMA)["properties"]
     found = [part for part in PARTS.values() if one.pointer[1:] in parts[part]["properties"]]
-    if not found or not one.message.startswith("is not known here"):
+    if not found or not one.message.startswith(STRANGER):
         return one.message
-    return f"is not known here: it belongs in {' or '.join(found)}"
+    return f"{STRANGER}: it belongs in {' or '.join(found)}"
 
 
 def _nothing(place: str) -> Slot:
