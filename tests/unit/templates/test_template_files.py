@@ -1,5 +1,6 @@
 """The templates of a folder: all of them, or everything that is wrong, with its file and line."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +226,19 @@ def test_routing_keys_fit_as_the_broker_has_it(tmp_path: Path, pattern: str, key
     (template,) = load(tmp_path)
     assert template.listens_to("x", key) == fits
     assert not template.listens_to("y", key)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("PT90M", timedelta(minutes=90)),
+        ("P1DT2H3M4S", timedelta(days=1, hours=2, minutes=3, seconds=4)),
+    ],
+)
+def test_a_duration_is_read_by_its_units(tmp_path: Path, written: str, read: timedelta) -> None:
+    """Days to seconds, each where it is given."""
+    (tmp_path / "t.yaml").write_text(good("a", f"expiresIn: {written}\n"))
+    assert load(tmp_path)[0].expires_in == read
 
 
 @pytest.mark.parametrize(("part", "of"), [("start", "start-job.v1"), ("queueItem", "add-queue-item.v1")])
