@@ -14,7 +14,6 @@ import structlog
 from worker.app.broker import Broker
 from worker.app.events import Events
 from worker.broker.address import Address
-from worker.broker.bindings import closed
 from worker.broker.connection import unless_cancelled
 from worker.domain.flight.steps import Patience
 from worker.domain.policy.custody import Custody
@@ -68,10 +67,9 @@ class Worker:
         self._client = Client(settings, self._metrics.orchestrator, self._tracing.on_exchange)
         self._events = Events(
             settings.templates_dir if "start" in self._roles else None,
-            self._broker.bindings,
+            self._broker,
             self._metrics.templates,
             partial(self._health.set, "templates"),
-            closed(self._broker.topology),
         )
         self._named = Gathering(self._look)
         self._webhook = Webhook(settings.webhook_secrets, self._named.add, self._metrics.process.notice)
@@ -127,7 +125,7 @@ class Worker:
             self._metrics.requests.limit(self._settings.concurrency)
             starter = self._starter()
             runs.append(starter.run(self._broker.inboxes_of("start")))
-            events = self._events.role(starter, self._broker, self._custody.user)
+            events = self._events.role(starter, self._custody.user)
             runs.append(events.run(self._broker.inboxes_of("templates")))
         if "track" in self._roles:
             runs.append(self._tracker().run(self._broker.inboxes_of("track")))

@@ -59,7 +59,9 @@ class Broker:
         ]
         waited_in = (
             *topology.of_requests().values(),
-            *(topology.templates, topology.tracking, topology.dead_letters),
+            topology.templates,
+            topology.tracking,
+            topology.dead_letters,
         )
         self._depths = Depths(waited_in, self._consuming.up, metrics.waits)
 

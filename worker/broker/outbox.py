@@ -122,8 +122,8 @@ class Outbox:
             delivery_mode=PERSISTENT,
             correlation_id=short(document["correlationId"]),
         )
-        body, to = orjson.dumps(document), self._topology.tracking
-        await self._publish(_Parcel("", to, body, properties, again=_younger, to="tracking"), wanted)
+        body, queue = orjson.dumps(document), self._topology.tracking
+        await self._publish(_Parcel("", queue, body, properties, again=_younger, to="tracking"), wanted)
 
     async def defer(
         self, message: Message, kind: str, seconds: int, headers: Mapping[str, Any], again: Mapping[str, Any]

@@ -1,7 +1,7 @@
 """The promises of those who count, kept by the metrics and by the fakes."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import fakes
 import fakes_of_trackers
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from prometheus_client.exposition import generate_latest
 
 from worker.domain.words import JobState
+from worker.ledger.step import Step
 from worker.web.metrics import Metrics
 from worker.web.metrics.families import Counts, Levels, Times
 
@@ -63,6 +64,13 @@ def test_counting_jobs_is_never_in_the_way(
     telemetry.expired()
     telemetry.defect()
     assert counted() == before + 1
+
+
+def test_every_step_of_the_ledger_is_counted_from_the_start() -> None:
+    """An alert on the first one that memory answers needs the zero before it."""
+    said = generate_latest(Metrics().registry).decode()
+    for step in get_args(get_type_hints(Step)["operation"]):
+        assert f'jobrelay_ledger_from_memory_total{{operation="{step}"}} 0.0' in said
 
 
 def test_a_state_that_nobody_knows_is_one_of_others() -> None:

@@ -25,9 +25,10 @@ from worker.cli.dead.choice import Choice, looking
 from worker.cli.output import Failed, Output, complain, note
 from worker.domain.events import Event, request_replayed
 from worker.domain.failures import Code, Rejected
-from worker.domain.messages import REPLAYS, Message
+from worker.domain.messages import REPLAYS
 from worker.domain.policy.custody import Custody
 from worker.pipeline.case import sender_of
+from worker.pipeline.permission import Permission
 from worker.pipeline.permission.file import PolicyFile
 from worker.pipeline.validate import read
 from worker.settings import Settings
@@ -37,9 +38,6 @@ _KINDS = ("job.start", "job.stop", "queue-item.add")
 _CODES = frozenset(Code)
 
 _log = structlog.get_logger(__name__)
-
-Believed = Callable[[Message], Message]
-"""A message, with its past as far as whoever sent it is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +74,8 @@ async def replay_letters(settings: Settings, output: Output, order: Order) -> No
             sender(connection, custody) as out,
             _summed(output, "replayed", tally),
         ):
-            believed = custody.as_believed if policy.current() else _as_it_is
-            post = _Post(out, topology, order.routing_key, tally, believed)
+            permission = Permission(policy.current, custody)
+            post = _Post(out, topology, order.routing_key, tally, permission)
             with _progress(output, box, "replayed", tally, len(order.choice.ids)) as shown:
                 await _many_at_once(_shown(_paced(order.choice.among(box), order.rate), shown), post.again)
     if tally.failed:
@@ -99,10 +97,10 @@ class _Post:
     """Sends letters again and tells of it, each in the order that loses nothing."""
 
     def __init__(
-        self, out: Sender, topology: Topology, routing_key: str | None, tally: Tally, believed: Believed
+        self, out: Sender, topology: Topology, routing_key: str | None, tally: Tally, permission: Permission
     ) -> None:
         self._out = out
-        self._believed = believed
+        self._permission = permission
         self._topology = topology
         self._routing_key = routing_key
         self._tally = tally
@@ -112,7 +110,7 @@ class _Post:
         letter, topology, now = held.letter, self._topology, time.time()
         try:
             exchange, key = letter.place(topology, self._routing_key)
-            message = letter.again(topology, self._believed, now)
+            message = letter.again(topology, self._permission.as_believed, now)
             await self._out.send(exchange, key, message)
             event = _event(letter, key, message.headers[REPLAYS], topology.prefix, now)
             await self._out.announce(topology.events, event)
@@ -224,10 +222,6 @@ def _progress(
             progress.update(task, completed=far, description=f"{tally.done} {what}{about}")
 
         yield shown
-
-
-def _as_it_is(message: Message) -> Message:
-    return message
 
 
 def _named(letter: Letter) -> dict[str, Any]:

@@ -24,8 +24,18 @@ USER_ID = "jobrelay-user-id"
 EVENT_EXCHANGE, EVENT_KEY = "jobrelay-event-exchange", "jobrelay-event-routing-key"
 FINGERPRINT = "jobrelay-fingerprint"
 _OF_ITS_PAST = frozenset(
-    {ATTEMPT, FIRST_AT, HISTORY, REPLAYS, WINDOW_FOLDER, WINDOW_UNTIL, EVENT_EXCHANGE, EVENT_KEY}
-    | {FINGERPRINT, "x-death"}
+    {
+        ATTEMPT,
+        FIRST_AT,
+        HISTORY,
+        REPLAYS,
+        WINDOW_FOLDER,
+        WINDOW_UNTIL,
+        EVENT_EXCHANGE,
+        EVENT_KEY,
+        FINGERPRINT,
+        "x-death",
+    }
 )
 OF_THE_BROKER = ("x-death", "x-first-death-", "x-last-death-", *DELIVERY_COUNTS)
 """How the names of the headers begin that the broker writes."""

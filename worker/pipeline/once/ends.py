@@ -67,6 +67,7 @@ def _written(case: Case, why: Rejected) -> dict[str, Any]:
 
 
 def _refusal(case: Case, entry: Entry) -> Rejected | None:
+    """Why it was rejected, if it was; an event's sender becomes the one of whom that is told."""
     if not entry.refusal:
         return None
     document = json.loads(entry.refusal)

@@ -43,11 +43,13 @@ class Permission:
         self._policy = policy
         self._custody = custody
 
+    def as_believed(self, message: Message) -> Message:
+        """*message* as it counts: under a policy only who may say whose it is may tell of its past."""
+        return message if self._policy() is None else self._custody.as_believed(message)
+
     def believed(self, delivery: Delivery) -> Delivery:
-        """*delivery* as it counts: under a policy only who may say whose it is may tell of its past."""
-        if self._policy() is None:
-            return delivery
-        message = self._custody.as_believed(delivery.message)
+        """*delivery*, with its message as it counts."""
+        message = self.as_believed(delivery.message)
         return delivery if message is delivery.message else Believed(delivery, message)
 
     def to_ask(self, message: Message, kind: Kind) -> None:

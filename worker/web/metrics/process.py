@@ -10,7 +10,7 @@ from worker.web.metrics.families import Counts, Labels, Levels, Times
 
 _LAG = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _CONDITIONS = {"condition": f"{', '.join(REQUIRED + OPTIONAL)}; policy and templates, where they are set"}
-_LEDGER_STEPS = ("known", "claim", "cancel", "settle", "release")
+_LEDGER_STEPS = ("known", "claim", "cancel", "settle", "release", "forget")
 
 
 class ProcessMetrics:
