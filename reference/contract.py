@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TOPOLOGY = Topology("jobrelay")
 UNKNOWN_STATE = "unknown"
 _AMQP = {"bindingVersion": "0.3.0"}
+_ENDINGS = {"state": JobState, "status": ProcessingStatus}
+_WHOSE = {"state": "job's", "status": "item's"}
 _FORM = "application/schema+json;version=draft-2020-12"
 OF_QUEUES = {"deadLetters": TOPOLOGY.dead_letters, "audit": TOPOLOGY.audit}
 
@@ -74,7 +76,7 @@ def examples(name: str) -> dict[str, str]:
 
 
 def routing_key(name: str) -> str:
-    """The key that messages of this schema are published with; `{state}` and `{status}` stand for words of `endings`."""
+    """The key that messages of this schema are published with; `{state}` and `{status}` stand for its `endings`."""
     return str(schema(name)["x-routing-key"])
 
 
@@ -116,18 +118,21 @@ def _routed(exchange: str, name: str) -> dict[str, Any]:
     }
 
 
-def endings() -> dict[str, list[str]]:
-    """How routing keys may end that end in a `{state}` or `{status}`."""
-    words = {"state": JobState, "status": ProcessingStatus}
-    return {name: [*(word.lower() for word in kind), UNKNOWN_STATE] for name, kind in words.items()}
+def endings(key: str) -> dict[str, list[str]]:
+    """The words that *key* may end in, by the name in braces that it ends with; none where it has no such name."""
+    return {
+        name: [*(word.lower() for word in words), UNKNOWN_STATE]
+        for name, words in _ENDINGS.items()
+        if key.endswith(f"{{{name}}}")
+    }
 
 
 def _parameters(key: str) -> dict[str, Any]:
-    name = key.rpartition("{")[2].rstrip("}")
-    if name not in endings():
-        return {}
-    of = {"state": "job's state", "status": "item's status"}[name]
-    return {"parameters": {name: {"enum": endings()[name], "description": f"The {of}, in lower case."}}}
+    parameters = {
+        name: {"enum": words, "description": f"The {_WHOSE[name]} {name}, in lower case."}
+        for name, words in endings(key).items()
+    }
+    return {"parameters": parameters} if parameters else {}
 
 
 def _queue(channel: str, messages: dict[str, Any]) -> dict[str, Any]:

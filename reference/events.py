@@ -53,10 +53,8 @@ def table(head: Row, rows: Iterable[Row]) -> str:
 
 def key_in_words(key: str) -> str:
     """The routing key, with the words that it may end in."""
-    for name, words in endings().items():
-        if f"{{{name}}}" in key:
-            return f"`{_shown(key)}` with the {name} one of {', '.join(words)}"
-    return f"`{key}`"
+    ends = "".join(f" with the {name} one of {', '.join(words)}" for name, words in endings(key).items())
+    return f"`{_shown(key)}`{ends}"
 
 
 def first_sentence(text: str) -> str:

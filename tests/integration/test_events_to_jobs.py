@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from aio_pika.abc import AbstractExchange
 from pamqp.commands import Basic
 from simulated import Simulated
 from station import Station, station
-from tenant import MODERN, SEED, request
+from tenant import SEED, request
 from working import Working, until
 
 _DIES_BEFORE_THE_ACK = """
@@ -45,23 +45,23 @@ class Place:
         self.here, self.folder, self.settings = here, folder, settings
         self.exchange: AbstractExchange
 
-    def write(self, name: str, exchange: str, mark: str = "first", **start: Any) -> None:
+    def write(self, name: str, exchange: str, mark: str = "first") -> None:
+        """A template for the events of *exchange*, whose requests bear its *mark*."""
+        self.put(
+            {
+                "name": name,
+                "bindings": [{"exchange": exchange, "routingKeys": ["incident.#"]}],
+                "requestId": f"join('-', ['{name}', data.id])",
+                "start": request(inputArguments={"IncidentId": {"$": "data.id"}}),
+                "metadata": {"mark": mark},
+            }
+        )
+
+    def put(self, template: Mapping[str, Any]) -> None:
         """A template's file, as a mount does it: all of it at once."""
-        document = {
-            "name": name,
-            "bindings": [{"exchange": exchange, "routingKeys": ["incident.#"]}],
-            "requestId": f"join('-', ['{name}', data.id])",
-            "start": {
-                "process": {"name": "SupportTriage_QuickstartDemo"},
-                "folder": {"path": MODERN},
-                "inputArguments": {"IncidentId": {"$": "data.id"}},
-                **start,
-            },
-            "metadata": {"mark": mark},
-        }
-        beside = self.folder / f".{name}"
-        beside.write_text(json.dumps(document, indent=1))
-        beside.rename(self.folder / f"{name}.yaml")
+        beside = self.folder / f".{template['name']}"
+        beside.write_text(json.dumps(template, indent=1))
+        beside.rename(self.folder / f"{template['name']}.yaml")
 
     async def publish(self, body: bytes | str, **properties: Any) -> bool:
         """An event, confirmed by the broker; a text is an id. False where nobody listens."""
@@ -200,14 +200,15 @@ async def test_jobrelay_s_own_events_make_requests_once_and_no_more(
 ) -> None:
     """A job that was asked for may start another; what that one tells of is left alone, as it would be."""
     async with _placed(amqp_url, prefix, simulator, folder) as place:
-        made = {"requestId": "data.job.key", "bindings": [{"exchange": f"{prefix}.events"}]}
-        place.write("a", "", **request(requestId=None, inputArguments={"IncidentId": "again"}))
-        document = (
-            json.loads((folder / "a.yaml").read_text())
-            | made
-            | {"when": "cloudEvent.type == 'jobrelay.job-created.v1'"}
+        place.put(
+            {
+                "name": "a",
+                "bindings": [{"exchange": f"{prefix}.events"}],
+                "when": "cloudEvent.type == 'jobrelay.job-created.v1'",
+                "requestId": "data.job.key",
+                "start": request(inputArguments={"IncidentId": "again"}),
+            }
         )
-        (folder / "a.yaml").write_text(json.dumps(document))
         with Working(log, roles="start,web", **place.settings) as worker:
             await worker.ready()
             await until(lambda: worker.said("templates.bound"), worker.last_words)

@@ -33,4 +33,6 @@ def test_it_can_be_read_in_one_go() -> None:
 def test_the_map_has_every_folder_of_the_worker(folder: Path) -> None:
     """Each has its row, which names the folders in it."""
     (row,) = [line for line in TEXT.splitlines() if line.startswith(f"| `worker/{folder.name}/` |")]
-    assert {path.parent.name for path in folder.glob("*/__init__.py")} <= set(re.findall(r"`([a-z_]+)/`", row))
+    assert {path.parent.name for path in folder.glob("*/__init__.py")} <= set(
+        re.findall(r"`([a-z_]+)/`", row)
+    )

@@ -4,7 +4,7 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -85,13 +85,14 @@ def test_every_exchange_and_queue_is_described_as_it_is_declared() -> None:
     assert all(its.get("exchange", its.get("queue"))["durable"] for its in bound)
 
 
-def test_the_states_in_keys_are_all_that_there_are() -> None:
+@pytest.mark.parametrize(
+    ("channel", "name", "words"),
+    [("jobState", "state", JobState), ("queueItemState", "status", ProcessingStatus)],
+)
+def test_the_states_in_keys_are_all_that_there_are(channel: str, name: str, words: Iterable[str]) -> None:
     """A reader can bind one key for each state."""
-    for channel, name, words in (
-        ("jobState", "state", JobState), ("queueItemState", "status", ProcessingStatus),
-    ):  # fmt: skip
-        ends = CHANNELS[channel]["parameters"][name]["enum"]
-        assert ends == [*(word.lower() for word in words), "unknown"]
+    ends = CHANNELS[channel]["parameters"][name]["enum"]
+    assert ends == [*(word.lower() for word in words), "unknown"]
 
 
 def test_every_channel_is_used_by_an_operation() -> None:

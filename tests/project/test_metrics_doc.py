@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from catalogue import ROOT, series, unknown_in
+from texts import of_each_text
 
 from worker.settings import Settings
 from worker.web.metrics import Metrics
 
 _PAGE = ROOT / "docs" / "metrics.md"
-TEXTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
 def test_the_table_is_the_codes() -> None:
@@ -20,7 +20,7 @@ def test_the_table_is_the_codes() -> None:
     assert told == table()
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+@of_each_text
 def test_texts_speak_of_metrics_that_there_are(path: Path) -> None:
     """By their full names, or by their family's; what else begins like that is the file of a secret."""
     known = series().keys() | {family.name for family in Metrics().families}

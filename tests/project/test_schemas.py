@@ -16,6 +16,8 @@ from worker.contracts.schemas import root
 from worker.domain.failures import Code, Later
 
 EVENTS = [name for name in names() if "specversion" in schema(name)["properties"]]
+TOLD = [*EVENTS, "tracking.v1", "tracking-item.v1"]
+"""What the worker writes itself, for others or for the next worker."""
 EXAMPLES = root() / "examples"
 VALID = sorted(EXAMPLES.glob("*/*.json"))
 INVALID = sorted(EXAMPLES.glob("*/invalid/*.json"))
@@ -91,7 +93,7 @@ def test_no_schema_names_a_host(name: str) -> None:
     assert not any("$ref" in node for node in _nodes(schema(name)))
 
 
-@pytest.mark.parametrize("name", [*EVENTS, "tracking.v1", "tracking-item.v1"])
+@pytest.mark.parametrize("name", TOLD)
 def test_what_is_announced_has_every_property_and_may_get_more(name: str) -> None:
     """Optional values are null, not left out, and readers ignore what they do not know."""
     for node in _nodes(schema(name)):
@@ -112,9 +114,7 @@ def test_an_event_names_its_type_and_its_schema(name: str) -> None:
 @pytest.mark.parametrize("part", PARTS)
 def test_the_same_property_is_the_same_in_every_event(part: str) -> None:
     """A reader writes one type for a job, not one for each event that carries it."""
-    forms = [
-        _data(name)[part] for name in [*EVENTS, "tracking.v1", "tracking-item.v1"] if part in _data(name)
-    ]
+    forms = [_data(name)[part] for name in TOLD if part in _data(name)]
     bare = {orjson.dumps(_shape(form), option=orjson.OPT_SORT_KEYS) for form in forms}
     assert len(bare) == (2 if part == "requestId" else 1)  # null where a message could not be read
 

@@ -10,14 +10,14 @@ import pytest
 from defaults import DEFAULT, WINDOW_PARTS_S, WINDOW_S
 from manifests import BASE, COMPONENTS, K8S, ROOT, documents, one_of, settings_lines
 from pydantic import SecretStr
+from texts import of_each_text
 
 from worker.settings import Settings, read_settings, unknown_settings
 
 PREFIX = "JOBRELAY_"
 BESIDE = {"JOBRELAY_SECRETS_DIR", "OTEL_EXPORTER_OTLP_ENDPOINT"}
 """What the ConfigMap has that is no field of `Settings`."""
-OF_SCRIPTS = {"JOBRELAY_REQUIRE", "JOBRELAY_FACTS_DIR"}
-TEXTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md")])
+OF_TESTS = {"JOBRELAY_REQUIRE", "JOBRELAY_MANAGEMENT_URL"}
 
 
 def _is_secret(annotation: Any) -> bool:
@@ -124,8 +124,8 @@ def test_the_readme_and_the_manifests_reckon_with_the_defaults() -> None:
     assert f"takes up to {longest} s" in (K8S / "components/keda/scaledobject.yaml").read_text()
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+@of_each_text
 def test_texts_speak_of_settings_that_there_are(path: Path) -> None:
-    """Whatever begins with JOBRELAY_ in README, docs and changelog is a setting."""
+    """Whatever begins with JOBRELAY_ is a setting."""
     named = set(re.findall(r"\bJOBRELAY_[A-Z0-9_]*[A-Z0-9]\b", path.read_text()))
-    assert named <= _full(set(FIELDS)) | BESIDE | OF_SCRIPTS
+    assert named <= _full(set(FIELDS)) | BESIDE | OF_TESTS

@@ -5,20 +5,17 @@ from pathlib import Path
 
 import pytest
 import typer
+from texts import ROOT, of_each_text
 
 from reference.contract import routing_key, schemas
 from worker.cli.main import app
 
-ROOT = Path(__file__).parents[2]
-TEXTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 README = (ROOT / "README.md").read_text("utf-8")
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
 _PROGRAM = re.compile(r"(?<![\w./-])scripts/[a-z]+\b(?![./])")
 _PLACE = re.compile(r"`((?:bench|compose|k8s|reference|schemas|simulator|tests|worker)/[\w./-]+)")
 _COMMAND = re.compile(r"^(?:.*[;&|] |.*-- |# )?jobrelay ([a-z][^|#;&>\n]*)", re.MULTILINE)
-
-named = pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 
 
 def anchors(text: str) -> set[str]:
@@ -32,7 +29,7 @@ def anchors(text: str) -> set[str]:
     return set(found)
 
 
-@named
+@of_each_text
 def test_every_link_leads_to_a_file_and_a_heading_that_are_there(path: Path) -> None:
     """A reader who follows one finds the page, and the place on it."""
     for target, anchor in _LINK.findall(_FENCE.sub("", path.read_text("utf-8"))):
@@ -41,14 +38,14 @@ def test_every_link_leads_to_a_file_and_a_heading_that_are_there(path: Path) -> 
         assert not anchor or anchor in anchors(file.read_text("utf-8")), f"{target}#{anchor}"
 
 
-@named
+@of_each_text
 def test_every_file_of_the_repository_that_is_named_is_there(path: Path) -> None:
     """Whoever looks into it finds it where the text says."""
     places = _PLACE.findall(path.read_text("utf-8"))
     assert [place for place in places if not (ROOT / place).exists()] == []
 
 
-@named
+@of_each_text
 def test_every_script_and_command_that_is_named_is_there(path: Path) -> None:
     """Whoever types it does not read 'not found'."""
     text = path.read_text("utf-8")
