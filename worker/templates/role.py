@@ -57,8 +57,11 @@ class Templates:
         """Handles every event; returns when they end and the last one is settled."""
         async with asyncio.TaskGroup() as tasks:
             for inbox in inboxes:
-                async for delivery in inbox:
-                    tasks.create_task(self.handle(delivery))
+                tasks.create_task(self._take(inbox, tasks))
+
+    async def _take(self, inbox: AsyncIterable[Delivery], tasks: asyncio.TaskGroup) -> None:
+        async for delivery in inbox:
+            tasks.create_task(self.handle(delivery))
 
     async def handle(self, delivery: Delivery) -> None:
         """Sees one event to its settlement. A defect of ours costs this event a delay, nobody else."""
