@@ -12,12 +12,11 @@ requests, and reads events from a queue of its own.
 prefix `billing` the exchanges are `billing.requests` and `billing.events`.
 
 **To ask**, publish to `jobrelay.requests` with a publisher confirm and the mandatory flag, persistent
-(`delivery_mode` 2), `content_type` `application/json`, at most 1 MiB of UTF-8; a whole number of more than
-64 bits only as text. A CloudEvent that carries the request
-is taken too: structured (`application/cloudevents+json`) or binary (headers `cloudEvents_…`). `correlation_id`,
-`traceparent` and `metadata` come back in every event. A deployment with a policy wants your broker user as `user_id`.
-No confirm? Publish the same request with the same `requestId` again: a duplicate starts nothing (with several
-workers: where they share a ledger, see REDIS_URL).
+(`delivery_mode` 2), `content_type` `application/json`, at most 1 MiB of UTF-8; a whole number of more than 64 bits only as
+text. A CloudEvent that carries the request is taken too: structured (`application/cloudevents+json`) or binary (headers
+`cloudEvents_…`). `correlation_id`, `traceparent` and `metadata` come back in every event. A deployment with a policy wants
+your broker user as `user_id`. No confirm? Publish the same request with the same `requestId` again: a duplicate starts
+nothing (with several workers: where they share a ledger, see REDIS_URL).
 
 **To hear**, bind a queue of your own to `jobrelay.events`: `#` is everything, `job.#` jobs, `queue-item.#` items of queues,
 `request.#` what becomes of requests themselves. Or name a queue in `reply_to`: a copy of each event of that request
