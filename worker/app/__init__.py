@@ -110,7 +110,7 @@ class Worker:
         _log.info("worker.stopped", given_up=len(late))
 
     def _edges(self) -> list[Coroutine[None, None, None]]:
-        edges = self._broker.runs()
+        edges: list[Coroutine[None, None, None]] = [*self._broker.runs()]
         if self._roles & _TAKING:
             edges += [self._policy.watch(), self._events.watch()]
             edges.append(watch(self._client, self._outage, self._health.set))

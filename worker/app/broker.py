@@ -1,6 +1,7 @@
 """The worker's side of RabbitMQ: which connections there are, what lives on which, and what hears of it."""
 
 from collections.abc import Callable, Collection, Coroutine
+from typing import NoReturn
 
 from worker.app.consumed import Consumed, consumed
 from worker.broker.address import Address
@@ -74,7 +75,7 @@ class Broker:
         """What is consumed for *part*, by the order of `consumed`."""
         return [inbox for its, inbox in self._inboxes if its == part]
 
-    def runs(self) -> list[Coroutine[None, None, None]]:
+    def runs(self) -> list[Coroutine[None, None, NoReturn]]:
         """What keeps it all going, until cancelled."""
         tracks = bool(self.inboxes_of("track"))
         runs = [self._publishing.keep(self.outbox.session, self.hints.sending), self._replies.run()]

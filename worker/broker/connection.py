@@ -73,7 +73,7 @@ class Link:
         self._awaited = 0
         self._since: float | None = None
 
-    async def keep(self, *sessions: Session) -> None:
+    async def keep(self, *sessions: Session) -> NoReturn:
         """Keeps *sessions* running until cancelled. Each raises when its channel is gone."""
         while True:
             try:

@@ -79,7 +79,7 @@ class Watchdog:
         """The broker cannot be reached, or does not let us work: a restart would not help."""
         self._silent = dict.fromkeys(self._silent, 0)
 
-    async def run(self) -> None:
+    async def run(self) -> NoReturn:
         """Gives up where nothing good is heard for too long."""
         while True:
             await asyncio.sleep(_TICK_S)

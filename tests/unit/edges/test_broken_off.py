@@ -6,29 +6,22 @@ from typing import Any, NoReturn, Self, cast
 
 import pytest
 from aio_pika.abc import AbstractConnection
+from links import HOUR, for_ever, link_of
 
 from worker.app import Worker
 from worker.broker import connection
 from worker.broker.acks import Acks
 from worker.broker.address import Address
 from worker.broker.confirms import publish_alone
-from worker.broker.connection import Link, Reports, SessionOver, together
+from worker.broker.connection import SessionOver, together
 from worker.broker.depths import Depths
 from worker.broker.inbox import Inbox
 from worker.broker.peers.lease import Leases
-from worker.broker.topology import Topology
 from worker.broker.visits import visit as visiting
 from worker.broker.visits.visit import BrokerAway, visit
 from worker.settings import Settings
 
-HOUR = 3600.0
-
 BreakingOff = Callable[..., Awaitable[NoReturn]]
-
-
-async def for_ever(*_: object) -> None:
-    """What nothing ends."""
-    await asyncio.sleep(1000 * HOUR)
 
 
 async def _cancelled_by_the_library(*_: object, **__: object) -> NoReturn:
@@ -137,10 +130,8 @@ async def test_a_link_goes_on_when_the_library_breaks_off_what_it_waits_for(
     """A node that stands still is met so; the link begins anew for as long as nobody ends it."""
     monkeypatch.setattr(connection, "connect", breaking_off)
     losses: list[str | None] = []
-    reports = Reports(lambda *told: losses.append(told[2]), lambda *_: None, lambda *_: None, lambda: None)
-    link = Link("broker-consume", Address("amqp://127.0.0.1/"), 1, Topology("p"), reports)
     async with asyncio.TaskGroup() as tasks:
-        keeping = tasks.create_task(link.keep())
+        keeping = tasks.create_task(link_of(losses).keep())
         await asyncio.sleep(HOUR)
         assert not keeping.done()
         keeping.cancel()

@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 import pytest
 from aio_pika.exceptions import AMQPConnectionError
 from aiormq.exceptions import ProbableAuthenticationError
+from links import HOUR, for_ever, link_of
 
 from worker.app import Worker
 from worker.broker import connection
@@ -13,13 +14,6 @@ from worker.broker.address import Address
 from worker.broker.connection import Link, Reports, together
 from worker.broker.topology import Topology
 from worker.settings import Settings
-
-HOUR = 3600.0
-
-
-async def for_ever() -> None:
-    """A part of a session that nothing ends."""
-    await asyncio.sleep(1000 * HOUR)
 
 
 async def swallowing() -> None:
@@ -58,10 +52,8 @@ async def test_a_cancellation_that_the_library_turns_into_a_loss_ends_the_link(
     """The link does not connect again: nobody would cancel it a second time."""
     monkeypatch.setattr(connection, "connect", losing)
     losses: list[str | None] = []
-    reports = Reports(lambda *told: losses.append(told[2]), lambda *_: None, lambda *_: None, lambda: None)
-    link = Link("broker-consume", Address("amqp://127.0.0.1/"), 1, Topology("p"), reports)
     async with asyncio.TaskGroup() as tasks:
-        assert await _ends(tasks.create_task(link.keep()))
+        assert await _ends(tasks.create_task(link_of(losses).keep()))
     assert losses == []
 
 

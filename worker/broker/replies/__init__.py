@@ -7,6 +7,7 @@ confirm. So replies have a connection of their own, made with the first of them.
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NoReturn
 
 import structlog
 from aio_pika.exceptions import DeliveryError
@@ -51,7 +52,7 @@ class Replies:
             self._lost()
         self._wanted.set()
 
-    async def run(self) -> None:
+    async def run(self) -> NoReturn:
         """Sends, until cancelled."""
         while True:
             await self._wanted.wait()
