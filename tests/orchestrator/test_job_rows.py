@@ -9,7 +9,8 @@ from heard import Heard
 from stub_server import JOB, Server, says, settings
 
 from worker.orchestrator import Client
-from worker.orchestrator.jobs import DEEPEST, LONGEST_NAME, LONGEST_TEXT, job_of, sighting_of
+from worker.orchestrator.rows import DEEPEST, LONGEST_NAME, LONGEST_TEXT
+from worker.orchestrator.rows.jobs import job_of, sighting_of
 
 
 def nested(depth: int, brackets: str = "[]") -> str:

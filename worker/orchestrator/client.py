@@ -24,9 +24,9 @@ from worker.orchestrator.http.budget import Budget, Turns
 from worker.orchestrator.http.connection import Connection
 from worker.orchestrator.http.reports import SILENT, OnExchange, Reports
 from worker.orchestrator.http.transport import Transport
-from worker.orchestrator.jobs import job_of
 from worker.orchestrator.lookup import JOBS, Lookup
 from worker.orchestrator.queues import Queues
+from worker.orchestrator.rows.jobs import job_of
 from worker.orchestrator.webhooks import Webhooks
 from worker.orchestrator.wire import Call
 from worker.settings import Settings

@@ -48,7 +48,7 @@ async def test_of_two_of_one_age_in_one_hand_that_one_stays_which_would_in_two_h
 
 
 async def test_a_copy_that_is_being_looked_at_is_dropped_when_the_younger_one_comes() -> None:
-    """It leaves nothing in the queue: after the look its message is acknowledged, whatever was seen."""
+    """It leaves nothing in the queue: its message is acknowledged, whatever the look shows."""
     fleet = Fleet(1)
     answered = asyncio.Event()
     fleet.tenant.meets("job", answered)

@@ -13,7 +13,7 @@ from worker.domain.words import LogLevel, read
 from worker.orchestrator import wire
 from worker.orchestrator.http.budget import Budget, Turns
 from worker.orchestrator.http.transport import Transport
-from worker.orchestrator.jobs import LONGEST_NAME, moment_of, text_of
+from worker.orchestrator.rows import LONGEST_NAME, moment_of, text_of
 
 MOST_LINES = 10
 LONGEST_LINE = 2_000

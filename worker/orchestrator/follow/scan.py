@@ -11,8 +11,8 @@ from worker.orchestrator.follow import paging
 from worker.orchestrator.follow.paging import MODIFIED, Round
 from worker.orchestrator.http.budget import Budget, Turns
 from worker.orchestrator.http.transport import Transport
-from worker.orchestrator.jobs import sighting_of
 from worker.orchestrator.lookup.proof import refuses_filter
+from worker.orchestrator.rows.jobs import sighting_of
 
 ASK_AGAIN_S = 3600.0
 """How long it is believed that a server does not filter by `LastModificationTime`, in seconds."""

@@ -16,8 +16,8 @@ from worker.domain.failures import Answer, Later, Rejected, Unavailable
 from worker.orchestrator import wire
 from worker.orchestrator.http.budget import Gate
 from worker.orchestrator.http.transport import Transport
-from worker.orchestrator.jobs import job_of
 from worker.orchestrator.refusals import FOLDER_GONE
+from worker.orchestrator.rows.jobs import job_of
 
 LONGEST_URL = 1800
 """Bytes. Proxies and old servers cut or refuse longer addresses."""

@@ -21,8 +21,8 @@ from worker.orchestrator.http.transport import Transport
 from worker.orchestrator.lookup import Listing, Lookup
 from worker.orchestrator.queues.adding import Adding
 from worker.orchestrator.queues.posts import Place, Wanted
-from worker.orchestrator.queues.rows import item_of, transaction_of
 from worker.orchestrator.refusals import FOLDER_GONE
+from worker.orchestrator.rows.items import item_of, transaction_of
 from worker.settings import Settings
 
 MARKING_API = 20

@@ -10,7 +10,7 @@ from worker.domain.failures import Answer, Failure, Later, Unavailable
 from worker.domain.queues import DUPLICATE_REFERENCE, Item
 from worker.orchestrator import refusals, wire
 from worker.orchestrator.http.transport import Transport
-from worker.orchestrator.queues.rows import item_of
+from worker.orchestrator.rows.items import item_of
 
 _MANY = "BulkAddQueueItems"
 _PERHAPS = "the items may have been added"

@@ -91,7 +91,7 @@ class ItemFollower:
     ) -> bool:
         """Tells each news, the oldest first. An end that may be none is left to the next look."""
         fresh_until = _now() + FRESH_S
-        fresh, latest = list(news(slot.known, tries)), tries[-1]
+        fresh, latest = news(slot.known, tries), tries[-1]
         ended = fresh[-1] is latest and latest.final
         if ended and not is_settled(latest, slot.suspected):
             slot.suspected, slot.changed_at = latest.id, now

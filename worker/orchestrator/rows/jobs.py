@@ -1,28 +1,14 @@
-"""A job's row, to the domain: what must be there is checked, what may be there is kept where it fits.
-
-A row is also what a process has put into it: no output and no text of its may harm those who pass it on.
-"""
+"""A job's row, to the domain: what must be there is checked, what may be there is kept where it fits."""
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
-
-import orjson
 
 from worker.domain.jobs import Job, Sighting
 from worker.domain.words import JobState, read
+from worker.orchestrator.rows import LONGEST_TEXT, LONGEST_WORD, moment_of, number_of, output_of, text_of
 
-LONGEST_NAME = 1_000
-LONGEST_TEXT = 32_768
-"""Characters of a message or a stack that are passed on."""
-DEEPEST = 64
-"""How deep an output may nest, to be passed on as JSON: readers and writers of JSON have limits of theirs."""
-_LARGEST_ID = 2**63 - 1
 _GUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
-_MOMENT = re.compile(
-    r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)"
-)
 
 
 def job_of(row: Mapping[str, Any]) -> Job:
@@ -79,7 +65,7 @@ def _key(value: Any) -> str:
 
 def _state(value: Any) -> str:
     state = read(JobState, value)
-    if state is None or len(state) > 64:
+    if state is None or len(state) > LONGEST_WORD:
         raise ValueError("a job's State is no word")
     return state
 
@@ -89,50 +75,6 @@ def _text_or_nothing(row: Mapping[str, Any], name: str) -> str:
     if value is not None and not isinstance(value, str):
         raise ValueError(f"a job's {name} is no text")
     return value or ""
-
-
-def text_of(value: Any, longest: int = LONGEST_NAME) -> str | None:
-    """The text, cut to so many characters; None for what is none."""
-    return value[:longest] if isinstance(value, str) else None
-
-
-def number_of(value: Any) -> int | None:
-    """The number, if it is whole, not negative, and fits 64 bits."""
-    return value if type(value) is int and 0 <= value <= _LARGEST_ID else None
-
-
-def moment_of(value: Any) -> str | None:
-    """RFC 3339, as our events promise it; with more it could be anything, and of any length."""
-    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
-        return None
-    try:
-        datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return value
-
-
-def output_of(text: Any) -> Any:
-    """OutputArguments is JSON inside a string; what is none, or nests too deep, is given as it came.
-
-    A value that is no text is given as it is; nothing where it nests too deep.
-    """
-    if not isinstance(text, str):
-        return text or None if _nests_within(text, DEEPEST) else None
-    try:
-        value = orjson.loads(text) if text else None
-    except ValueError:
-        return text
-    shallow = text.count("[") + text.count("{") <= DEEPEST
-    return value if shallow or _nests_within(value, DEEPEST) else text
-
-
-def _nests_within(value: Any, room: int) -> bool:
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, list):
-        return True
-    return room > 0 and all(_nests_within(each, room - 1) for each in value)
 
 
 def _error(error: Any) -> dict[str, Any] | None:

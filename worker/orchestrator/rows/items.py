@@ -7,9 +7,7 @@ from uuid import UUID
 from worker.domain.queues import Item
 from worker.domain.queues.transactions import Transaction
 from worker.domain.words import ProcessingExceptionType, ProcessingStatus, ReviewStatus, read
-from worker.orchestrator.jobs import LONGEST_TEXT, moment_of, number_of, output_of, text_of
-
-_LONGEST_WORD = 64
+from worker.orchestrator.rows import LONGEST_TEXT, LONGEST_WORD, moment_of, number_of, output_of, text_of
 
 
 def item_of(row: Mapping[str, Any]) -> Item:
@@ -31,7 +29,7 @@ def transaction_of(row: Mapping[str, Any]) -> Transaction:
     """A QueueItemDto as a try: what `item_of` wants and Status have to fit; the rest may be missing."""
     number, key, reference, queue_id = _names(row)
     status = read(ProcessingStatus, row.get("Status"))
-    if status is None or len(status) > _LONGEST_WORD:
+    if status is None or len(status) > LONGEST_WORD:
         raise ValueError("a queue item's Status is no word")
     return Transaction(
         id=number,
@@ -39,7 +37,7 @@ def transaction_of(row: Mapping[str, Any]) -> Transaction:
         reference=reference,
         queue_id=queue_id,
         status=status,
-        review_status=text_of(read(ReviewStatus, row.get("ReviewStatus")), _LONGEST_WORD),
+        review_status=text_of(read(ReviewStatus, row.get("ReviewStatus")), LONGEST_WORD),
         retry_number=number_of(row.get("RetryNumber")) or 0,
         started_at=moment_of(row.get("StartProcessing")),
         ended_at=moment_of(row.get("EndProcessing")),
@@ -66,5 +64,5 @@ def _exception(row: Mapping[str, Any]) -> dict[str, str | None] | None:
     told = told if isinstance(told, dict) else {}
     kind = read(ProcessingExceptionType, told.get("Type") or row.get("ProcessingExceptionType"))
     texts = {name.lower(): text_of(told.get(name), LONGEST_TEXT) for name in ("Reason", "Details")}
-    found = {"type": text_of(kind, _LONGEST_WORD), **texts}
+    found = {"type": text_of(kind, LONGEST_WORD), **texts}
     return found if any(value is not None for value in found.values()) else None
