@@ -146,6 +146,7 @@ _ACTS: dict[tuple[str, str], Act] = {
     ("GET", "behaviour"): lambda world, _request, _given: world.behaviour,
     ("GET", "webhooks"): _webhooks,
     ("PATCH", "behaviour"): _behave,
+    ("GET", "items"): lambda world, _request, _given: world.items_added(),
     ("PATCH", "items"): move,
     ("DELETE", "items"): remove,
     ("PATCH", "jobs"): _nudge,

@@ -16,6 +16,7 @@ from chaos.faults.play import Play
 from chaos.ledger.history import History, took_effect
 from chaos.ledger.listener import listen
 from chaos.load.asks import asks
+from chaos.load.robots import Robots
 from chaos.load.sender import Senders, senders
 from chaos.plan import Phase, Plan
 from chaos.report.results import PhaseResult, Results, results
@@ -158,13 +159,15 @@ async def run(
 
 @asynccontextmanager
 async def _ends(run: Run) -> AsyncIterator[Senders]:
-    """Senders at one end, the ear at the other."""
+    """Senders at one end, the ear at the other, and robots beyond."""
     url, topology = run.stage.ground.amqp_url, run.stage.topology
     async with asyncio.TaskGroup() as tasks:
         hearing = tasks.create_task(listen(url, topology, run.history))
+        working = tasks.create_task(Robots(run.stage.simulator, run.history, topology.prefix).work())
         async with senders(url, topology.requests, run.history, lambda: run.play.phase) as out:
             yield out
         hearing.cancel()
+        working.cancel()
 
 
 def _judged(run: Run) -> Results:

@@ -1,4 +1,4 @@
-"""What was told of one job's states, in the order in which it was heard, and what is amiss with it. Pure."""
+"""What was told of a job's states or an item's statuses, in the order of hearing, and what is amiss. Pure."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,9 @@ from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
 TERMINAL = frozenset({"Faulted", "Successful", "Stopped"})
-_RANKS = {"Pending": 0, "Resumed": 0, "Running": 1, "Suspended": 2, "Stopping": 2, "Terminating": 3}
+_FIRST = frozenset({"Pending", "New"})
+_JOBS = {"Pending": 0, "Resumed": 0, "Running": 1, "Suspended": 2, "Stopping": 2, "Terminating": 3}
+_RANKS = _JOBS | {"New": 0, "InProgress": 1, "Retried": 2}
 
 
 class Told(NamedTuple):
@@ -24,9 +26,15 @@ class Told(NamedTuple):
         data = event["data"]
         return cls(str(event["id"]), data["state"], data["previousState"], data["resumeVersion"])
 
+    @classmethod
+    def of_item(cls, event: Mapping[str, Any]) -> Self:
+        """Reads a `queue-item-state`."""
+        data = event["data"]
+        return cls(str(event["id"]), data["status"], data["previousStatus"], data["retryNumber"])
+
     @property
     def place(self) -> tuple[bool, int, int]:
-        """How far a job has come with it: nothing comes after an end, and each resumption begins a round."""
+        """How far it has come: nothing comes after an end; each resumption, or try, begins a round."""
         return self.state in TERMINAL, self.resumed, _RANKS.get(self.state, len(_RANKS))
 
 
@@ -46,6 +54,6 @@ def amiss(course: Sequence[Told]) -> list[Amiss]:
         found.append(Amiss.TWICE)
     elif any(later.place <= told.place for told, later in pairwise(course)):
         found.append(Amiss.DISORDERED)
-    if {told.previous for told in course} - {"Pending"} - {told.state for told in course}:
+    if {told.previous for told in course} - _FIRST - {told.state for told in course}:
         found.append(Amiss.GAP)
     return found

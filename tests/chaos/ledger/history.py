@@ -9,11 +9,11 @@ from typing import Any
 
 from chaos.ledger.course import TERMINAL, Told
 from chaos.ledger.verdict import UNKNOWN, Batch, Story
-from chaos.load.asks import ADD, START, Ask
+from chaos.load.asks import Ask
 
 _WORDS = 60
 ITEM = 0
-"""Stands for the queue item of a request: what is added with others is told without its id."""
+"""The number of a request's queue item, as what is added with others is told without its id."""
 
 
 @dataclass(slots=True)
@@ -34,11 +34,12 @@ class _Known:
     rejections: dict[str, tuple[str, float]] = field(default_factory=dict)
     letters: list[str] = field(default_factory=list)
     surplus: set[int] = field(default_factory=set)
+    items: dict[str, int] = field(default_factory=dict)
 
     @property
     def open(self) -> bool:
         """True while something is still to be said about it."""
-        if self.created and self.ask.key == ADD:
+        if self.created and not self.ask.followed:
             return False
         if self.created:
             return len(self.created) < self.count or bool(self.created.keys() - self.ended - self.surplus)
@@ -124,6 +125,10 @@ class History:
                 known.count = max(known.count, data["count"])
             case "queue-item-added":
                 known.created[ITEM].add(identity)
+            case "queue-item-state":
+                self.states[f"item {data['status']}"] += 1
+                number = known.items.setdefault(data["item"]["key"], len(known.items))
+                _take_state(known, number, Told.of_item(event))
             case "job-state":
                 self.states[data["state"]] += 1
                 _take_state(known, data["job"]["id"], Told.by(event))
@@ -167,7 +172,7 @@ class History:
                     rejections=tuple(known.rejections.values()),
                     letters=tuple(known.letters),
                     surplus=frozenset(known.surplus),
-                    followed=known.ask.key == START,
+                    followed=known.ask.followed,
                 ),
             )
 

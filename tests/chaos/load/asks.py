@@ -26,12 +26,16 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request, sent by the routing key *key*. *expects* is `GOOD`, or the code of its refusal."""
+    """A request, sent by the routing key *key*. *expects* is `GOOD`, or the code of its refusal.
+
+    What it makes is *followed* to its end: a job always, an item where that is asked for.
+    """
 
     name: str
     copies: tuple[Copy, ...]
     expects: str = GOOD
     key: str = START
+    followed: bool = True
     resend: bool = field(default=False)
     """Whether its sender sends an unconfirmed message once more, as careful ones do."""
 
@@ -51,11 +55,13 @@ def asks(seed: str, duplicates: float, items: float = 0.0) -> Iterator[Ask]:
             expects, asked = GOOD, _GOOD[key](random)
         first = Copy(f"{name}-1", _body(name, asked))
         copies = (first, *_again(name, asked, random)) if random.random() < duplicates else (first,)
-        yield Ask(name, copies, expects, key, resend=random.random() < 0.5)
+        followed = key == START or asked.get("track", False)
+        yield Ask(name, copies, expects, key, followed, resend=random.random() < 0.5)
 
 
 def _item(random: Random) -> dict[str, Any]:
-    return {**_INTO, "queue": random.choice(_QUEUES), "specificContent": {"n": random.randrange(10_000)}}
+    asked = {**_INTO, "queue": random.choice(_QUEUES), "track": random.random() < 0.5}
+    return asked | {"specificContent": {"n": random.randrange(10_000)}}
 
 
 def _start(random: Random) -> dict[str, Any]:

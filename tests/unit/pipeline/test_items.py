@@ -141,7 +141,7 @@ async def test_only_a_given_reference_is_marked_and_only_where_that_is_kept() ->
 
 
 async def test_a_reference_that_is_taken_is_adopted() -> None:
-    """1016 says that it is there: its latest try is told, or, where that is deleted, that it was."""
+    """1016 says that it is there: its first try is told, or, where that is deleted, that it was."""
     shop = Shop()
     for _ in range(2):
         shop.queues.commit(
@@ -152,17 +152,17 @@ async def test_a_reference_that_is_taken_is_adopted() -> None:
     taken = Rejected(Code.ORCHESTRATOR_REFUSED, "taken", answer=Answer(409, 1016))
     shop.tenant.meets("add", taken)
     await shop.handle(shop.item(queue="Unique", requestId="inc-2"), adds=True)
-    assert added(shop) == [(48002, True), (None, True)]
+    assert added(shop) == [(48001, True), (None, True)]
     assert len(shop.queues.items) == 3
 
 
 async def test_a_retry_is_the_same_item_and_another_key_a_second_one() -> None:
-    """The latest try is told; two keys are two additions, which is counted."""
+    """The first try is told, whenever it is asked; two keys are two additions, which is counted."""
     shop = Shop()
     for key in ("1f0c3b52-6f43-4b0e-9a3e-0d3d1c5a4801", "1f0c3b52-6f43-4b0e-9a3e-0d3d1c5a4801", None):
         shop.queues.commit(MODERN, PLAIN, {"Reference": MARK, "Key": key})
     await shop.handle(shop.item(DEFERRED), adds=True)
-    assert (added(shop), shop.telemetry.surplus_jobs) == ([(48002, True)], 1)
+    assert (added(shop), shop.telemetry.surplus_jobs) == ([(48001, True)], 1)
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {

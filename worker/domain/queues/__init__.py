@@ -168,7 +168,7 @@ def unknown_queue(name: str, queues: Sequence[Queue], folder: Folder) -> Rejecte
 def own_and_surplus(
     found: Sequence[Item], mark: str, given: Given, since: float, *, marked: bool
 ) -> tuple[Sequence[Item], Sequence[Item]]:
-    """Parts the items of one Reference: the request's own, its latest try first, and one of each beside it.
+    """Parts the items of one Reference: the request's own, its first try first, and one of each beside it.
 
     The Reference is *mark*, which no other request has, unless one was *given*. Then its own is told
     by its ParentOperationId where the server keeps one (*marked*); else it is what holds the same content
@@ -177,7 +177,7 @@ def own_and_surplus(
     mine = [item for item in found if _is_own(item, mark, given, since, marked=marked)]
     tries: dict[str, list[Item]] = {}
     for item in sorted(mine, key=lambda item: item.id):
-        tries.setdefault(item.key, []).insert(0, item)
+        tries.setdefault(item.key, []).append(item)
     first, *others = tries.values() or [[]]
     return first, [other[0] for other in others]
 

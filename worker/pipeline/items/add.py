@@ -105,7 +105,7 @@ class _Addition:
     async def _there_already(self) -> Added:
         """Its Reference is taken: that is its item, whoever added it. It may have been deleted since."""
         found = [item for item in await self._listed() if self._is_here(item)]
-        return self._added(sorted(found, key=lambda item: -item.id), adopted=True)
+        return self._added(sorted(found, key=lambda item: item.id), adopted=True)
 
     async def _listed(self) -> Sequence[Item]:
         return await self.queues.find(self.folder, self.reference, since=self.claim.since)
