@@ -7,7 +7,7 @@ import pytest
 from chaos.ledger.course import Amiss, Told, amiss
 from chaos.ledger.history import History
 from chaos.ledger.verdict import Batch, Kind, Story, judge
-from chaos.load.asks import Ask
+from chaos.load.asks import ADD, Ask
 
 _TOLD = {1: frozenset({"e1"})}
 _RUNS, _ENDS = Told("t0", "Running", "Pending"), Told("t1", "Successful", "Running")
@@ -135,6 +135,24 @@ def test_a_job_is_told_of_before_its_states(first: str, early: set[int]) -> None
     _tell(history, first, count=1, code="x", delaySeconds=5)
     _tell(history, "job-state", state="Running", previousState="Pending", resumeVersion=0, terminal=False)
     assert history.known["c1"].early == early
+
+
+@pytest.mark.parametrize(("first", "early"), [("queue-item-added", set()), ("request-deferred", {0})])
+def test_an_item_is_told_of_before_its_statuses(first: str, early: set[int]) -> None:
+    """Its addition is told without the key by which its statuses are."""
+    history = History()
+    history.ask(Ask("c1", (), key=ADD), "calm")
+    _tell(history, first, code="x", delaySeconds=5)
+    _tell(
+        history,
+        "queue-item-state",
+        item={"key": "k"},
+        status="Successful",
+        previousStatus="New",
+        retryNumber=1,
+    )
+    known = history.known["c1"]
+    assert (known.early, known.ended, known.open) == (early, {0}, False)
 
 
 def _tell(history: History, kind: str, **data: Any) -> None:

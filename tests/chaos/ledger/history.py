@@ -127,11 +127,14 @@ class History:
                 known.created[ITEM].add(identity)
             case "queue-item-state":
                 self.states[f"item {data['status']}"] += 1
-                number = known.items.setdefault(data["item"]["key"], len(known.items))
-                _take_state(known, number, Told.of_item(event))
+                item = known.items.setdefault(data["item"]["key"], len(known.items))
+                _take_state(known, item, Told.of_item(event), early=not known.created)
             case "job-state":
                 self.states[data["state"]] += 1
-                _take_state(known, data["job"]["id"], Told.by(event))
+                job = data["job"]["id"]
+                # The jobs of a second start are told of as duplicates.
+                early = not (job in known.created or job in known.surplus)
+                _take_state(known, job, Told.by(event), early=early)
             case "request-rejected":
                 known.rejections[identity] = (data["code"], epoch(event["time"]))
                 if data["code"] != known.ask.expects:
@@ -185,9 +188,8 @@ def took_effect(ledger: Mapping[str, Any]) -> Iterator[tuple[str, Batch]]:
         yield str(item["reference"]), Batch((ITEM,), epoch(item["at"]))
 
 
-def _take_state(known: _Known, job: int, told: Told) -> None:
-    # The jobs of a second start are told of as duplicates.
-    if job not in known.created and job not in known.surplus:
+def _take_state(known: _Known, job: int, told: Told, *, early: bool) -> None:
+    if early:
         known.early.add(job)
     known.courses[job].append(told)
     if told.state in TERMINAL:
