@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 
 import structlog
 
@@ -45,6 +46,8 @@ class RedisLedger:
         self._count = count
         self._memory = MemoryLedger()
         self._unwritten: OrderedDict[str, Step] = OrderedDict()
+        # Apart, as in memory: anybody may begin one, and must not make starts forgotten by it.
+        self._unwritten_lives: OrderedDict[str, Step] = OrderedDict()
         self._dropped = 0
         self._away_since: float | None = None
         self._lost = asyncio.Event()
@@ -147,19 +150,21 @@ class RedisLedger:
 
     def _write_later(self, step: Step) -> None:
         """Keeps the last step for each request: it makes those before it needless."""
-        self._unwritten[step.request_id] = step
-        self._unwritten.move_to_end(step.request_id)
-        if len(self._unwritten) > _MOST_UNWRITTEN:
-            self._unwritten.popitem(last=False)
+        unwritten = self._unwritten_lives if step.request_id.startswith(LIFE) else self._unwritten
+        unwritten[step.request_id] = step
+        unwritten.move_to_end(step.request_id)
+        if len(unwritten) > _MOST_UNWRITTEN:
+            unwritten.popitem(last=False)
             self._dropped += 1
 
     async def _write_back(self) -> None:
-        while self._unwritten:
-            steps = list(self._unwritten.values())[:_AT_ONCE]
+        # Until both are: one may fill again while the other is written.
+        while unwritten := self._unwritten or self._unwritten_lives:
+            steps = list(islice(unwritten.values(), _AT_ONCE))
             await self._store.take_all(steps)
             for step in steps:
-                if self._unwritten.get(step.request_id) is step:
-                    del self._unwritten[step.request_id]
+                if unwritten.get(step.request_id) is step:
+                    del unwritten[step.request_id]
 
     async def _remembered(self, request_id: str, entry: Entry | None) -> Entry | None:
         """Keeps what is final for the time when Redis cannot be asked."""
