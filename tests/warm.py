@@ -152,7 +152,7 @@ class _Server:
             self._end()  # nothing is imported before it is needed
         for name in _IMPORTED:
             importlib.import_module(name)
-        sys.modules["worker.tls"].of_the_system()
+        sys.modules["worker.tls"].of_the_system()  # read once, here, in place of once in each child
         gc.freeze()
         while True:
             for key, _mask in self._selector.select():
