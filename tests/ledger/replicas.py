@@ -81,3 +81,10 @@ def same(one: Entry | None, other: Entry | None) -> bool:
         return one is other
     near = one.settled or abs(one.safe_at - other.safe_at) < 1
     return near and replace(one, safe_at=0) == replace(other, safe_at=0)
+
+
+async def is_written(here: Replica, names: list[str]) -> None:
+    """Redis has these as settled, for others to know."""
+    async with operator(here.url) as redis:
+        found = [await redis.hget(f"{here.prefix}:request:{name}", "settled") for name in names]
+        assert found == ["1"] * len(names)

@@ -2,27 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
 from redis.asyncio import Redis
-from replicas import MINE, OTHERS, Replica, operator, replica, same
+from replicas import MINE, OTHERS, Replica, is_written, operator, replica, same
 from structlog.testing import capture_logs
 
 from simulator.redis import PrivateRedis
-from worker.domain.requests import LIFE, Entry
-from worker.ledger import redis as ledger_module
+from worker.domain.requests import Entry
 
 pytestmark = pytest.mark.requires("redis-server")
 SETTLED = replace(MINE, settled=True)
-
-
-@pytest.fixture
-def server() -> Iterator[PrivateRedis]:
-    """A Redis to be hurt; one starts in a moment."""
-    with PrivateRedis() as server:
-        yield server
 
 
 async def _work_alone(here: Replica) -> None:
@@ -36,13 +28,6 @@ async def _work_alone(here: Replica) -> None:
             await here.ledger.settle(name, MINE)
 
 
-async def _is_written(here: Replica, names: list[str]) -> None:
-    """Redis has these as settled, for others to know."""
-    async with operator(here.url) as redis:
-        found = [await redis.hget(f"{here.prefix}:request:{name}", "settled") for name in names]
-        assert found == ["1"] * len(names)
-
-
 async def test_a_redis_that_stands_still_is_away_at_the_first_wait(server: PrivateRedis) -> None:
     """From then on nobody waits; once it goes on, what was entered meanwhile is written, and it is used."""
     with capture_logs() as logs:
@@ -53,7 +38,7 @@ async def test_a_redis_that_stands_still_is_away_at_the_first_wait(server: Priva
             await here.away("Redis gave no answer within 1 s")
             server.resume()
             await here.back()
-            await _is_written(here, [f"alone-{n}" for n in range(100)])
+            await is_written(here, [f"alone-{n}" for n in range(100)])
             alone = len(here.alone)
             await here.ledger.settle("after", MINE)
             assert len(here.alone) == alone
@@ -82,7 +67,7 @@ async def test_a_redis_that_died_and_came_back_empty(server: PrivateRedis) -> No
         assert same(await here.ledger.known("before"), SETTLED)
         server.start()
         await here.back()
-        await _is_written(here, [f"alone-{n}" for n in range(100)])
+        await is_written(here, [f"alone-{n}" for n in range(100)])
         assert same(await here.ledger.claim("before", OTHERS, over=None), SETTLED)
 
 
@@ -94,7 +79,7 @@ async def test_a_worker_starts_without_its_redis(server: PrivateRedis) -> None:
         await here.away("connecting to 127.0.0.1")
         server.start()
         await here.back()
-        await _is_written(here, ["alone-0"])
+        await is_written(here, ["alone-0"])
 
 
 async def test_what_was_claimed_and_released_meanwhile_is_written_too(server: PrivateRedis) -> None:
@@ -135,44 +120,6 @@ async def _let(redis: Redis, user: str, *rules: str) -> None:
     await redis.execute_command("ACL", "SETUSER", user, *rules)  # type: ignore[no-untyped-call]
 
 
-async def test_what_cannot_be_written_is_bounded(
-    server: PrivateRedis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A Redis that stays away costs no memory without end; how many were forgotten is told."""
-    monkeypatch.setattr(ledger_module, "_MOST_UNWRITTEN", 3)
-    server.kill()
-    with capture_logs() as logs:
-        async with replica(server.url) as here:
-            for n in range(10):
-                await here.ledger.settle(f"r-{n}", MINE)
-            server.start()
-            await here.back()
-            await _is_written(here, ["r-7", "r-8", "r-9"])
-            async with operator(server.url) as redis:
-                # A look whether it takes entries makes one of its own, for a moment.
-                assert len([key for key in await redis.keys() if ":~" not in str(key)]) == 3
-    assert logs[-1]["forgotten"] == 7
-
-
-async def test_a_flood_of_rejections_leaves_what_is_settled_to_be_written(
-    server: PrivateRedis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Anybody may send what is rejected, and each message begins a life; of both there is a bound."""
-    monkeypatch.setattr(ledger_module, "_MOST_UNWRITTEN", 3)
-    server.kill()
-    with capture_logs() as logs:
-        async with replica(server.url) as here:
-            for n in range(3):
-                await here.ledger.settle(f"r-{n}", MINE)
-            for n in range(10):
-                await here.ledger.forget(f"{LIFE}{n}")
-                await here.ledger.settle(f"{LIFE}{n}", MINE)
-            server.start()
-            await here.back()
-            await _is_written(here, ["r-0", "r-1", "r-2", f"{LIFE}7", f"{LIFE}8", f"{LIFE}9"])
-    assert logs[-1]["forgotten"] == 7
-
-
 async def _full(redis: Redis, on: bool) -> None:
     await redis.config_set("maxmemory", "1" if on else "0")
 
@@ -208,7 +155,7 @@ async def test_a_redis_that_is_up_and_refuses_is_away(
             await _work_alone(here)
             await refuse(redis, False)
             await here.back()
-            await _is_written(here, ["alone-99"])
+            await is_written(here, ["alone-99"])
 
 
 async def test_a_quiet_worker_notices_too(server: PrivateRedis) -> None:
