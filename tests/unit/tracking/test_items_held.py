@@ -90,6 +90,19 @@ async def test_what_is_in_hand_at_a_stop_is_given_back() -> None:
     assert post.item_telemetry.items_tracked == {}
 
 
+async def test_an_item_that_is_lost_with_its_channel_is_let_go_though_its_next_look_is_far_away() -> None:
+    """Somebody else has it now, and it counts as his."""
+    post = ItemPost()
+    post.items.rows = [FIRST]
+    held = post.delivery(changedAt=post.tenant.clock() - 100_000)
+    async with post.at_work(held):
+        await asyncio.sleep(INTERVAL)
+        assert post.item_telemetry.items_tracked == {"New": 1}
+        held.lose()
+        await asyncio.sleep(2 * INTERVAL)
+        assert post.item_telemetry.items_tracked == {}
+
+
 @pytest.mark.parametrize("first", [0, 1])
 async def test_of_two_copies_of_an_item_in_one_hand_the_younger_is_followed(first: int) -> None:
     """The older one is acknowledged, in whatever order they come."""

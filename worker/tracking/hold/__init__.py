@@ -123,6 +123,12 @@ class Hold(Generic[S]):
             if not self.folders[slot.folder_id]:
                 del self.folders[slot.folder_id]
 
+    def sweep(self) -> None:
+        """Lets go of what was lost with its channel: somebody else has it, and it counts as his."""
+        for slot in self:
+            if not slot.receipt.is_open:
+                self.drop(slot)
+
     def give_back(self) -> None:
         """Returns all messages to the queue, once nothing is taken any more."""
         for slot in self:

@@ -71,7 +71,11 @@ class ItemTracker:
             self._later(slot)
 
     async def _tick(self, stopping: Stopping) -> None:
+        swept = _now()
         while not stopping:
+            if _now() - swept >= self._interval_s:
+                self._slots.sweep()
+                swept = _now()
             for batch in _batches(self._slots.due(_now())):
                 self._batches.put_nowait(batch)
             self._copies.tell()
