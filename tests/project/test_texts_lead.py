@@ -1,12 +1,16 @@
 """Texts for people: every link leads somewhere, and what one is told to type is there."""
 
 import re
+from argparse import ArgumentParser
 from pathlib import Path
 
 import pytest
 import typer
+from chaos import __main__ as chaos
+from fleet import __main__ as fleet
 from texts import ROOT, of_each_text
 
+from bench import __main__ as bench
 from reference.contract import routing_key, schemas
 from worker.cli.main import app
 
@@ -82,6 +86,16 @@ def _is_command(words: list[str]) -> bool:
 def test_a_command_is_one_with_its_options(typed: str, there: bool) -> None:
     """Examples."""
     assert _is_command(typed.split()) is there
+
+
+@pytest.mark.parametrize(
+    ("script", "parser"), [("bench", bench._parser()), ("chaos", chaos._parser()), ("track", fleet._parser())]
+)
+def test_a_script_s_help_has_every_option(script: str, parser: ArgumentParser) -> None:
+    """It is the script's first lines, as the program behind it is not there yet when one asks."""
+    first, _, _ = (ROOT / "scripts" / script).read_text("utf-8").partition("\n#\n")
+    told = set(re.findall(r"\[(--[a-z-]+)", first))
+    assert told == {name for action in parser._actions for name in action.option_strings} - {"-h", "--help"}
 
 
 def test_the_readme_can_be_read_in_five_minutes() -> None:
