@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from worker.domain.flight.shown import LATELY_S, SAFETY_S, Coverage, Link, vouched
+from worker.domain.flight.shown import LATELY_S, SAFETY_S, Coverage, Lately, Link, vouched
 from worker.domain.flight.steps import Known, Patience, Step, excess, next_step
 from worker.domain.jobs import Job
 
@@ -119,6 +119,45 @@ def test_where_a_scan_is_gone_on_with(
         coverage.heard(101, link, 90, complete=True)
     assert coverage.left(101, now, 10) == left
     assert coverage.left(102, now, 10) is None
+
+
+@pytest.mark.parametrize(
+    ("shown", "known"),
+    [
+        ([], None),
+        ([(100, "Running", 0)], ("Running", 0)),
+        ([(40, "Running", 0)], ("Running", 0)),
+        ([(19, "Running", 0)], None),
+        ([(40, "Running", 0), (45, "Suspended", 0)], ("Suspended", 0)),
+        ([(40, "Suspended", 0), (90, "Resumed", 1)], ("Resumed", 1)),
+        ([(0, "Pending", 0), (95, "Running", 0)], ("Running", 0)),
+    ],
+    ids=["never", "now", "a minute ago", "long ago", "twice in short", "twice at length", "too long ago"],
+)
+def test_in_which_state_a_job_was_shown(
+    shown: list[tuple[float, str, int]], known: tuple[str, int] | None
+) -> None:
+    """In which it was shown last, if that was within a minute; now it is the hundredth second."""
+    lately = Lately()
+    for at, state, resume_version in shown:
+        lately.note([("k", state, resume_version)], at)
+        assert lately.forget(at)
+    assert lately.forget(100)
+    assert lately.shown("k") == known
+    assert lately.shown("another") is None
+
+
+def test_what_is_shown_again_soon_takes_no_more_room() -> None:
+    """Else what there is room for would be shown long before a minute is over, and nothing be known."""
+    lately = Lately()
+    jobs = [(f"k{number}", "Running", 0) for number in range(20_000)]
+    for at in range(0, 60, 2):
+        lately.note(jobs, at)
+        assert lately.forget(at)
+    assert lately.shown("k1") == ("Running", 0)
+    lately.note([(f"m{number}", "Running", 0) for number in range(100_000)], 60)
+    assert not lately.forget(60)
+    assert lately.shown("k1") is None
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ from functools import lru_cache
 SAFETY_S = 600.0
 """Scans are believed for so long, or up to twice as long; then a job is read by id all the same."""
 LATELY_S = 60.0
-"""For how long it is known which jobs scans have shown that were in nobody's hands here."""
+"""For how long at least it is known which jobs scans have shown that were in nobody's hands here."""
 _LATELY_MOST = 100_000
+# Rounds overlap: most of what one page shows is shown again by the next one.
+_SPAN_S = 20.0
 _MISSED_SCANS = 3
 _PRIME = 2_654_435_761
 _HEARD_WITHIN_S = 5.0
@@ -77,30 +79,32 @@ def _believed_s(job_id: int) -> float:
 
 @dataclass(slots=True)
 class Lately:
-    """In which state scans have shown jobs that were not in hand, or on their way out, for `LATELY_S`."""
+    """In which state scans have shown jobs that were not in hand, or on their way out, for `LATELY_S`.
 
-    _pages: deque[tuple[float, dict[str, tuple[str, int]]]] = field(default_factory=deque)
-    _held: int = 0
+    What pages show within a span is kept together, each job once, and until the last of it is old.
+    """
+
+    _spans: deque[tuple[float, dict[str, tuple[str, int]]]] = field(default_factory=deque)
 
     def note(self, jobs: Iterable[tuple[str, str, int]], now: float) -> None:
         """A page showed these jobs: key, state and ResumeVersion of each."""
-        page = {key: _one(state, resume_version) for key, state, resume_version in jobs}
-        if page:
-            self._pages.append((now, page))
-            self._held += len(page)
+        if not self._spans or now - self._spans[-1][0] > _SPAN_S:
+            self._spans.append((now, {}))
+        shown = self._spans[-1][1]
+        for key, state, resume_version in jobs:
+            shown[key] = _one(state, resume_version)
 
     def shown(self, key: str) -> tuple[str, int] | None:
-        """The state and the ResumeVersion of a job, if it was shown."""
-        return next((page[key] for _, page in reversed(self._pages) if key in page), None)
+        """The state and the ResumeVersion of a job as it was shown last, if it was."""
+        return next((shown[key] for _, shown in reversed(self._spans) if key in shown), None)
 
     def forget(self, now: float) -> bool:
         """Drops what is old. False where there was too much to remember, so that nothing is known."""
-        while self._pages and now - self._pages[0][0] > LATELY_S:
-            self._held -= len(self._pages.popleft()[1])
-        if self._held <= _LATELY_MOST:
+        while self._spans and now - self._spans[0][0] > LATELY_S + _SPAN_S:
+            self._spans.popleft()
+        if sum(len(shown) for _, shown in self._spans) <= _LATELY_MOST:
             return True
-        self._pages.clear()
-        self._held = 0
+        self._spans.clear()
         return False
 
 

@@ -78,7 +78,8 @@ class Hold(Generic[S]):
     def __init__(self, consumer_timeout_s: float, now: float) -> None:
         self._consumer_timeout_s = consumer_timeout_s
         self._by_key: dict[str, S] = {}
-        self._due: defaultdict[int, list[S]] = defaultdict(list)
+        # Keys, not slots: what is let go of before its moment would be kept until then.
+        self._due: defaultdict[int, list[str]] = defaultdict(list)
         self._looked_until = int(now / TICK_S)
         self.folders: Counter[int] = Counter()
         """How many of each folder are in hand."""
@@ -157,14 +158,15 @@ class Hold(Generic[S]):
     def later(self, slot: S, at: float) -> None:
         """Looks at *slot* at that moment, and not before."""
         slot.due = max(int(at / TICK_S), self._looked_until)
-        self._due[slot.due].append(slot)
+        self._due[slot.due].append(slot.key)
 
     def due(self, now: float) -> list[S]:
         """The slots whose moment has come, each once."""
         found: list[S] = []
         for tick in range(self._looked_until, int(now / TICK_S) + 1):
-            for slot in self._due.pop(tick, ()):
-                if slot.due == tick and self._by_key.get(slot.key) is slot:
+            for key in self._due.pop(tick, ()):
+                slot = self._by_key.get(key)
+                if slot is not None and slot.due == tick:
                     slot.due = -1
                     found.append(slot)
         self._looked_until = int(now / TICK_S) + 1
