@@ -15,7 +15,7 @@ from pathlib import Path
 
 import warm
 
-from chaos.plan import of_length
+from chaos.plan import ITEMS, of_length
 from chaos.report.out import put_out
 from chaos.report.results import Results
 from chaos.report.tables import Progress, show
@@ -52,7 +52,7 @@ def main() -> int:
 
 async def _run(told: argparse.Namespace, folder: Path) -> Results:
     _end_by_signals()
-    plan = of_length(told.seconds, told.seed, told.rate, told.only)
+    plan = of_length(told.seconds, told.seed, told.rate, told.only, told.items)
     progress = Progress()
     try:
         async with own_ground(shared=not told.no_redis) as ground:
@@ -88,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", default=secrets.token_hex(3), help="the same seed chooses the same faults")
     parser.add_argument("--rate", type=float, default=_PER_S, help="requests a second (default: %(default)s)")
     parser.add_argument("--only", default="", metavar="WORD", help="only phases with that word in their name")
+    parser.add_argument(
+        "--items", type=float, default=ITEMS, help="share that asks for queue items (default: %(default)s)"
+    )
     parser.add_argument("--no-redis", action="store_true", help="workers share no ledger: the default mode")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
     parser.add_argument(

@@ -9,6 +9,7 @@ from chaos.faults import broker, network, redis, workers
 from chaos.faults.orchestrator import Rule
 from chaos.faults.play import Play
 
+ITEMS = 0.15
 _FULL_S, _LOAD_SHARE = 300.0, 0.7
 Strike = Callable[[Play], Awaitable[None]]
 
@@ -78,17 +79,21 @@ class Plan:
     drain_s: float
     workers: int = 3
     duplicates: float = 0.05
-    items: float = 0.15
+    items: float = ITEMS
     most: int = sys.maxsize
     phases: tuple[Phase, ...] = PHASES
 
 
-def of_length(seconds: float, seed: str, per_s: float, only: str = "") -> Plan:
-    """A run of about *seconds*, some of them for what is open at the end; *only* phases with that word."""
+def of_length(seconds: float, seed: str, per_s: float, only: str = "", items: float = ITEMS) -> Plan:
+    """A run of about *seconds*, some of them for what is open at the end; *only* phases with that word.
+
+    A share of *items* of the requests asks for queue items.
+    """
     load_s = max(seconds * _LOAD_SHARE, 5.0)
     phases = tuple(
         replace(phase, least=round(phase.least * min(1, seconds / _FULL_S)))
         for phase in PHASES
         if only in phase.name
     )
-    return Plan(seed, max(1, round(load_s * per_s)), load_s, drain_s=max(seconds, 180.0), phases=phases)
+    requests, drain_s = max(1, round(load_s * per_s)), max(seconds, 180.0)
+    return Plan(seed, requests, load_s, drain_s, items=items, phases=phases)
