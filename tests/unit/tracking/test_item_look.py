@@ -160,6 +160,41 @@ async def test_a_status_that_had_to_wait_is_looked_at_again_before_it_is_told() 
     assert delivery.settled == ["ack"]
 
 
+async def test_what_comes_before_an_end_is_not_told_late_beside_it() -> None:
+    """Another tracker may have told that end meanwhile: of one look the end alone may wait."""
+    post = ItemPost()
+    tried = row("Retried", exception=APPLICATION)
+    post.sees([tried, row("Successful", 1)], [tried, row("Deleted", 1)])
+    confirm = post.outbox.hold("announce")
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(post.follow(post.delivery()))
+        await asyncio.sleep(3 * INTERVAL)
+        confirm.set()
+    assert post.told() == [(0, "Retried", False), (1, "Deleted", True)]
+
+
+@pytest.mark.parametrize(
+    ("second", "kept"), [("InProgress", ["Retried", "InProgress"]), ("Successful", [])], ids=str
+)
+async def test_what_was_told_before_the_broker_made_the_rest_wait_is_kept(
+    second: str, kept: list[str]
+) -> None:
+    """What had to wait is looked at again, and nothing is told twice; an end is told at once."""
+    post = ItemPost()
+    tried, pauses, announce = row("Retried", exception=APPLICATION), iter([0.0, 60.0]), post.outbox.announce
+    post.sees([tried, row(second, 1)], [tried, row(second, 1)], [tried, row("Successful", 1)])
+
+    async def slowly(*event: Any) -> None:
+        await asyncio.sleep(next(pauses, 0.0))
+        await announce(*event)
+
+    post.outbox.announce = slowly  # type: ignore[assignment,method-assign]
+    await post.follow_to_the_end()
+    assert [status for _, status, _ in post.told()] == [*(kept or ["Retried"]), "Successful"]
+    assert [document["status"] for document in post.outbox.tracked] == kept
+    assert post.outbox.events[-1].data["previousStatus"] == (kept or ["Retried"])[-1]
+
+
 @pytest.mark.parametrize("met", [AWAY, Unavailable(Later.THROTTLED, "no turn")], ids=["away", "throttled"])
 async def test_an_item_that_cannot_be_looked_up_is_looked_up_again(met: Any) -> None:
     """An outage proves nothing: however long it lasts, the item is not given up."""

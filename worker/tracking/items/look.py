@@ -89,23 +89,36 @@ class ItemFollower:
     async def _tell(
         self, slot: ItemSlot, document: Mapping[str, Any], tries: Sequence[Transaction], now: float
     ) -> bool:
-        """Tells each news, the oldest first. An end that may be none is left to the next look."""
-        fresh_until = _now() + FRESH_S
+        """Tells each news, the oldest first. An end that may be none is left to the next look.
+
+        So is what had to wait; what was told before that is kept.
+        """
+        fresh_until, known = _now() + FRESH_S, document
         fresh, latest = news(slot.known, tries), tries[-1]
         ended = fresh[-1] is latest and latest.final
         if ended and not is_settled(latest, slot.suspected):
             slot.suspected, slot.changed_at = latest.id, now
             fresh, ended = fresh[:-1], False
         for one in fresh:
-            event = queue_item_state(
-                self.source, document, one, self.clock(), terminal=ended and one is latest
-            )
-            await self.outbox.announce(event, lambda: slot.in_hand and (ended or _now() <= fresh_until))
-            self.telemetry.told(one.status)
+            try:
+                await self._announce(slot, document, one, fresh_until, end=ended and one is latest)
+            except Overtaken:
+                if document is known or not slot.in_hand:
+                    raise
+                ended = False
+                break
             document = told(document, one, now)
         if fresh and not ended:
             await self._keep(slot, document)
         return bool(fresh)
+
+    async def _announce(
+        self, slot: ItemSlot, document: Mapping[str, Any], one: Transaction, fresh_until: float, *, end: bool
+    ) -> None:
+        """Tells one status. Nothing comes after the end: it alone may be told late."""
+        event = queue_item_state(self.source, document, one, self.clock(), terminal=end)
+        await self.outbox.announce(event, lambda: slot.in_hand and (end or _now() <= fresh_until))
+        self.telemetry.told(one.status)
 
 
 def _now() -> float:
