@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import shutil
 import signal
 import sys
@@ -11,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 import uvloop
-import warm
 from chaos.report.out import put_out
 from chaos.report.tables import Progress
 from chaos.stage import own_ground
@@ -27,12 +25,10 @@ _PLAN = Plan()
 def main() -> int:
     """Reads the command line, runs, reports."""
     told = _parser().parse_args()
-    os.environ["PYTHONWARNINGS"] = "ignore::RuntimeWarning:runpy"  # of processes that begin warm
     folder = Path(tempfile.mkdtemp(prefix="jobrelay-track-"))
     keep = told.keep
     try:
-        with warm.ready():
-            results = uvloop.run(_run(told, folder))
+        results = uvloop.run(_run(told, folder))
         keep = keep or not results.good
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
