@@ -84,7 +84,7 @@ class Shop:
         self.consumer = Consumer(attempts, settler, rules, self.telemetry, clock, tracing)
         self.stops = Consumer(stops, settler, rules, self.telemetry, clock, tracing)
         self.queues: Queues = beside.queues if beside else Queues(self.tenant)
-        adds = Adds(self.tenant, self.queues, Adder(self.queues, once))
+        adds = Adds(self.tenant, self.queues, Adder(self.queues, once), rules.prefix)
         adding = Attempts(adds, claims, outage, rules, clock)
         self.adds = Consumer(adding, settler, rules, self.telemetry, clock, tracing)
 

@@ -169,6 +169,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "too much content": ({"specificContent": {"a": "ü" * 256_000}}, "/specificContent"),
     "too many UTF-16 units": ({"reference": "\U0001f9fe" * 65}, "/reference"),
     "a list": ({"specificContent": {"a": [1]}}, "/specificContent/a"),
+    "another request's mark": ({"reference": "jobrelay:inc-2"}, "/reference"),
+    "a mark in another case": ({"reference": "JobRelay:inc-2"}, "/reference"),
+    "its own in another case": ({"reference": "jobrelay:INC-1"}, "/reference"),
+    "a mark of nobody": ({"reference": "jobrelay:"}, "/reference"),
 }
 
 

@@ -11,7 +11,7 @@ from shop import Ruled, Shop
 from worker.domain.events import rfc3339
 from worker.domain.failures import Later, Unavailable
 from worker.domain.messages import ATTEMPT, FIRST_AT, WINDOW_UNTIL
-from worker.domain.queues import Given
+from worker.domain.queues import Given, Queue
 
 MARK = "jobrelay:inc-1"
 GIVEN: dict[str, Any] = {"reference": "invoice 1", "specificContent": {"Id": 1}}
@@ -107,6 +107,46 @@ async def test_anothers_item_in_another_queue_is_nothing_to_a_request(marks: boo
     await shop.handle(shop.item(OVER, **GIVEN), adds=True)
     assert told(shop) == ("queue-item.added", 48002, {"id": PLAIN.id, "name": PLAIN.name})
     assert shop.telemetry.surplus_jobs == 0
+
+
+@pytest.mark.parametrize("queue", [PLAIN, STRICT], ids=lambda queue: queue.name)
+@pytest.mark.parametrize("parent", ["jobrelay:evil", "operation 7", None])
+async def test_who_takes_anothers_mark_for_a_reference_does_not_take_its_item(
+    parent: str | None, queue: Queue
+) -> None:
+    """Before that was refused: what an item keeps of whose it is counts more than its Reference."""
+    shop = Shop()
+    shop.queues.commit(MODERN, queue, _row(Reference=MARK, ParentOperationId=parent))
+    shop.tenant.meets("add", Lost(0))
+    await shop.handle_all_rounds(shop.item(OVER), adds=True)
+    taken = parent == "jobrelay:evil"
+    assert (told(shop)[:2], len(shop.queues.items)) == (("queue-item.added", 48001 + taken), 1 + taken)
+
+
+@pytest.mark.parametrize("marks", [True, False])
+@pytest.mark.parametrize("there", [True, False])
+async def test_what_was_added_under_a_reference_that_is_refused_now_is_adopted(
+    there: bool, marks: bool
+) -> None:
+    """It may not be denied; where it is not there it is refused, once nothing can come any more."""
+    shop = Shop()
+    shop.queues.marks = marks
+    given = GIVEN | {"reference": "jobrelay:inc-2"}
+    if there:
+        row = _row(Reference="jobrelay:inc-2", ParentOperationId=MARK if marks else None)
+        shop.queues.commit(MODERN, PLAIN, row)
+    await shop.handle(shop.item(OVER, **given), adds=True)
+    assert told(shop)[0] == ("queue-item.added" if there else "request.rejected")
+    assert (shop.tenant.count("add"), shop.codes) == (0, [] if there else ["invalid_request"])
+
+
+@pytest.mark.parametrize("reference", [MARK, "jobrelay", "jobrelay-inc-2", "our jobrelay:inc-2"])
+async def test_any_other_reference_is_the_senders_to_choose(reference: str) -> None:
+    """Its own mark too: only by another's would another's item be looked up."""
+    shop = Shop()
+    await shop.handle(shop.item(reference=reference), adds=True)
+    assert [item.reference for _, _, item in shop.queues.items] == [reference]
+    assert told(shop)[:2] == ("queue-item.added", 48001)
 
 
 @pytest.mark.parametrize(

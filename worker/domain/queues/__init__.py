@@ -54,8 +54,13 @@ class Item:
     content: Mapping[str, Any] | None = None
 
     def bears(self, mark: str) -> bool:
-        """True where it was added with *mark*, which one request alone has."""
-        return mark in (self.reference, self.parent)
+        """True where it was added with *mark* (`PREFIX:requestId`), which one request alone has.
+
+        A sender may have given another request's mark for a Reference; the parent tells his own.
+        """
+        prefix = mark.partition(":")[0]
+        anothers = self.parent is not None and self.parent.startswith(f"{prefix}:")
+        return mark == self.parent or (mark == self.reference and not anothers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,16 +34,18 @@ class Adds:
     kind = Kind.QUEUE_ITEM
     schema = SCHEMA
 
-    def __init__(self, orchestrator: Orchestrator, queues: Queues, adder: Adder) -> None:
+    def __init__(self, orchestrator: Orchestrator, queues: Queues, adder: Adder, prefix: str) -> None:
         self._orchestrator = orchestrator
         self._queues = queues
         self._adder = adder
+        self._prefix = prefix
 
     def read(self, document: Mapping[str, Any], default_folder: FolderRef | None) -> ItemRequest:
-        """What *document* asks for, within Orchestrator's limits."""
+        """What *document* asks for, within Orchestrator's limits, and under no other request's mark."""
         hold_to(SCHEMA, document, default_folder)
         request = ItemRequest.of(document, default_folder)
         _check_size(request)
+        _check_mark(request, self._prefix)
         return request
 
     async def folder(self, ref: FolderRef) -> Folder:
@@ -83,6 +85,22 @@ def _check_size(request: ItemRequest) -> None:
     size = arguments.length(request.reference or "")
     if size > LONGEST_REFERENCE:
         raise _too_long("/reference", f"has {size} characters (UTF-16)", LONGEST_REFERENCE)
+
+
+def _check_mark(request: ItemRequest, prefix: str) -> None:
+    """Raises `Rejected` for a Reference by which another request's item might be looked up.
+
+    Queues with unique references disregard case.
+    """
+    reference, marks = request.reference or "", f"{prefix}:"
+    if reference.casefold().startswith(marks.casefold()) and reference != marks + request.request_id:
+        what = f"begins with '{marks}', by which Jobrelay tells whose an item is"
+        raise Rejected(
+            Code.INVALID_REQUEST,
+            f"/reference {what}",
+            "leave reference out, or give one that begins otherwise",
+            violations=(Violation("/reference", what),),
+        )
 
 
 def _too_long(pointer: str, what: str, most: int) -> Rejected:

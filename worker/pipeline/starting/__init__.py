@@ -83,5 +83,5 @@ class Starting:
         # Orchestrator limits additions apart from starts.
         gate = Gate(ITEMS_MOST, lambda *_: None, self.outage.lost)
         once = Once(claims, gate, rules.commit_slack_s, clock, self.stopping)
-        adds = Adds(orchestrator, self.queues, Adder(self.queues, once))
+        adds = Adds(orchestrator, self.queues, Adder(self.queues, once), rules.prefix)
         yield Attempts(adds, claims, self.outage, rules, clock)
