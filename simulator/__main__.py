@@ -22,6 +22,8 @@ _EXAMPLES = """examples:
   curl http://127.0.0.1:8090/_sim/faults -d '[{"operation": "StartJobs", "times": 1, "do": "reset"}]'
   curl http://127.0.0.1:8090/_sim/ledger
 """
+# A worker's own, and with OR.Queues what queue items take.
+_SCOPES = "OR.Jobs OR.Execution.Read OR.Folders.Read OR.Robots.Read OR.Machines.Read OR.Queues"
 
 
 def main() -> int:
@@ -120,6 +122,7 @@ def _invitation(simulator: Simulator) -> str:
     lines = [f"export JOBRELAY_ORCHESTRATOR_URL={simulator.url}"]
     for client in simulator.world.identity["clients"][:1]:
         lines += [f"export JOBRELAY_CLIENT_ID={client['id']} JOBRELAY_CLIENT_SECRET={client['secret']}"]
+    lines += [f"export JOBRELAY_SCOPE='{_SCOPES}'"]
     return "\n".join(("for a worker:", *(f"  {line}" for line in lines)))
 
 

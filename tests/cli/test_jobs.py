@@ -108,7 +108,9 @@ async def test_a_list_that_lacks_something_says_so(
         await channel.default_exchange.publish(sent(b"{}"), f"{broker.prefix}.tracking")
     alone = await typed(jobrelay)
     assert (alone.code, alone.out) == (1, "")
-    assert "no tracker is running, and 1 jobs wait for a tracker; start one" in alone.err
+    assert (
+        "no tracker is running, and 1 jobs wait for a tracker; start one with `jobrelay run`\n" in alone.err
+    )
 
 
 def test_a_person_is_shown_a_table(capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,6 +63,8 @@ def test_a_request_is_started_waited_for_and_followed(
     assert (refused.code, refused.lines[-1]["data"]["code"]) == (1, "strategy_not_offered")
     again = jobrelay("start", "TypedArguments", *here, *arguments, "--request-id", "r-1")
     assert (again.code, again.lines[-1]["type"]) == (1, "jobrelay.request-duplicate.v1")
+    assert "'r-1' was asked for before" in again.err
+    assert "`jobrelay follow --request r-1`" in again.err
     assert [start["reference"].split(":")[1] for start in simulator.ledger()["starts"]].count("r-1") == 1
     assert not worker.mentions(CLIENT_SECRET)
 
@@ -112,6 +114,9 @@ def test_a_healthy_deployment_passes_the_check(looking: Shell, account: None) ->
     assert {robot["name"]: robot["robotState"] for robot in robots} == dict.fromkeys(
         ("porter-1", "porter-2"), "Available"
     )
+    unnamed = {line["what"]: line["remedy"] for line in looking("check").lines if line["state"] == "skipped"}
+    assert {unnamed[what] for what in ("jobs", "robots")} == {"pass --folder or set JOBRELAY_FOLDER"}
+    assert "check PROCESS" in unnamed["process"]
     for what, scope in (("logs", "OR.Monitoring.Read"), ("queue items", "OR.Queues")):
         assert (found[what]["state"], scope in found[what]["remedy"]) == ("warning", True)
     assert (found["policy"]["state"], "may all" in found["policy"]["detail"]) == ("skipped", True)

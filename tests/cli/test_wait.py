@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from shell import Broker, Running, Shell, sent
 
+from worker.settings import Settings
+
 EXAMPLES = Path(__file__).parents[2] / "schemas/examples"
 _DRAWN = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _WITHIN_S, _LOOK_AGAIN_S = 30.0, 0.02
@@ -96,3 +98,24 @@ def test_whoever_leaves_is_told_how_to_come_back(jobrelay: Shell, broker: Broker
     code, out, err = start.end()
     assert (code, out) == (130, "")
     assert err == "the request goes on: follow it with `jobrelay follow --request r-1`\n"
+
+
+def test_a_name_that_nobody_knows_is_told_with_what_looks_at_it_at_once(
+    jobrelay: Shell, broker: Broker
+) -> None:
+    """A wait that is over while a name is unknown names `check`, with what was typed."""
+    start = Running("start", "No Such", "--folder", "id:7", "--request-id", "r-1", "--timeout", "3s")
+    asked(broker)
+    deferred = told("request-deferred.v1/outcome-unknown", code="not_yet_visible", detail="no process")
+    broker.publish("events", "request.deferred", [deferred])
+    code, _, err = start.end()
+    assert (code, "(not_yet_visible: no process" in err) == (5, True)
+    assert err.endswith("; `jobrelay check 'No Such' --folder id:7` says at once what is wrong\n")
+
+
+def test_the_simulator_invites_a_worker_with_the_scopes_for_queue_items_too(terminal: Terminal) -> None:
+    """What it prints for a person is all that a worker needs: its own scopes and OR.Queues."""
+    simulate = Running("simulate", terminal=terminal.writes)
+    seen(lambda: "OR.Queues" in terminal.said(), "the scopes are seen")
+    assert simulate.interrupt() == 130
+    assert f"export JOBRELAY_SCOPE='{Settings.model_fields['scope'].default} OR.Queues'" in terminal.said()

@@ -104,7 +104,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> list[list[object]]:
 def _complain(answers: Answers) -> None:
     waiting = f"{answers.waiting} jobs wait for a tracker" if answers.waiting else ""
     if not answers.consumers:
-        hint = "start one with `jobrelay run --role track`"
+        hint = "start one with `jobrelay run`"
         raise Failed(f"no tracker is running{f', and {waiting}' if waiting else ''}; {hint}")
     if not answers.complete:
         missing = f"{answers.consumers - answers.answered} of {answers.consumers} consumers"

@@ -27,7 +27,7 @@ _NARROWEST = 20
 OK, FAILED, USAGE, SETTINGS, UNREACHABLE, TIMED_OUT, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 EXIT_CODES = {
     OK: "done as asked",
-    FAILED: "failed, rejected, or not Successful",
+    FAILED: "failed, rejected, a duplicate, or not Successful",
     USAGE: "wrong usage",
     SETTINGS: "a setting is missing or wrong",
     UNREACHABLE: "no connection to the broker or to Orchestrator",

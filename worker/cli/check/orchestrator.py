@@ -16,6 +16,8 @@ from worker.settings import Settings
 # What a worker does needs these; a wider one, without the ending, holds it too.
 _SCOPES = ("OR.Jobs", "OR.Execution.Read", "OR.Folders.Read", "OR.Robots.Read", "OR.Machines.Read")
 _AWAY = "check JOBRELAY_ORCHESTRATOR_URL, and JOBRELAY_TOKEN_URL if set, and that it runs"
+_NO_FOLDER = ("no folder to look in", "pass --folder or set JOBRELAY_FOLDER")
+_NONE_NAMED = ("none was named", "name one: `jobrelay check PROCESS`")
 _ASSEMBLY = re.compile(r",|\[\[")
 
 
@@ -103,7 +105,7 @@ class Visit:
     async def _look_up(self) -> Finding:
         """What makes a repeated start safe, and tells how jobs fare: both need more rights than a start."""
         if self._folder is None:
-            return Finding("jobs", "skipped", "no folder to look in")
+            return Finding("jobs", "skipped", *_NO_FOLDER)
         await self._client.find(self._folder, f"{self._settings.prefix}:check", None)
         await self._client.changes(self._folder.id, None)
         return Finding("jobs", "ok", "can be looked up by Reference, and scanned for changes")
@@ -111,7 +113,7 @@ class Visit:
     async def _find_process(self) -> Finding:
         name, folder = self._question.process, self._folder
         if name is None or folder is None:
-            return Finding("process", "skipped", "none was named" if name is None else "no folder to look in")
+            return Finding("process", "skipped", *(_NONE_NAMED if name is None else _NO_FOLDER))
         ref = process_ref(name, self._question.environment)
         processes = await self._client.processes(folder)
         self._process = process = choose_process(ref, processes, folder)
@@ -121,7 +123,7 @@ class Visit:
 
     async def _find_robots(self) -> Finding | list[Finding]:
         if self._folder is None:
-            return Finding("robots", "skipped", "no folder to look in")
+            return Finding("robots", "skipped", *_NO_FOLDER)
         environment = self._process.environment if self._process else self._question.environment
         robots = await self._client.robots(self._folder, environment)
         for wanted in self._question.robots:
@@ -144,7 +146,7 @@ class Visit:
             remedy = f"to have that, add {scope} to JOBRELAY_SCOPE and to the external application"
             return Finding(what, "warning", f"{scope} is not asked for: {without}", remedy)
         if self._folder is None:
-            return Finding(what, "skipped", "no folder to look in")
+            return Finding(what, "skipped", *_NO_FOLDER)
         try:
             await look(self._folder)
         except Rejected as refusal:

@@ -15,8 +15,16 @@ from worker.broker.topology import START_KEY, Topology
 from worker.broker.visits.tap import events
 from worker.broker.visits.visit import sender, visit
 from worker.cli.follow import documents
-from worker.cli.output import FAILED, OK, TIMED_OUT, AsJson, Failed, Output, examples, note
-from worker.cli.start.request import folder_fields, hold_to_schema, moment, pairs, process_fields, seconds
+from worker.cli.output import OK, TIMED_OUT, AsJson, Failed, Output, examples, note
+from worker.cli.start.request import (
+    check_line,
+    folder_fields,
+    hold_to_schema,
+    moment,
+    pairs,
+    process_fields,
+    seconds,
+)
 from worker.cli.start.screen import shown, tell_results
 from worker.cli.start.story import Story
 from worker.domain.messages import Message
@@ -41,7 +49,9 @@ def start(  # noqa: PLR0913 - each of the command's options is a parameter
     count: Annotated[int | None, typer.Option(help="How many jobs.", min=1, max=10_000)] = None,
     strategy: Annotated[
         str | None,
-        typer.Option(help="ModernJobsCount, JobsCount, Specific or All; else by the folder's kind."),
+        typer.Option(
+            help="ModernJobsCount, JobsCount (once RobotCount), Specific or All; else by the folder's kind."
+        ),
     ] = None,
     robot: Annotated[list[str] | None, typer.Option(help="Robot by name or id. May be repeated.")] = None,
     request_id: Annotated[
@@ -56,14 +66,17 @@ def start(  # noqa: PLR0913 - each of the command's options is a parameter
     wait: Annotated[
         bool, typer.Option("--wait", help="Until the jobs are over; success only if all of them are.")
     ] = False,
-    timeout: Annotated[str, typer.Option(help="Wait no longer than this: 90s, 10m, 2h.")] = "10m",
+    timeout: Annotated[
+        str, typer.Option(help="Wait no longer than this: 90s, 10m, 2h; a bare number is seconds.")
+    ] = "10m",
     as_json: AsJson = False,
 ) -> None:
     """Ask for a process to be started, and follow what becomes of it.
 
     Without --wait it ends when the jobs exist, or the request is rejected.
-    Exit codes: 0 as asked, 1 rejected or not successful, 5 not within --timeout
-    (the request itself goes on), 130 interrupted.
+    Exit codes: 0 as asked, 1 rejected, asked for before (a duplicate) or not
+    successful, 5 not within --timeout (the request itself goes on), 130
+    interrupted.
     """
     request = {
         "requestId": request_id or str(uuid4()),
@@ -85,7 +98,7 @@ def start(  # noqa: PLR0913 - each of the command's options is a parameter
 async def _start(
     settings: Settings, request: dict[str, Any], output: Output, wait: bool, limit: float
 ) -> int:
-    topology, story = Topology(settings.prefix), Story(request["requestId"])
+    topology, story = Topology(settings.prefix), Story(request["requestId"], check=check_line(request))
     address = Address.of(settings)
     async with (
         visit(address) as connection,
@@ -136,12 +149,19 @@ def _end(story: Story, output: Output, wait: bool, in_time: bool) -> int:
     if not output.as_json:
         tell_results(story, output)
     if not in_time:
-        raise Failed(f"not over in time ({story.last}); the request goes on: {_hint(story)}", TIMED_OUT)
+        at_once = f"; `{story.check}` says at once what is wrong" if story.unseen else ""
+        raise Failed(
+            f"not over in time ({story.last}); the request goes on: {_hint(story)}{at_once}", TIMED_OUT
+        )
     if story.ended(wait):
         return OK
-    if not output.as_json:
-        raise Failed(story.last if story.refused else "not all jobs were successful")
-    return FAILED
+    if story.duplicate:
+        raise Failed(
+            f"request '{story.request_id}' was asked for before: it {story.last}. Its jobs are told under "
+            f"that id: `jobrelay jobs --request {story.request_id}` lists those in flight; to hear how they "
+            f"end, {_hint(story)}; a new --request-id starts new ones"
+        )
+    raise Failed(story.last if story.refused else "not all jobs were successful")
 
 
 def _message(request: Mapping[str, Any], user: str) -> Message:

@@ -1,6 +1,7 @@
 """What is typed, as a request: processes, folders, arguments and moments in the forms of the command line."""
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -62,6 +63,18 @@ def folder_fields(text: str | None) -> dict[str, Any] | None:
     ref = folder_ref(text)
     fields = {"path": ref.path, "id": ref.id, "key": ref.key}
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def check_line(request: Mapping[str, Any]) -> str:
+    """The command that says what is wrong with the process and the folder of *request*, to be pasted."""
+    process, folder = request["process"], request.get("folder", {})
+    named = [process.get("name") or process["releaseKey"]]
+    if "environment" in process:
+        named += ["--environment", process["environment"]]
+    if folder:
+        ((form, value),) = folder.items()
+        named += ["--folder", value if form == "path" else f"{form}:{value}"]
+    return shlex.join(["jobrelay", "check", *named])
 
 
 def pairs(texts: Iterable[str] | None, option: str, *, typed: bool) -> dict[str, Any]:

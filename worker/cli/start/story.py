@@ -6,6 +6,7 @@ from time import monotonic
 from typing import Any
 
 from worker.cli.follow import describe, kind_of
+from worker.domain.failures import Later
 from worker.domain.jobs import TERMINAL
 
 _REFUSALS = ("request-rejected", "request-duplicate", "request-cancelled")
@@ -16,6 +17,7 @@ class Story:
     """What the events of one request have told so far; what is repeated is told once.
 
     *jobs* has the newest data of each job by its key, *since* when that was heard (monotonic seconds).
+    *check* is the command that looks at what the request names; it helps while a name is *unseen*.
     """
 
     request_id: str
@@ -23,6 +25,9 @@ class Story:
     count: int | None = None
     last: str = "sent, waiting for a worker"
     refused: bool = False
+    duplicate: bool = False
+    check: str = ""
+    unseen: bool = False
     since: dict[str, float] = field(default_factory=dict)
     given_up: set[str] = field(default_factory=set)
     _heard: set[str] = field(default_factory=set)
@@ -41,6 +46,8 @@ class Story:
         elif kind == "job-tracking-expired":
             self.given_up.add(data["job"]["key"])
         self.refused = self.refused or kind in _REFUSALS
+        self.duplicate = kind == "request-duplicate"
+        self.unseen = data.get("code") == Later.NOT_YET_VISIBLE
         self.last = describe(event)[0].partition(f"{self.request_id}  ")[2] or kind
         return True
 
