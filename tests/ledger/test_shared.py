@@ -18,12 +18,14 @@ from simulator.rabbitmq.loopback import free_ports
 from simulator.redis import PrivateRedis
 from worker.app import Worker
 from worker.cli.check.ledger import findings_of, ledger
+from worker.domain.requests import LIFE
 from worker.ledger.step import Away
 from worker.ledger.store import Store
 from worker.settings import Settings, SettingsError
 
 pytestmark = pytest.mark.requires("redis-server")
-_WEEK_MS = 7 * 24 * 3600 * 1000
+_HOUR_MS = 3600 * 1000
+_WEEK_MS = 7 * 24 * _HOUR_MS
 
 
 def _off_by(seconds: float) -> Callable[[], float]:
@@ -44,13 +46,14 @@ async def test_clocks_of_replicas_may_differ_by_hours(redis_server: PrivateRedis
         assert await other.ledger.claim("r", mine, over="other") is None
 
 
-async def test_entries_expire_after_a_week(redis_server: PrivateRedis) -> None:
-    """Settled or not: by then no copy of the request is under way."""
+@pytest.mark.parametrize(("name", "most"), [("r", _WEEK_MS), (f"{LIFE}r", _HOUR_MS)], ids=["request", "life"])
+async def test_entries_expire(redis_server: PrivateRedis, name: str, most: int) -> None:
+    """Settled or not: by then no copy of the request is under way, or no redelivery of what was told."""
     prefix = new_prefix()
     async with replica(redis_server.url, prefix) as here, operator(redis_server.url) as redis:
-        for step in (here.ledger.claim("r", MINE, over=None), here.ledger.settle("r", MINE)):
+        for step in (here.ledger.claim(name, MINE, over=None), here.ledger.settle(name, MINE)):
             await step
-            assert _WEEK_MS - 60_000 < await redis.pttl(f"{prefix}:request:r") <= _WEEK_MS
+            assert most - 60_000 < await redis.pttl(f"{prefix}:request:{name}") <= most
 
 
 @pytest.mark.parametrize("foreign", ["text", "hash", "half"])

@@ -12,8 +12,9 @@ AS_IT_IS = "surrogatepass"
 
 # Longer than any copy of a request is under way.
 _KEPT_MS = 7 * 24 * 3600 * 1000
-# What a message comes again for is over sooner, and anybody may send what is rejected.
-_LIFE_KEPT_MS = 24 * 3600 * 1000
+# A broker gives out again what it has no ack of within its consumer timeout, half an hour by default. What is
+# sent anew might be taken for that, and anybody may send what is rejected.
+_LIFE_KEPT_MS = 3600 * 1000
 
 
 class Away(Exception):

@@ -67,11 +67,14 @@ class Case:
 
     @property
     def life(self) -> str:
-        """Names this copy of the message until it is sent round, replayed, or sent anew (`Ends.met`)."""
+        """Names this copy of the message until it is sent round, replayed, or sent anew (`Ends.met`).
+
+        What is sent anew has a timestamp of its own, if its sender sets one.
+        """
         message, past = self.message, self.past
         # Of an event's kind its templates decide, which may be others by now.
         kind, what = ("event", self.event) if self.event else (self.sender.kind, self.fingerprint)
-        by = (kind, message.user_id, message.headers.get(USER_ID), message.message_id)
+        by = (kind, message.user_id, message.headers.get(USER_ID), message.message_id, message.timestamp)
         named = "|".join(map(str, (*by, what, past.replays, past.attempt)))
         return LIFE + sha256(named.encode(errors="surrogatepass")).hexdigest()
 

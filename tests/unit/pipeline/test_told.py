@@ -1,6 +1,7 @@
 """What is told of a request stays so: the broker may give out its message again, because the ack was lost."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from fakes import Delivery
@@ -141,6 +142,22 @@ async def test_what_is_sent_anew_has_an_end_of_its_own(met: Exception, common: b
     await shop.handle_all_rounds(anew.again())
     assert shop.outbox.keys()[-1] == "job.created"
     assert len(shop.outbox.events) > before
+
+
+@pytest.mark.parametrize("met", [WORDY, Unavailable(Later.BUSY, "x")], ids=["rejected", "deferred"])
+async def test_what_its_sender_dates_anew_is_not_taken_for_what_was_told(met: Exception) -> None:
+    """Invariant 1: the worker that had it first was gone before it saw it."""
+    shop = _shop()
+    sent = datetime(2026, 11, 22, 8, tzinfo=UTC)
+    shop.tenant.meets("start", met)
+    first = shop.delivery(timestamp=sent)
+    await shop.handle(first)
+    same = first.again()
+    await shop.handle(same)
+    assert (shop.posts, len(shop.outbox.events), same.settled) == (1, 1, ["ack"])
+    anew = shop.delivery(timestamp=sent + timedelta(seconds=1))
+    await shop.handle_all_rounds(anew.again())
+    assert (shop.posts, shop.outbox.keys()[-1]) == (2, "job.created")
 
 
 @pytest.mark.parametrize("common", [True, False], ids=["a common ledger", "its own"])
