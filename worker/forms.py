@@ -1,10 +1,11 @@
 """What the text of a setting must look like; where it does not, a line that says so and quotes none of it."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal, get_args, get_origin
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
+from pydantic.fields import FieldInfo
 
 _GUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _ENCODED = (
@@ -85,6 +86,31 @@ def _webhook_secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def expected(name: str, field: FieldInfo) -> str:
+    """What the setting *name* must be, in plain words: one of its words, or a number with its bounds."""
+    kinds = (field.annotation, *get_args(field.annotation))
+    words = [str(word) for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
+    if words:
+        return f"{', '.join(words[:-1])} or {words[-1]}"
+    if not {int, float} & {*kinds}:
+        return _PREFIX_FORM
+    number = "a whole number" if int in kinds else "a finite number"
+    return f"{number}{' of seconds' if name.endswith('_S') else ''} {_bounds(field)}"
+
+
+def _bounds(field: FieldInfo) -> str:
+    limits = {
+        bound: getattr(one, bound)
+        for one in field.metadata
+        for bound in ("ge", "gt", "le")
+        if hasattr(one, bound)
+    }
+    if "gt" in limits:
+        return f"above {limits['gt']}"
+    return f"from {limits['ge']} to {limits['le']}" if "le" in limits else f"of {limits['ge']} or more"
+
+
+_PREFIX_FORM = "1 to 27 characters of A-Z, a-z, 0-9, '.', '_' and '-'"
 Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,27}$")]
 Url = Annotated[str, AfterValidator(_open_url)]
 Folder = Annotated[str, AfterValidator(_folder)]

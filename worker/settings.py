@@ -24,6 +24,7 @@ from worker.forms import (
     TemplatesDir,
     Url,
     WebhookSecret,
+    expected,
 )
 
 _PREFIX = "JOBRELAY_"
@@ -235,6 +236,9 @@ def _line(problem: Any) -> str:
     name = _full(str(problem["loc"][0]))
     if problem["type"] == "missing":
         return _missing(name)
+    if problem["type"] != "value_error":
+        field = Settings.model_fields[str(problem["loc"][0])]
+        return f"{name} must be {expected(name, field)} ({field.description})"
     said = problem["msg"].removeprefix("Value error, ")
     # After a secret's name and a colon the first word would be blanked.
     return f"{name} {said}" if said.startswith("must ") else f"{name}: {said}"

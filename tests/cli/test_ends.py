@@ -143,6 +143,7 @@ def test_a_worker_without_its_settings_names_each(no_settings: pytest.MonkeyPatc
     """A line for each: its name, and what it is."""
     no_settings.setenv("JOBRELAY_AMQP_URL", ENVIRONMENT["JOBRELAY_AMQP_URL"])
     said = bare("run")
+    assert all(line.startswith("error: ") for line in said.err.splitlines())
     names = [line.removeprefix("error: ").split()[0] for line in said.err.splitlines()]
     assert (said.code, said.out) == (3, "")
     assert names == ["JOBRELAY_ORCHESTRATOR_URL", "JOBRELAY_CLIENT_ID", "JOBRELAY_CLIENT_SECRET"]

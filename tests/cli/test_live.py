@@ -188,6 +188,16 @@ def test_a_wrong_password_of_the_broker_is_told_in_words(
     assert said.err.endswith("refuses the user or its password; correct JOBRELAY_AMQP_URL\n")
 
 
+def test_what_answers_and_is_no_broker_is_told_in_words(
+    bare: Shell, no_settings: pytest.MonkeyPatch, simulator: Simulated
+) -> None:
+    """A port of HTTP: its answer is not read as the length of a frame."""
+    no_settings.setenv("JOBRELAY_AMQP_URL", f"amqp://guest:planted@127.0.0.1:{URL(simulator.onprem).port}/")
+    said = bare("topology", "declare")
+    assert (said.code, "planted" in said.err) == (4, False)
+    assert "does not speak AMQP; correct the port in JOBRELAY_AMQP_URL" in said.err
+
+
 def test_a_wrong_base_url_is_recognised_by_its_html(
     looking: Shell, account: None, simulator: Simulated
 ) -> None:

@@ -10,6 +10,7 @@ from simulated import Simulated
 from station import new_id, station
 from tenant import CLIENT_ID, CLIENT_SECRET, SEED, request
 from working import Working, until
+from yarl import URL
 
 
 @pytest.fixture
@@ -29,9 +30,12 @@ async def test_a_broker_that_is_down_at_the_start_is_waited_for(
             health = await worker.health(lambda it: "refused" in str(it["conditions"]["broker-consume"]))
             assert not health["ready"]
             assert not health["conditions"]["broker-publish"]["ok"]
-            await until(lambda: len(worker.said("broker.connection_lost")) > 4, "it says again that it waits")
-            lines = worker.said("broker.connection_lost")
+            await until(lambda: len(worker.said("broker.not_reached")) > 4, "it says again that it waits")
+            lines = worker.said("broker.not_reached")
             assert {line["link"] for line in lines} == {"broker-consume", "broker-publish", "broker-lease"}
+            assert all(f"RabbitMQ at 127.0.0.1:{URL(door.url).port} cannot" in one["reason"] for one in lines)
+            assert all("check JOBRELAY_AMQP_URL" in line["reason"] for line in lines)
+            assert worker.said("broker.connection_lost") == []
             await door.open()
             await worker.ready()
             (created,) = await here.outcome(name)

@@ -17,7 +17,7 @@ from aio_pika.exceptions import AMQPError
 from aiormq.channel import Channel
 
 from worker.broker.address import Address, connect
-from worker.broker.address.trouble import CREDENTIALS, reason
+from worker.broker.address.trouble import CREDENTIALS, reason, unconnected
 from worker.broker.topology import Topology, TopologyMismatch, declare
 
 _OPEN_TIMEOUT_S = 10.0
@@ -34,6 +34,10 @@ _log = structlog.get_logger(__name__)
 
 class SessionOver(Exception):
     """A session ended because what it stood on is gone; the text says what."""
+
+
+class NotReached(ConnectionError):
+    """No connection was made; the text says to where, why, and what mends it, without a secret."""
 
 
 LOSSES = (AMQPError, OSError, TimeoutError, RuntimeError, SessionOver)
@@ -88,7 +92,7 @@ class Link:
                 # The library may have turned our end into a loss of its own.
                 unless_cancelled()
                 self._reports.condition(self._name, False, reason(error))
-                self._say("connection lost", error)
+                self._say("not reached" if isinstance(error, NotReached) else "connection lost", error)
             self._calm()
             await asyncio.sleep(self._pause * random.uniform(0.5, 1))  # noqa: S311 - jitter, not a secret
             self._pause = min(self._pause * 2, _PAUSE_MOST_S)
@@ -110,7 +114,7 @@ class Link:
             # Refused credentials are refused for ever: this process has read its settings.
             if not isinstance(error, CREDENTIALS):
                 self._reports.away()
-            raise
+            raise NotReached(f"RabbitMQ at {self._address.place} {unconnected(error)}") from error
         self._reports.connected(self._name)
         return connection
 

@@ -69,7 +69,8 @@ class Commands(TyperGroup):
             complain(str(failure))
             raise typer.Exit(failure.code) from None
         except tuple(_CODES) as failure:
-            complain(str(failure))
+            for line in str(failure).splitlines():
+                complain(line)
             raise typer.Exit(_CODES[type(failure)]) from None
         except (KeyboardInterrupt, asyncio.CancelledError):
             raise typer.Exit(INTERRUPTED) from None

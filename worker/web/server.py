@@ -23,6 +23,7 @@ _BEAT_S = 1.0
 _LAG_MOST_S = 30.0
 _KEEPALIVE_S = 75.0
 _SHUTDOWN_S = 1.0
+_FREE = "set it to a free one (0 picks one)"
 
 _log = structlog.get_logger(__name__)
 _library_log = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ async def _listen(runner: web.AppRunner, port: int) -> None:
         await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104 - probes come from outside the pod
     except OSError as error:
         reason = error.strerror or str(error)
-        raise SettingsError(f"JOBRELAY_HTTP_PORT: cannot listen on port {port}: {reason}") from None
+        raise SettingsError(f"JOBRELAY_HTTP_PORT: cannot listen on port {port}: {reason}; {_FREE}") from None
 
 
 def _is_ours(record: logging.LogRecord) -> bool:

@@ -17,7 +17,7 @@ from aiormq.exceptions import (
 from pamqp.commands import Basic
 
 from worker.broker.address import Address, connect
-from worker.broker.address.trouble import refusal, tls_trouble
+from worker.broker.address.trouble import refusal, text_of, unconnected
 from worker.broker.connection import SessionOver, broken_off, channel_on
 from worker.broker.properties import properties_of, properties_of_event, short
 from worker.broker.topology import Topology
@@ -54,7 +54,7 @@ async def visit(address: Address) -> AsyncIterator[AbstractConnection]:
         with broken_off():
             connection = await connect(address, "jobrelay command")
     except _LOST as error:
-        raise BrokerAway(f"RabbitMQ at {place} {_unconnected(error)}") from None
+        raise BrokerAway(f"RabbitMQ at {place} {unconnected(error)}") from None
     try:
         with broken_off():
             yield connection
@@ -63,7 +63,7 @@ async def visit(address: Address) -> AsyncIterator[AbstractConnection]:
     except (ChannelNotFoundEntity, ChannelAccessRefused) as error:
         raise NotThere(_absence(error)) from None
     except _LOST as error:
-        raise BrokerAway(f"the connection to RabbitMQ at {place} was lost: {_text(error)}") from None
+        raise BrokerAway(f"the connection to RabbitMQ at {place} was lost: {text_of(error)}") from None
     finally:
         with suppress(*_LOST), broken_off():
             await asyncio.wait_for(connection.close(), _TIMEOUT_S)
@@ -176,22 +176,7 @@ async def _unless_there(
     return []
 
 
-def _unconnected(error: BaseException) -> str:
-    """Why a connection was not made, and what to look at."""
-    if (refused := refusal(error)) is not None:
-        return refused
-    if (trouble := tls_trouble(error)) is not None:
-        return f"is not connected to: {trouble}"
-    if isinstance(error, TimeoutError):
-        return "does not answer; check the host and port in JOBRELAY_AMQP_URL, and that it runs"
-    return f"cannot be reached: {_text(error)}; check JOBRELAY_AMQP_URL, and that it runs"
-
-
 def _absence(error: AMQPError) -> str:
     if (refused := refusal(error)) is not None:
         return f"RabbitMQ {refused}"
-    return f"{_text(error)}: correct JOBRELAY_PREFIX, or run `jobrelay topology declare`"
-
-
-def _text(error: BaseException) -> str:
-    return str(error.args[-1]) if error.args else type(error).__name__
+    return f"{text_of(error)}: correct JOBRELAY_PREFIX, or run `jobrelay topology declare`"
