@@ -1,9 +1,11 @@
 """What trackers have in common, on a real broker: hints reach all of them, a lease has one holder."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import aio_pika
 import pytest
@@ -15,6 +17,7 @@ from worker.broker.connection import LOSSES
 from worker.broker.peers.hints import Hints
 from worker.broker.peers.lease import Leases
 from worker.broker.topology import Topology
+from worker.domain.policy.custody import Custody
 
 _WITHIN_S = 10.0
 
@@ -29,10 +32,11 @@ class Peer:
 
 
 @asynccontextmanager
-async def peer(url: str, prefix: str) -> AsyncIterator[Peer]:
-    """One whose sessions have begun."""
+async def peer(url: str, prefix: str, user: str = "guest") -> AsyncIterator[Peer]:
+    """One whose sessions have begun. A session whose channel is gone begins anew."""
     up: list[str] = []
-    hints = Hints(Topology(prefix).hints, lambda: up.append("listens"), lambda: up.append("sends"))
+    custody = Custody(user)
+    hints = Hints(Topology(prefix), custody, lambda: up.append("listens"), lambda: up.append("sends"))
     leases = Leases(prefix, lambda: up.append("leases"))
     async with await aio_pika.connect(url) as connection, asyncio.TaskGroup() as tasks:
         sessions: list[Callable[[AbstractConnection], Awaitable[None]]] = [
@@ -40,8 +44,9 @@ async def peer(url: str, prefix: str) -> AsyncIterator[Peer]:
         ]  # fmt: skip
 
         async def held(session: Callable[[AbstractConnection], Awaitable[None]]) -> None:
-            with suppress(*LOSSES):
-                await session(connection)
+            while not connection.is_closed:
+                with suppress(*LOSSES):
+                    await session(connection)
 
         for session in sessions:
             tasks.create_task(held(session))
@@ -63,6 +68,63 @@ async def test_a_hint_reaches_every_tracker(amqp_url: str, declared: str) -> Non
         one.hints.send({"kind": "look", "jobs": ["a"]})
         heard = [await anext(aiter(each.hints)) for each in (one, other)]
         assert [hint.document for hint in heard] == [{"kind": "look", "jobs": ["a"]}] * 2
+
+
+async def _hints(to: Peer, prefix: str, document: Any, **properties: Any) -> None:
+    async with to.connection.channel() as channel:
+        exchange = await channel.get_exchange(Topology(prefix).hints, ensure=False)
+        await exchange.publish(aio_pika.Message(json.dumps(document).encode(), **properties), "")
+
+
+async def test_of_whom_the_broker_does_not_vouch_for_only_questions_are_heard(
+    amqp_url: str, declared: str
+) -> None:
+    """Operators may write to `P.hints`, so that they can ask: nobody but a worker can say what counts."""
+    async with peer(amqp_url, declared) as one, asyncio.timeout(_WITHIN_S):
+        for document in ({"kind": "generation"}, ["list"], None, {"kind": "list"}):
+            await _hints(one, declared, document)
+        await _hints(one, declared, {"kind": "look"}, user_id="guest")
+        heard = [(await anext(aiter(one.hints))).document for _ in range(2)]
+        assert heard == [{"kind": "list"}, {"kind": "look"}]
+    async with peer(amqp_url, declared, "another") as other, asyncio.timeout(_WITHIN_S):
+        await _hints(other, declared, {"kind": "look"}, user_id="guest")
+        await _hints(other, declared, {"kind": "list"})
+        assert (await anext(aiter(other.hints))).document == {"kind": "list"}
+
+
+async def test_hints_go_under_the_name_by_which_the_broker_knows_us(amqp_url: str, declared: str) -> None:
+    """Also where that is not the one in the URL: it says so when it refuses that."""
+    async with peer(amqp_url, declared, "another") as one, asyncio.timeout(_WITHIN_S):
+        heard = None
+        while heard is None:
+            one.hints.send({"kind": "look"})
+            with suppress(TimeoutError):
+                heard = await asyncio.wait_for(anext(aiter(one.hints)), 0.2)
+        assert heard.document == {"kind": "look"}
+
+
+async def test_no_answer_goes_into_a_queue_of_jobrelays_own(amqp_url: str, declared: str) -> None:
+    """Whoever may ask could write into any of them by that."""
+    async with (
+        peer(amqp_url, declared) as one,
+        one.connection.channel() as channel,
+        asyncio.timeout(_WITHIN_S),
+    ):
+        theirs = await channel.declare_queue(exclusive=True)
+        ours = await channel.declare_queue(f"{declared}.of-jobrelay", exclusive=True)
+        for queue in (ours, theirs):
+            await _hints(one, declared, {"kind": "list"}, reply_to=queue.name)
+            one.hints.reply(await anext(aiter(one.hints)), {"kind": "listed"})
+        while await theirs.get(fail=False) is None:
+            pass
+        assert await ours.get(fail=False) is None
+
+
+async def test_a_lease_whose_name_no_queue_can_have_is_not_to_be_had(amqp_url: str, declared: str) -> None:
+    """It is a lease as any other that somebody else holds: nobody ends by it."""
+    async with peer(amqp_url, declared) as one, asyncio.timeout(_WITHIN_S):
+        assert not await one.leases.take("scan.1" + 300 * "0")
+        assert await one.leases.take("scan.1")
 
 
 async def test_a_lease_has_one_holder_and_ends_with_it(amqp_url: str, declared: str) -> None:

@@ -57,7 +57,7 @@ class Worker:
         self._health = Health(without=() if self._roles & _TAKING else _NEEDED_TO_TAKE)
         self._outage = Outage(self._stopping, self._metrics.pressure.outage, time.time)
         self._policy = PolicyFile(
-            settings.policy_file if "start" in self._roles else None, partial(self._health.set, "policy")
+            settings.policy_file if self._roles & _TAKING else None, partial(self._health.set, "policy")
         )
         self._custody = Custody(address.user, self._policy.vouchers)
         self._broker = Broker(

@@ -51,7 +51,7 @@ class Broker:
         self.bindings = Bindings(topology.templates, self._binding.up, kept)
         self._replies = Replies(address, settings.heartbeat_s, metrics.reply_lost)
         self.outbox = Outbox(topology, self._publishing.up, self._replies.send, metrics.published, custody)
-        self.hints = Hints(topology.hints, self._consuming.up, self._publishing.up)
+        self.hints = Hints(topology, custody, self._consuming.up, self._publishing.up)
         self.leases = Leases(settings.prefix, self._leasing.up)
         self._inboxes = [
             (each.part, self._inbox(each, watched=number == 0))

@@ -184,3 +184,8 @@ class Entry:
     def gives_way_to(self, mine: "Entry", over: str | None) -> bool:
         """True where *mine* may take its place: the same owner's, or one who has disproved *over*'s."""
         return not self.settled and self.owner in (mine.owner, over)
+
+
+def own_queue(name: str | None, prefix: str) -> bool:
+    """True where *name* is a queue of Jobrelay itself: nobody may have his answers sent there."""
+    return name is not None and name.startswith(f"{prefix}.")

@@ -11,7 +11,7 @@ from worker.domain.events import Sender
 from worker.domain.failures import Rejected
 from worker.domain.messages import Message, Past
 from worker.domain.policy.custody import FINGERPRINT, USER_ID
-from worker.domain.requests import LIFE, Entry, Kind
+from worker.domain.requests import LIFE, Entry, Kind, own_queue
 from worker.domain.trace import Trace, trace_of
 from worker.pipeline.ports import Delivery
 from worker.pipeline.validate import request_id_of
@@ -124,7 +124,7 @@ def sender_of(
     return Sender(
         request_id=request_id_of(document),
         correlation_id=message.correlation_id,
-        reply_to=None if reply_to and reply_to.startswith(f"{prefix}.") else reply_to,
+        reply_to=None if own_queue(reply_to, prefix) else reply_to,
         trace=trace or trace_of(message.headers),
         metadata=metadata if isinstance(metadata, dict) and _all_text(metadata) else {},
         kind=kind,

@@ -18,7 +18,7 @@ from worker.domain.cloud_events import CONTENT_TYPE as CLOUD_EVENT
 from worker.domain.cloud_events import PREFIXES
 from worker.domain.failures import Code, Rejected, Violation
 from worker.domain.messages import Message
-from worker.domain.requests import FolderRef, StartRequest
+from worker.domain.requests import FolderRef, StartRequest, own_queue
 
 LARGEST = 1_048_576
 UNCOMPRESSED = frozenset({"identity", "utf-8", "utf8"})
@@ -156,7 +156,7 @@ def _not_as_expected(pointer: str, message: str) -> Rejected:
 
 def check_reply_to(message: Message, prefix: str) -> None:
     """Raises `Rejected` where *message* wants its answers in a queue of Jobrelay's own."""
-    if message.reply_to and message.reply_to.startswith(f"{prefix}."):
+    if own_queue(message.reply_to, prefix):
         raise Rejected(
             Code.INVALID_REQUEST,
             f"reply_to names '{message.reply_to}', a queue of Jobrelay itself",

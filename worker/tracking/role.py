@@ -11,7 +11,7 @@ from worker.pipeline.ports import Clock, Delivery, Orchestrator, Outbox
 from worker.tracking.follow import Follower
 from worker.tracking.hold import Hold
 from worker.tracking.intake import Intake
-from worker.tracking.items.copies import Copies, Overheard
+from worker.tracking.items.copies import Copies
 from worker.tracking.items.look import ItemFollower
 from worker.tracking.items.ports import Items
 from worker.tracking.items.ports import Telemetry as ItemTelemetry
@@ -52,9 +52,8 @@ class Tracking:
         follower = Follower(
             self.orchestrator, self.outbox, self.telemetry, self.source, self.patience, self.clock
         )
-        hints = Overheard(self.hints, copies.hear)
-        sharing = Sharing(hints, self.leases, slots, me, interval_s)
-        sharing.consumers = len(inboxes)
+        sharing = Sharing(self.hints, self.leases, slots, me, interval_s)
+        sharing.consumers, sharing.of_items = len(inboxes), copies.hear
         intake = Intake(self.outbox, self.clock, items.take)
         tracker = Tracker(intake, follower, sharing, slots, self.telemetry)
         scanner = Scanner(self.orchestrator, sharing, self.leases, interval_s, self.lists_a_minute)

@@ -20,6 +20,7 @@ FROM, UNTIL = 200, 100
 """A folder is scanned from so many jobs in flight, and until there are so few."""
 _LOOK_EVERY_S = 1.0
 _MINUTE_S = 60.0
+_AFTER_DEFECT_S = 30.0
 
 _log = structlog.get_logger(__name__)
 
@@ -42,14 +43,26 @@ class Scanner:
         async with asyncio.TaskGroup() as tasks:
             while not stopping:
                 for folder, count in self._sharing.folders().items():
-                    wanted = count >= FROM and folder not in self._running
+                    wanted = count >= FROM and self._sharing.holds(folder) and folder not in self._running
                     if wanted and await self._leases.take(lease_of(folder)):
                         self._running.add(folder)
                         tasks.create_task(self._scan(folder, stopping))
                 await stopping.pause(_LOOK_EVERY_S)
 
     async def _scan(self, folder: int, stopping: Stopping) -> None:
+        """Scans a folder while that is worth while. A defect costs it a delay, and others may try."""
         lease = lease_of(folder)
+        try:
+            await self._rounds(folder, lease, stopping)
+        except Exception:  # noqa: BLE001 - whatever it is, the other folders must not pay for it
+            _log.exception("scan.broken", folder=folder)
+            await self._leases.release(lease)
+            await stopping.pause(_AFTER_DEFECT_S)
+        finally:
+            self._running.discard(folder)
+            await self._leases.release(lease)
+
+    async def _rounds(self, folder: int, lease: str, stopping: Stopping) -> None:
         began = _now()
         chain, number, cursor = self._place(folder)
         try:
@@ -67,8 +80,6 @@ class Scanner:
         finally:
             if not self._wanted(folder):
                 self._sharing.ended(folder, chain)
-            self._running.discard(folder)
-            await self._leases.release(lease)
 
     def _place(self, folder: int) -> tuple[str, int, Cursor | None]:
         """Where the scan goes on that another tracker has left, or a new chain's beginning."""

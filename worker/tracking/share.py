@@ -9,7 +9,8 @@ from typing import Any
 
 import structlog
 
-from worker.domain.flight.listing import age_order, row, wanted
+from worker.domain.flight.heard import Holding, link, whole
+from worker.domain.flight.listing import age_order, limit_of, row, wanted
 from worker.domain.flight.shown import SAFETY_S, Coverage, Lately, Link, vouched
 from worker.domain.flight.steps import excess
 from worker.domain.jobs import Changes
@@ -23,6 +24,8 @@ HELD_EVERY_S = 5.0
 _FORGOTTEN_S = 3 * HELD_EVERY_S
 _COPIES_AT_ONCE = 500
 _LISTED_AT_ONCE = 200
+_PEERS_MOST = 1_000
+_COMPLAINTS_APART_S = 60.0
 
 _log = structlog.get_logger(__name__)
 
@@ -30,9 +33,7 @@ _log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class _Peer:
     heard_at: float
-    late_s: float
-    folders: Mapping[int, int]
-    scans: frozenset[int]
+    says: Holding
 
 
 class Sharing:
@@ -51,8 +52,11 @@ class Sharing:
         self._taken: list[tuple[str, Rank]] = []
         self._lately = Lately()
         self._coverage = Coverage()
+        self._complained_at = float("-inf")
         self.consumers = 0
         """How many consumers deliver to this tracker; who asks all trackers counts them."""
+        self.of_items: Callable[[Any], bool] = lambda _: False
+        """Hears each hint first: True where it was about items."""
 
     async def run(self, stopping: Stopping, look: Callable[[Slot], None]) -> None:
         """Tells what is held here every few seconds, until the worker is to stop."""
@@ -90,20 +94,24 @@ class Sharing:
         """How many jobs of each folder all trackers hold together."""
         total = dict(self._slots.folders)
         for peer in self._alive():
-            for folder, count in peer.folders.items():
+            for folder, count in peer.says.folders.items():
                 total[folder] = total.get(folder, 0) + count
         return total
 
+    def holds(self, folder: int) -> bool:
+        """True where jobs of that folder are in hand here."""
+        return self._slots.folders[folder] > 0
+
     def scanned(self) -> int:
         """How many folders are scanned by anybody."""
-        others = {folder for peer in self._alive() for folder in peer.scans}
+        others = {folder for peer in self._alive() for folder in peer.says.scans}
         return len(others | self._mine())
 
     def excess(self) -> int:
         """How many slots others should have."""
         peers = self._alive()
         held = len(self._slots)
-        return excess(held, held + sum(sum(peer.folders.values()) for peer in peers), 1 + len(peers))
+        return excess(held, held + sum(sum(peer.says.folders.values()) for peer in peers), 1 + len(peers))
 
     def rows(self, folder: int, chain: str, number: int, page: Changes) -> None:
         """Shows everybody a page of a scan, and where to go on."""
@@ -124,7 +132,7 @@ class Sharing:
 
     def _words(self) -> Iterator[tuple[float, float]]:
         yield _now(), self._slots.late(_now())
-        yield from ((peer.heard_at, peer.late_s) for peer in self._peers.values())
+        yield from ((peer.heard_at, peer.says.late_s) for peer in self._peers.values())
 
     def _mine(self) -> set[int]:
         return {folder for folder in self._slots.folders if self._leases.held(lease_of(folder))}
@@ -150,9 +158,16 @@ class Sharing:
             try:
                 if hint.document["kind"] == "list":
                     await self._list(hint)
-                self._take(hint.document, look)
-            except (TypeError, ValueError, KeyError, AttributeError) as error:
-                _log.warning("hint.unreadable", reason=repr(error))
+                elif not self.of_items(hint.document):
+                    self._take(hint.document, look)
+            except Exception as error:  # noqa: BLE001 - whatever one says, the next one must be heard
+                self._complain(error)
+
+    def _complain(self, error: Exception) -> None:
+        """Logs that a hint cannot be read, once a minute, and nothing of its text."""
+        if _now() - self._complained_at >= _COMPLAINTS_APART_S:
+            self._complained_at = _now()
+            _log.warning("hint.unreadable", reason=type(error).__name__)
 
     def _take(self, said: Mapping[str, Any], look: Callable[[Slot], None]) -> None:
         match said["kind"]:
@@ -163,19 +178,24 @@ class Sharing:
             case "rows":
                 self._passed(said, look)
             case "held" if said["tracker"] != self._me:
-                folders = {int(folder): int(count) for folder, count in said["folders"].items()}
-                late = float(said.get("late", "inf"))  # an older worker does not say
-                self._peers[said["tracker"]] = _Peer(_now(), late, folders, frozenset(said["scans"]))
+                self._meet(Holding.of(said))
             case "generation" if said["tracker"] != self._me:
                 marks = said.get("marks") or repeat(None)
                 copies = ((*one, mark) for one, mark in zip(said["jobs"], marks, strict=False))
                 if younger := self._slots.compare(copies):
                     self._tell_ranks(younger)
 
+    def _meet(self, peer: Holding) -> None:
+        """Remembers what a tracker says last; of too many, those that were heard last."""
+        self._peers.pop(peer.tracker, None)
+        self._peers[peer.tracker] = _Peer(_now(), peer)
+        if len(self._peers) > _PEERS_MOST:
+            del self._peers[next(iter(self._peers))]
+
     async def _list(self, hint: Hint) -> None:
         """Answers who asks which jobs are in flight, for those in hand here; other work gets its turns."""
         asked = hint.document
-        is_wanted, limit = wanted(asked), int(asked["limit"])
+        is_wanted, limit = wanted(asked), limit_of(asked)
         rows: list[dict[str, Any]] = []
         matching = 0
         for number, slot in enumerate(self._slots):
@@ -192,8 +212,7 @@ class Sharing:
 
     def _passed(self, said: Mapping[str, Any], look: Callable[[Slot], None]) -> None:
         now = _now()
-        link = said["chain"], said["n"], said.get("next")
-        self._coverage.heard(said["folder"], link, now, complete=said["done"])
+        self._coverage.heard(whole(said["folder"]), link(said), now, complete=said["done"])
         others = []
         for key, state, resume_version in said["jobs"]:
             slot = self._slots.get(key.lower())

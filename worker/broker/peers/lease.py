@@ -36,7 +36,7 @@ class Leases:
         """Takes the lease, unless somebody else holds it or the broker is away."""
         async with self._asking:
             if name not in self._held:
-                with suppress(*LOSSES):
+                with suppress(*LOSSES, ValueError):  # a name that no queue can have
                     await self._take(name)
         return name in self._held
 

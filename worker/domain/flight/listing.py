@@ -3,18 +3,27 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from worker.domain.flight.heard import text, whole
+
 Document = Mapping[str, Any]
+
+ROWS_MOST = 10_000
+"""So many rows can be asked for."""
+_STATES_MOST = 100
 
 
 def wanted(question: Document) -> Callable[[Document], bool]:
     """Whether a tracking document is asked for. What *question* leaves out or null does not matter.
 
     *question* has `states` (any of them), `process` (name or package id), `folder` (`path`, `id` or `key`)
-    and `requestId`. Names are the same in any case. Raises `AttributeError` or `TypeError` for what is none.
+    and `requestId`. Names are the same in any case. Anybody may ask: what is neither text nor a whole number
+    within bounds raises `AttributeError`, `TypeError` or `ValueError`.
     """
-    states = frozenset(map(str.lower, question.get("states") or ()))
-    process, request = _folded(question.get("process")), question.get("requestId")
-    folder = {name: _folded(value) for name, value in (question.get("folder") or {}).items()}
+    if len(asked_states := question.get("states") or ()) > _STATES_MOST:
+        raise ValueError("too many states")
+    states = frozenset(text(state).lower() for state in asked_states)
+    process, request = _folded(_asked(question.get("process"))), _asked(question.get("requestId"))
+    folder = {name: _folded(_asked(value)) for name, value in (question.get("folder") or {}).items()}
 
     def is_wanted(document: Document) -> bool:
         at, of = document["folder"], document["process"]
@@ -26,6 +35,11 @@ def wanted(question: Document) -> Callable[[Document], bool]:
         )
 
     return is_wanted
+
+
+def limit_of(question: Document) -> int:
+    """How many rows are asked for; raises `KeyError` or `ValueError` where that cannot be."""
+    return whole(question["limit"], ROWS_MOST)
 
 
 def row(document: Document) -> dict[str, Any]:
@@ -41,6 +55,10 @@ def row(document: Document) -> dict[str, Any]:
 def age_order(shown: Document) -> tuple[str, int]:
     """Sorts rows: the oldest first, and those of one moment by their ids."""
     return shown["createdAt"] or shown["trackedSince"], shown["job"]["id"]
+
+
+def _asked(value: Any) -> str | int | None:
+    return value if value is None else text(value) if isinstance(value, str) else whole(value)
 
 
 def _folded(value: Any) -> str | None:

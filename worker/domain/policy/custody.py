@@ -71,5 +71,9 @@ class Custody:
         asker = self.asked_by(message)
         return {} if asker == self.user else {USER_ID: asker or ""}
 
+    def believes(self, user_id: str | None) -> bool:
+        """True for what comes under the `user_id` of the worker itself or of one of the *others*."""
+        return bool(user_id) and (user_id == self.user or user_id in self.others())
+
     def _believed(self, message: Message) -> bool:
-        return message.user_id == self.user or message.user_id in self.others()
+        return self.believes(message.user_id)

@@ -1,18 +1,14 @@
 """Copies of one item's message in several hands: the younger one stays."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-import structlog
 
 from worker.tracking.hold import Hold, Rank
 from worker.tracking.items.slot import ItemSlot
-from worker.tracking.ports import Hint, Hints
+from worker.tracking.ports import Hints
 
 _KIND = "item-generation"
 _AT_ONCE = 500
-
-_log = structlog.get_logger(__name__)
 
 
 class Copies:
@@ -35,39 +31,13 @@ class Copies:
             self._send(some)
 
     def hear(self, document: Any) -> bool:
-        """True for a hint about items, which nobody else needs to hear."""
-        try:
-            if document["kind"] != _KIND:
-                return False
-            if document["tracker"] != self._me:
-                younger = self._slots.compare(document["items"])
-                if younger:
-                    self._send(younger)
-        except (TypeError, ValueError, KeyError) as error:
-            _log.warning("hint.unreadable", reason=repr(error))
+        """True for a hint about items, which nobody else needs to hear. Raises for what cannot be read."""
+        if document["kind"] != _KIND:
+            return False
+        if document["tracker"] != self._me and (younger := self._slots.compare(document["items"])):
+            self._send(younger)
         return True
 
     def _send(self, ranks: Sequence[tuple[str, Rank]]) -> None:
         items = [[key, *rank] for key, rank in ranks]
         self._hints.send({"kind": _KIND, "tracker": self._me, "items": items})
-
-
-class Overheard:
-    """The hints that are left when *hear* has taken its own: see `Hints`."""
-
-    def __init__(self, hints: Hints, hear: Callable[[Any], bool]) -> None:
-        self._hints = hints
-        self._hear = hear
-
-    async def __aiter__(self) -> AsyncIterator[Hint]:
-        async for hint in self._hints:
-            if not self._hear(hint.document):
-                yield hint
-
-    def send(self, document: Mapping[str, Any]) -> None:
-        """Tells all trackers, this one too."""
-        self._hints.send(document)
-
-    def reply(self, hint: Any, document: Mapping[str, Any]) -> None:
-        """Answers who sent *hint*, if he wants to know."""
-        self._hints.reply(hint, document)
