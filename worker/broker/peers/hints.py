@@ -20,7 +20,7 @@ from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 from pamqp.commands import Basic
 
-from worker.broker.connection import SessionOver, channel_on, gone, together, unless_cancelled
+from worker.broker.connection import LOSSES, channel_on, gone, together, unless_cancelled
 from worker.broker.properties import USER_REFUSED
 from worker.broker.topology import Topology
 from worker.domain.policy.custody import Custody
@@ -102,9 +102,9 @@ class Hints:
             async with channel_on(connection, confirms=False) as channel:
                 self._sends()
                 await together(self._send_all(channel), gone(channel))
-        except SessionOver as over:
-            if USER_REFUSED in str(over):
-                self._rename(str(over))
+        except LOSSES as loss:
+            if USER_REFUSED in str(loss):
+                self._rename(str(loss))
             raise
 
     async def _send_all(self, channel: Channel) -> None:
