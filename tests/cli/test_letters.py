@@ -49,6 +49,22 @@ def test_the_letter_of_an_event_tells_where_it_was_published(jobrelay: Shell, br
     }
 
 
+@pytest.mark.parametrize("code", ["invalid_json", "invalid_request", "template_failed"])
+def test_what_comes_back_unless_it_is_mended_is_said(jobrelay: Shell, broker: Broker, code: str) -> None:
+    """Before a replay and with it; of a process that may be there by now nothing is said."""
+    broker.bury(IDS[0], code)
+    broker.bury(IDS[1], "process_unknown")
+    for verb in (["show", "--all"], ["replay", "--all", "--dry-run"]):
+        first, second = jobrelay("dead", *verb).lines
+        assert ("comes back" in first["remedy"], second["remedy"]) == (True, None)
+    said = jobrelay("dead", "replay", "--all")
+    assert (said.lines, f"{IDS[0]}: {code}: " in said.err, IDS[1] in said.err) == (
+        [{"replayed": 2}],
+        True,
+        False,
+    )
+
+
 def test_a_letter_tells_everything_that_was_wrong(jobrelay: Shell, broker: Broker) -> None:
     """The violations that its event had, and nothing where a header is none of ours."""
     rows = [{"pointer": "/jobsCount", "message": "must be at most 10000"}]
@@ -90,7 +106,9 @@ def test_what_no_queue_took_says_so(letters: Shell) -> None:
     (letter,) = letters("dead", "show", "--code", "unknown_routing_key").lines
     assert letters("dead", "show", letter["id"]).lines[0]["body"] == "lost"
     assert letter["routingKey"] == "job.begin"
-    assert "job.begin" in letter["detail"]
+    assert "'job.begin'; it takes job.st" in letter["detail"]
+    assert all(key in letter["detail"] for key in ("job.start", "job.stop", "queue-item.add"))
+    assert "--routing-key job.st" in letter["remedy"]
     assert letter["body"] == "lost"
 
 

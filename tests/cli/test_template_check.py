@@ -54,6 +54,51 @@ def test_every_fault_of_every_file_is_told_with_its_place(bare: Shell, tmp_path:
     assert said.code == 1
 
 
+@pytest.mark.parametrize(
+    ("line", "reason", "remedy"),
+    [
+        (
+            "note: Asked for: P1",
+            "mapping values are not allowed here (column 16)",
+            "the line is: note: Asked for: P1",
+        ),
+        ("\tnote: x", "cannot start any token (column 1)", "with spaces"),
+        ("when: '", "end of stream", "close the quotes"),
+        ("note: @x", "cannot start any token", "in quotes; the line is: note: @x"),
+        ("note: &x y", "anchors are not read", "write it out"),
+        ("name: two", "is there twice", "take one of them out"),
+        ("when: 'data.[a'", "is not an expression", "in single quotes"),
+        ("when: 'data.a ==== b'", "is not an expression", "understood up to: data.a =="),
+        ("when: lenght(data.a)", "no function lenght()", "did you mean length()?"),
+        ("when: join(',')", "join() takes 2 arguments", "with commas between"),
+        ("when: priority", "there is no 'priority'", "beside it there are headers"),
+        ("wen: data.a", "", "docs/templates.md"),
+        ("expiresIn: PT0S", "no time at all", "PT1H"),
+    ],
+)
+def test_each_fault_comes_with_its_remedy(
+    bare: Shell, tmp_path: Path, line: str, reason: str, remedy: str
+) -> None:
+    """With column and line where the file is no YAML, and for an expression how far it is understood."""
+    text = f"name: one\nbindings: [{{exchange: e}}]\nrequestId: data.id\nqueueItem: {{queue: q}}\n{line}\n"
+    (tmp_path / "one.yaml").write_text(text)
+    found = bare("template", "check", str(tmp_path)).lines[0]
+    assert (found["state"], found["file"]) == ("failed", "one.yaml")
+    assert reason in found["reason"]
+    assert remedy in found["remedy"]
+
+
+def test_what_is_not_asked_while_a_file_has_a_fault_is_said(connected: Shell, tmp_path: Path) -> None:
+    """Whether Orchestrator has the process is told by the next check: this one says that it did not look."""
+    wrong = template("start", **{**INVOICES, "process": {"name": "gone"}}) | {"when": "data.["}
+    folder = written(tmp_path, one=wrong)
+    fault, later = connected("template", "check", str(folder), "--connected").lines
+    assert (fault["state"], fault["pointer"]) == ("failed", "/when")
+    assert (later["state"], "Orchestrator was not asked" in later["reason"]) == ("skipped", True)
+    assert later["remedy"] == "mend what failed, and check again"
+    assert len(connected("template", "check", str(folder), "--offline").lines) == 1
+
+
 def test_the_worked_cases_pass(
     connected: Shell, no_settings: pytest.MonkeyPatch, tmp_path: Path, simulator: Simulated
 ) -> None:
@@ -131,7 +176,8 @@ def test_a_check_that_could_not_check_fails(
     """No template, no folder, no Orchestrator, no settings of it: nobody takes that for a good end."""
     nothing = bare("template", "check", str(tmp_path))
     assert (nothing.code, "holds no template" in nothing.out) == (1, True)
-    assert bare("template", "check", str(tmp_path / "gone")).code == 1
+    gone = bare("template", "check", str(tmp_path / "gone"))
+    assert (gone.code, gone.lines[0]["remedy"]) == (1, "name the file or the folder that has the templates")
     written(tmp_path, one=template("start", **INVOICES), two={**template("start", **INVOICES), "name": "two"})
     no_settings.setenv("JOBRELAY_ORCHESTRATOR_URL", "http://127.0.0.1:1")
     away = bare("template", "check", str(tmp_path))

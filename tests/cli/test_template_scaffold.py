@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from shell import Shell
 
-from worker.cli.template.scaffold import Order, text_of, text_of_queue
+from worker.cli.template.scaffold import PLACEHOLDER, Order, text_of, text_of_queue
 from worker.domain.processes import Argument, Folder, Process
 from worker.domain.queues import Queue
 from worker.templates.files import load
@@ -21,14 +21,18 @@ from worker.templates.files import load
         ["FileIntake", "--folder", "Classic", "--environment", "QuickstartDemo"],
     ],
 )
-def test_what_is_scaffolded_passes_the_check(connected: Shell, tmp_path: Path, process: list[str]) -> None:
-    """At once, with Orchestrator; what is required is there, and a file that is there is left as it is."""
+def test_what_is_scaffolded_passes_the_check_with_an_exchange(
+    connected: Shell, tmp_path: Path, process: list[str]
+) -> None:
+    """With Orchestrator; what is required is there, and a file that is there is left as it is."""
     file = tmp_path / "one.yaml"
     said = connected("template", "scaffold", "--process", *process, "--output", str(file))
     assert (said.code, said.out) == (0, ""), said.err
+    text = file.read_text("utf-8")
+    file.write_text(text.replace(PLACEHOLDER, "shop"), "utf-8")
     checked = connected("template", "check", str(tmp_path), "--connected")
     assert (checked.code, [line["state"] for line in checked.lines]) == (0, ["ok"]), checked.out
-    text = file.read_text("utf-8")
+    file.write_text(text, "utf-8")
     assert connected("template", "scaffold", "--process", *process).out == text
     assert connected("template", "scaffold", "--process", "InvoiceIntake", "--folder", "Operations",
                      "--output", str(file)).code == 1  # fmt: skip
@@ -36,13 +40,16 @@ def test_what_is_scaffolded_passes_the_check(connected: Shell, tmp_path: Path, p
 
 
 def test_a_queue_is_scaffolded_into_a_folder_that_is_not_there(connected: Shell, tmp_path: Path) -> None:
-    """It is made, and the template passes the check; a queue that is not there is told with what is near."""
+    """It is made, and lacks an exchange only; a queue that is not there is told with what is near."""
     file = tmp_path / "new" / "templates" / "orders.yaml"
     asked = ("template", "scaffold", "--folder", "Operations", "--queue")
     said = connected(*asked, "Orders", "--output", str(file))
     assert (said.code, said.out) == (0, ""), said.err
-    checked = connected("template", "check", str(file), "--connected")
-    assert (checked.code, [line["state"] for line in checked.lines]) == (0, ["ok"]), checked.out
+    for option in ("--connected", "--offline"):
+        checked = connected("template", "check", str(file), option)
+        (found,) = checked.lines
+        assert (checked.code, found["state"], found["pointer"]) == (1, "failed", "/bindings/0/exchange")
+        assert (found["line"], found["remedy"]) == (6, "put the exchange of your application here")
     unknown = connected(*asked, "Order")
     assert (unknown.code, unknown.out, "near it: Orders" in unknown.err) == (1, "", True)
     assert [connected(*asked, "Orders", "--process", "x").code, connected(*asked[:2]).code] == [2, 2]

@@ -3,6 +3,7 @@
 What an event makes of it is a value that JSON can write, or a reason that repeats no value.
 """
 
+import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -53,7 +54,11 @@ _BESIDE = frozenset(
 
 
 class NotAnExpression(Exception):
-    """The text is none; the message says why."""
+    """The text is none; the message says why, and *remedy* where to look."""
+
+    def __init__(self, why: str, remedy: str) -> None:
+        super().__init__(why)
+        self.remedy = remedy
 
 
 class NoValue(Exception):
@@ -93,9 +98,9 @@ class Expression:
         try:
             parsed = jmespath.compile(text)
         except (JMESPathError, ValueError, Warning) as error:
-            raise NotAnExpression(f"{text[:_SHOWN]}: {_plainly(text, error)}") from None
+            raise NotAnExpression(f"{text[:_SHOWN]}: {_plainly(text, error)}", _hint(text, error)) from None
         except RecursionError:
-            raise NotAnExpression("it nests too deep") from None
+            raise NotAnExpression("it nests too deep", "make it simpler") from None
         for node in _calls(parsed.parsed):
             _check_call(node)
         return cls(text, parsed)
@@ -142,6 +147,18 @@ def _plainly(text: str, error: Exception) -> str:
     return f"'{sign}' cannot stand where it does, as character {place + 1}"
 
 
+def _hint(text: str, error: Exception) -> str:
+    """How far the text is read."""
+    place = error.lex_position if isinstance(error, ParseError) else len(text)
+    read = text[max(0, place - _SHOWN) : place].strip()
+    where = (
+        f"it is understood up to: {read}"
+        if read and place < len(text)
+        else "look at its end, and its brackets"
+    )
+    return f"{where}; texts stand in single quotes, numbers in backticks"
+
+
 def _at_top(node: Any) -> Iterator[str]:
     """The fields that are looked up in what the whole expression sees: no deeper, in no list."""
     match node["type"]:
@@ -168,12 +185,15 @@ def _check_call(node: Mapping[str, Any]) -> None:
     name, given = node["value"], len(node["children"])
     known = _Functions.FUNCTION_TABLE.get(name)
     if known is None:
-        raise NotAnExpression(f"there is no function {name}()")
+        near = difflib.get_close_matches(name, _Functions.FUNCTION_TABLE, n=1)
+        hint = f"did you mean {near[0]}()? " if near else ""
+        raise NotAnExpression(f"there is no function {name}()", f"{hint}there are JMESPath's, and sha256()")
     takes = known["signature"]
     variadic = bool(takes) and takes[-1].get("variadic", False)
     if given < len(takes) or (given > len(takes) and not variadic):
         raise NotAnExpression(
-            f"{name}() takes {len(takes)}{' or more' if variadic else ''} arguments, not {given}"
+            f"{name}() takes {len(takes)}{' or more' if variadic else ''} arguments, not {given}",
+            "its arguments stand in its brackets, with commas between: join('-', ['a', data.id])",
         )
 
 

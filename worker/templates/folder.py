@@ -97,6 +97,7 @@ class TemplateFolder:
                 file=fault.file,
                 line=fault.line,
                 reason=f"{fault.pointer} {fault.reason}".strip(),
+                remedy=fault.remedy,
             )
 
 

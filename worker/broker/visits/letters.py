@@ -6,6 +6,7 @@ exchange it was sent to, and has nothing but its sender's headers. One out of a 
 first entry has the broker's reason and queue; where the sender has foretold it, the rest is the sender's.
 """
 
+import difflib
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -26,6 +27,22 @@ from worker.domain.messages import (
     replayed,
 )
 from worker.domain.policy.custody import EVENT_EXCHANGE, EVENT_KEY
+
+_COMES_BACK = "the message itself is at fault: unless its cause is mended, it comes back"
+_REMEDIES: Mapping[str, str] = {
+    **dict.fromkeys(
+        (
+            Code.INVALID_JSON,
+            Code.INVALID_REQUEST,
+            Code.TOO_LARGE,
+            Code.WRONG_CONTENT_TYPE,
+            Code.REQUEST_ID_MISSING,
+            Code.ARGUMENTS_TOO_LONG,
+        ),
+        f"{_COMES_BACK}; send it anew as it should be, and drop this letter",
+    ),
+    Code.TEMPLATE_FAILED: "mend the template, or what sends the event, before a replay: else it comes back",
+}
 
 
 class NoPlace(Exception):
@@ -77,6 +94,13 @@ class Letter:
             died_in=str(death.get("queue")) if death else None,
             message=message,
         )
+
+    @property
+    def remedy(self) -> str | None:
+        """What has to be done for a replay not to be in vain; None where the code does not tell."""
+        if not self.buried and self.code == Code.UNKNOWN_ROUTING_KEY:
+            return f"replay it with --routing-key {_nearest(self.routing_key)[0]}, or what else is meant"
+        return _REMEDIES.get(self.code)
 
     def place(self, topology: Topology, routing_key: str | None) -> tuple[str, str]:
         """The exchange and routing key that it is sent to again: where it came from, in its sender's words.
@@ -170,7 +194,15 @@ def _cause(death: Mapping[str, Any]) -> str:
 def _circumstances(message: Message, death: Mapping[str, Any]) -> str:
     if death:
         return f"RabbitMQ itself took it out of queue {death.get('queue')}"
-    return f"nothing is bound to '{message.exchange}' for routing key '{message.routing_key}'"
+    known = ", ".join(_nearest(message.routing_key))
+    return (
+        f"nothing is bound to '{message.exchange}' for routing key '{message.routing_key}'; it takes {known}"
+    )
+
+
+def _nearest(key: str) -> list[str]:
+    """The routing keys of requests, those first that are most like *key*."""
+    return sorted(REQUEST_KEYS, key=lambda one: -difflib.SequenceMatcher(None, one, key).ratio())
 
 
 def _sent_at(message: Message) -> str | None:

@@ -107,6 +107,7 @@ def _whole(letter: Letter) -> dict[str, Any]:
         "id": letter.id,
         "code": letter.code,
         "detail": letter.detail,
+        "remedy": letter.remedy,
         "violations": letter.violations,
         "exchange": letter.exchange,
         "routingKey": letter.routing_key,

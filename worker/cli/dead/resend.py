@@ -120,6 +120,8 @@ class _Post:
             return
         await held.drop()
         self._tally.done += 1
+        if self._routing_key is None and letter.remedy:
+            note(f"{letter.id}: {letter.code}: {letter.remedy}")
 
 
 def _event(letter: Letter, key: str, replays: int, prefix: str, now: float) -> Event:
@@ -146,10 +148,11 @@ async def _foretell(box: DeadLetters, output: Output, order: Order, topology: To
         except NoPlace as why:
             problem = str(why)
         if output.as_json:
-            place = {"exchange": exchange, "routingKey": key, "problem": problem}
+            place = {"exchange": exchange, "routingKey": key, "problem": problem, "remedy": letter.remedy}
             output.record({"id": letter.id, "code": letter.code, **place})
         else:
-            output.line(f"{letter.id}  {letter.code}: {problem or f'to {exchange!r} as {key!r}'}")
+            said = problem or "; ".join(filter(None, (f"to {exchange!r} as {key!r}", letter.remedy)))
+            output.line(f"{letter.id}  {letter.code}: {said}")
 
 
 async def _paced(letters: AsyncIterator[Held], rate: float | None) -> AsyncIterator[Held]:

@@ -37,13 +37,14 @@ def check(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say everything that is wrong with templates: file, line, place, reason.
+    """Say what is wrong with templates: file, line, place, reason, remedy.
 
     Beside schema and expressions, Orchestrator is asked whether each folder,
     process, queue, robot and machine that is named is there, and whether the
     arguments are what the process declares. What an event decides is not looked
-    at. JOBRELAY_PREFIX says which exchanges are Jobrelay's own. Exit code 1 if
-    anything is wrong. Nothing is sent or changed.
+    at. It is asked once no file has a fault by itself. JOBRELAY_PREFIX says which
+    exchanges are Jobrelay's own. Exit code 1 if anything is wrong. Nothing is
+    sent or changed.
     """
     from worker.broker.topology import Topology  # noqa: PLC0415
     from worker.cli.template.check import examine  # noqa: PLC0415 - `--help` begins sooner without
@@ -138,8 +139,8 @@ def scaffold(
 ) -> None:
     """Write a template for a process, with its arguments as Orchestrator has them, or for a queue.
 
-    It passes `template check`; exchange, routing keys and expressions are yours
-    to put in.
+    Exchange, routing keys and expressions are yours to put in: `template check`
+    refuses it until the exchange is there.
     """
     from worker.cli.template.scaffold import Order, scaffolded  # noqa: PLC0415
 

@@ -12,16 +12,20 @@ from worker.broker.bindings import closed
 from worker.broker.topology import Topology
 from worker.cli.template.existing import Absent, Visit
 from worker.cli.template.finding import Finding
+from worker.cli.template.scaffold import PLACEHOLDER
 from worker.domain.failures import Failure, Rejected
 from worker.domain.requests import FolderRef
 from worker.orchestrator.client import Client
 from worker.settings import Settings
-from worker.templates.files import TemplateErrors, load
+from worker.templates.files import Fault, TemplateErrors, load
 from worker.templates.model import Template
 
 _PATIENCE_S = 2.0
 _AWAY = "check JOBRELAY_ORCHESTRATOR_URL and that it runs, or leave it out: --offline"
 _NOT_ASKED = "keeps to the schema; Orchestrator was not asked"
+_NOT_YET_ASKED = "Orchestrator was not asked for folders, processes and queues: not every file could be read"
+_PLACEHOLDER = "is what `template scaffold` has put there in place of a name"
+_YOURS = "put the exchange of your application here"
 _OURS = "is the exchange of Jobrelay's own events: those that tell of a template's request are left alone"
 _NOT_A_LOOP = "what is to follow a template's job needs a request that no template made"
 _THERE = "keeps to the schema, and Orchestrator has what it names"
@@ -30,26 +34,43 @@ _THERE = "keeps to the schema, and Orchestrator has what it names"
 def examine(place: Path, topology: Topology, settings: Settings | None) -> list[Finding]:
     """Everything that is wrong with the templates of *place*, and a line for each that is right.
 
-    Without *settings* Orchestrator is not asked; nor is it while a file has a fault.
+    Without *settings* Orchestrator is not asked; nor is it while a file has a fault, and that is said.
     """
     try:
         templates = load(place, closed(topology))
     except TemplateErrors as wrong:
-        faults = wrong.faults
-        return [Finding("failed", None, one.file, one.line, one.pointer, one.reason) for one in faults]
+        return [_of_file(fault) for fault in wrong.faults] + ([_later(place)] if settings else [])
     if not templates:
         said = "holds no template: they are files that end in .yaml, .yml or .json"
         return [Finding("failed", None, str(place), None, "", said, "name the folder that has them")]
-    warnings = [found for one in templates for found in _warnings(one, topology.events)]
+    own = [found for one in templates for found in _exchanges(one, topology.events)]
     if settings is None:
-        return [_at(one, "ok", "", _NOT_ASKED) for one in templates] + warnings
-    return asyncio.run(_compared(place, templates, settings)) + warnings
+        return _without_doubt([_at(one, "ok", "", _NOT_ASKED) for one in templates] + own)
+    return _without_doubt(asyncio.run(_compared(place, templates, settings)) + own)
 
 
-def _warnings(template: Template, events: str) -> Iterator[Finding]:
+def _of_file(one: Fault) -> Finding:
+    remedy = f"{one.remedy}; the line is: {one.shown}" if one.shown else one.remedy
+    return Finding("failed", None, one.file, one.line, one.pointer, one.reason, remedy)
+
+
+def _later(place: Path) -> Finding:
+    return Finding("skipped", None, str(place), None, "", _NOT_YET_ASKED, "mend what failed, and check again")
+
+
+def _exchanges(template: Template, events: str) -> Iterator[Finding]:
     for number, binding in enumerate(template.bindings):
+        place = f"/bindings/{number}/exchange"
+        if binding.exchange == PLACEHOLDER:
+            yield _at(template, "failed", place, _PLACEHOLDER, _YOURS)
         if binding.exchange == events:
-            yield _at(template, "warning", f"/bindings/{number}/exchange", _OURS, _NOT_A_LOOP)
+            yield _at(template, "warning", place, _OURS, _NOT_A_LOOP)
+
+
+def _without_doubt(findings: list[Finding]) -> list[Finding]:
+    """No template is said to be right of which something else is wrong."""
+    wrong = {one.template for one in findings if one.state == "failed"}
+    return [one for one in findings if one.state != "ok" or one.template not in wrong]
 
 
 async def _compared(place: Path, templates: Sequence[Template], settings: Settings) -> list[Finding]:

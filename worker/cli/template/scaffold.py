@@ -16,6 +16,8 @@ from worker.domain.queues import Queue
 from worker.orchestrator.client import Client
 from worker.settings import Settings, SettingsError
 
+PLACEHOLDER = "the-exchange-of-your-application"
+"""Stands for a name that Orchestrator does not know. `template check` refuses it."""
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NOT_TEXT = ("true", "false", "null")
@@ -26,7 +28,7 @@ _HEAD = """\
 # {{$: ...}} must give something; {{$optional: ...}} leaves its place out where the event has nothing there.
 name: {written}
 bindings:
-  - exchange: events  # the application's exchange; it must be there
+  - exchange: {exchange}  # yours to put in; it must be there
     routingKeys: ["{name}.#"]  # as a topic exchange takes them: * is one word, # any number
 # when: "data.priority == 'P1'"  # only for these events
 # The same event must give the same requestId, which starts one thing; sha256(...) shortens a text.
@@ -103,7 +105,7 @@ def text_of_queue(order: Order, folder: Folder, queue: Queue) -> str:
 
 def _head(name: str, what: str, folder: Folder, *, part: str, value: str) -> str:
     about = {"what": _said(what), "folder": _said(folder.path), "part": part, "value": value}
-    return _HEAD.format(name=name, written=_plain(name), **about)
+    return _HEAD.format(name=name, written=_plain(name), exchange=PLACEHOLDER, **about)
 
 
 def _folder(order: Order, folder: Folder) -> str:

@@ -31,7 +31,10 @@ def load(place: Path, closed: Collection[str] = ()) -> tuple[Template, ...]:
         except TemplateErrors as wrong:
             faults += wrong.faults
         except Exception as error:  # noqa: BLE001 - no file, whatever it holds, may end a worker that runs
-            faults.append(Fault(path.name, None, "", f"cannot be read ({type(error).__name__})"))
+            said = f"cannot be read ({type(error).__name__})"
+            faults.append(
+                Fault(path.name, None, "", said, "see whether it is a template as docs/templates.md has it")
+            )
     if faults:
         raise TemplateErrors(*faults)
     return tuple(templates)
@@ -49,16 +52,20 @@ def _readable(place: Path) -> list[Path]:
     try:
         return files(place)
     except OSError as error:
-        raise TemplateErrors(Fault(str(place), None, "", f"cannot be read: {error.strerror}")) from None
+        said, remedy = (
+            f"cannot be read: {error.strerror}",
+            "name the file or the folder that has the templates",
+        )
+        raise TemplateErrors(Fault(str(place), None, "", said, remedy)) from None
 
 
 def _some(path: Path) -> list[Document]:
     shown = path.name.encode(errors="backslashreplace").decode()
     if shown != path.name:
-        raise TemplateErrors(Fault(shown, None, "", "has a name that is not UTF-8: give it another"))
+        raise TemplateErrors(Fault(shown, None, "", "has a name that is not UTF-8", "give it another"))
     found = documents(path)
     if not found:
-        raise TemplateErrors(Fault(path.name, None, "", "holds no template"))
+        raise TemplateErrors(Fault(path.name, None, "", "holds no template", "write one, or take it away"))
     return found
 
 
@@ -66,11 +73,12 @@ def _check_name(template: Template, others: list[Template], document: Document) 
     for other in others:
         if other.name == template.name:
             reason = f"is the name of another template too, in {other.file}, line {other.line}"
-            raise TemplateErrors(document.fault("/name", reason))
+            raise TemplateErrors(document.fault("/name", reason, "give one of them another name"))
 
 
 def _check_exchanges(template: Template, closed: Collection[str], document: Document) -> None:
     reason = "is Jobrelay's own exchange: what templates ask for would come back as an event, for ever"
     places = [at for at, binding in enumerate(template.bindings) if binding.exchange in closed]
     if places:
-        raise TemplateErrors(*(document.fault(f"/bindings/{at}/exchange", reason) for at in places))
+        remedy = "name the exchange that the application publishes to"
+        raise TemplateErrors(*(document.fault(f"/bindings/{at}/exchange", reason, remedy) for at in places))

@@ -21,6 +21,8 @@ SCHEMA = "template.v1"
 _MARKS = ("$", "$optional")
 _LONGEST_KEY = 255  # AMQP writes a routing key's length in one byte
 _PART_OF_DURATION = re.compile(r"(\d+)([DHMS])", re.ASCII)
+_BY_SCHEMA = f"docs/templates.md has whole templates, and the schema {SCHEMA} describes every field"
+_AT_TOP = f"write data. before a field of the event's body; beside it there are {', '.join(SEEN[1:])}"
 _UNITS = {"D": "days", "H": "hours", "M": "minutes", "S": "seconds"}
 
 
@@ -29,7 +31,7 @@ def template_of(document: Document) -> Template:
     value = document.value
     found = violations(SCHEMA, value)
     if found or not isinstance(value, dict):
-        raise TemplateErrors(*(document.fault(one.pointer, _elsewhere(one)) for one in found))
+        raise TemplateErrors(*(document.fault(one.pointer, _elsewhere(one), _BY_SCHEMA) for one in found))
     reading = _Reading(document)
     template = reading.template(value)
     if reading.faults:
@@ -63,18 +65,18 @@ class _Reading:
             lines=self._document.lines,
         )
 
-    def _says(self, place: str, reason: str) -> None:
-        self.faults.append(self._document.fault(place, reason))
+    def _says(self, place: str, reason: str, remedy: str) -> None:
+        self.faults.append(self._document.fault(place, reason, remedy))
 
     def _slot(self, text: str, place: str, *, optional: bool = False) -> Slot:
         try:
             expression = Expression.of(text)
         except NotAnExpression as why:
-            self._says(place, f"is not an expression: {why}")
+            self._says(place, f"is not an expression: {why}", why.remedy)
             return _nothing(place)
         for name in expression.names:
             if name not in SEEN:
-                self._says(place, _stranger(name, text))
+                self._says(place, _stranger(name, text), _AT_TOP)
         return Slot(place, expression, optional)
 
     def _filled(self, node: Any, path: tuple[str | int, ...]) -> Any:
@@ -94,21 +96,26 @@ class _Reading:
     def _marked(self, node: Mapping[str, Any], place: str) -> Slot:
         ((mark, text), *others) = node.items()
         if others or not isinstance(text, str):
-            self._says(place, "must be {$: EXPRESSION} or {$optional: EXPRESSION} and nothing beside")
+            reason = "must be {$: EXPRESSION} or {$optional: EXPRESSION} and nothing beside"
+            self._says(place, reason, "put the expression in quotes, and take out what is beside it")
             return _nothing(place)
         return self._slot(text, place, optional=mark == "$optional")
 
     def _mistyped(self, mark: str, place: str) -> Slot:
         near = difflib.get_close_matches(mark.lower(), _MARKS, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        self._says(place, f"has {mark}, which is neither $ nor $optional{hint}")
+        remedy = "write $ for what must be there, $optional for what may be left out"
+        self._says(place, f"has {mark}, which is neither $ nor $optional{hint}", remedy)
         return _nothing(place)
 
     def _metadata(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         metadata = {name: self._filled(value, ("metadata", name)) for name, value in given.items()}
         for name, value in metadata.items():
             if isinstance(value, dict):
-                self._says(pointer(("metadata", name)), "must be a text or {$: EXPRESSION}")
+                place = pointer(("metadata", name))
+                self._says(
+                    place, "must be a text or {$: EXPRESSION}", "give each word of it a name of its own"
+                )
         return metadata
 
     def _duration(self, value: Mapping[str, Any], target: Mapping[str, Any]) -> timedelta | None:
@@ -116,11 +123,13 @@ class _Reading:
         if text is None:
             return None
         if "expiresAt" in target:
-            self._says("/expiresIn", "is there beside expiresAt: give one of them")
+            self._says("/expiresIn", "is there beside expiresAt", "take one of them out")
         parts = _PART_OF_DURATION.findall(text)
         duration = timedelta(**{_UNITS[unit]: int(number) for number, unit in parts})
         if not duration:
-            self._says("/expiresIn", "must be longer than no time at all")
+            self._says(
+                "/expiresIn", "must be longer than no time at all", "write PT1H for an hour, or leave it out"
+            )
         return duration
 
     def _check_keys(self, bindings: Iterable[Mapping[str, Any]]) -> None:
@@ -128,7 +137,8 @@ class _Reading:
             for number, key in enumerate(binding.get("routingKeys", ())):
                 if (size := len(key.encode())) > _LONGEST_KEY:
                     said = f"has {size} bytes; at most {_LONGEST_KEY} fit into a routing key"
-                    self._says(pointer(("bindings", at, "routingKeys", number)), said)
+                    place = pointer(("bindings", at, "routingKeys", number))
+                    self._says(place, said, "use * or # in place of words")
 
     def _check_literals(self, kind: Kind, target: Mapping[str, Any]) -> None:
         """What is wrong whatever the event; what an expression has a part in, the event decides."""
@@ -136,7 +146,9 @@ class _Reading:
         for one in violations(SCHEMAS[kind], {"requestId": "any", **_literals(target)}):
             place = f"/{PARTS[kind]}{one.pointer}"
             if not any(within(place, slot) or within(slot, place) for slot in filled):
-                self._says(place, one.message)
+                self._says(
+                    place, one.message, f"a request's schema, {SCHEMAS[kind]}, says what may stand there"
+                )
 
 
 def _literals(node: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,21 +24,35 @@ _DEEPEST = 32
 _INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
 _BOOL, _NULL, _TEXT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:null", "tag:yaml.org,2002:str"
 _WHOLE = r"-?(?:0|[1-9][0-9]*)"
+_SHOWN = 120
+# By a part of what the parser says.
+_MEND_YAML = (
+    ("mapping values", "put a text that has ': ' in it in quotes, or see whether it is indented right"),
+    (r"'\t'", "indent with spaces, not with tabs"),
+    ("cannot start any token", "put a text that begins with this character in quotes"),
+    ("end of stream", "close the quotes or the bracket that is open"),
+)
+_MEND_ANY_YAML = "see whether it is indented right, and put texts with signs such as : # [ ] { } in quotes"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong in a template's *file*: at *pointer*, in *line* where that is known."""
+    """What is wrong in a template's *file*: at *pointer*, in *line* where that is known; and how to mend it.
+
+    *shown* is that line as it stands, for whoever wrote it: no log has it.
+    """
 
     file: str
     line: int | None
     pointer: str
     reason: str
+    remedy: str
+    shown: str = ""
 
     def __str__(self) -> str:
         """In a line."""
         where = f"{self.file}, line {self.line}" if self.line else self.file
-        return f"{where}: {self.pointer} {self.reason}" if self.pointer else f"{where}: {self.reason}"
+        return f"{where}: {f'{self.pointer} {self.reason}'.strip()}: {self.remedy}"
 
 
 class TemplateErrors(Exception):
@@ -62,9 +76,9 @@ class Document:
     value: Any = None
     lines: Lines = field(default_factory=Lines)
 
-    def fault(self, place: str, reason: str) -> Fault:
+    def fault(self, place: str, reason: str, remedy: str) -> Fault:
         """What is wrong at *place*."""
-        return Fault(self.file, self.lines.of(place), place, reason)
+        return Fault(self.file, self.lines.of(place), place, reason, remedy)
 
 
 def documents(path: Path) -> list[Document]:
@@ -75,7 +89,8 @@ def documents(path: Path) -> list[Document]:
     try:
         value = parse(text.encode())
     except Rejected as why:
-        raise TemplateErrors(Fault(path.name, None, "", why.detail.replace("the body", "it"))) from None
+        said = why.detail.replace("the body", "it")
+        raise TemplateErrors(Fault(path.name, None, "", said, "write the template as JSON")) from None
     return [Document(path.name, value, _lines_of_json(path.name, text))]
 
 
@@ -85,15 +100,16 @@ def _text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
     except OSError as error:
-        raise TemplateErrors(Fault(path.name, None, "", f"cannot be read: {error.strerror}")) from None
+        said = f"cannot be read: {error.strerror}"
+        raise TemplateErrors(Fault(path.name, None, "", said, "let the worker's user read it")) from None
     if len(content) > LARGEST:
         said = f"has {max(size, len(content)):,} bytes; at most {LARGEST:,} are read"
-        raise TemplateErrors(Fault(path.name, None, "", said))
+        raise TemplateErrors(Fault(path.name, None, "", said, "spread its templates over several files"))
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise TemplateErrors(Fault(path.name, line, "", "is not UTF-8")) from None
+        raise TemplateErrors(Fault(path.name, line, "", "is not UTF-8", "save it as UTF-8")) from None
 
 
 class _Loader(yaml.SafeLoader):
@@ -105,11 +121,11 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: Node | None, index: Any) -> Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if getattr(event, "anchor", None) is not None:
-            raise _wrong("anchors are not read: write it out", event.start_mark)
+            raise _wrong("anchors are not read", "write it out", event.start_mark)
         if getattr(event, "tag", None) is not None:
-            raise _wrong("tags are not read: put what begins with ! in quotes", event.start_mark)
+            raise _wrong("tags are not read", "put what begins with ! in quotes", event.start_mark)
         if self._depth == _DEEPEST:
-            raise _wrong(f"nests deeper than {_DEEPEST} levels", event.start_mark)
+            raise _wrong(f"nests deeper than {_DEEPEST} levels", "make it flatter", event.start_mark)
         self._depth += 1
         try:
             return super().compose_node(parent, index)
@@ -117,8 +133,8 @@ class _Loader(yaml.SafeLoader):
             self._depth -= 1
 
 
-def _wrong(what: str, mark: yaml.Mark) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=what, problem_mark=mark)
+def _wrong(what: str, remedy: str, mark: yaml.Mark) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=what, problem_mark=mark, note=remedy)
 
 
 for _tag, _form, _first in (
@@ -139,14 +155,26 @@ def _of_yaml(file: str, text: str) -> Iterator[Document]:
             document.value = _value(document, loader.get_node(), ())
             yield document
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise TemplateErrors(Fault(file, mark.line + 1 if mark else None, "", f"{error.problem}")) from None
+        raise TemplateErrors(_unreadable(file, text, error)) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, int(error.position)) + 1
-        raise TemplateErrors(Fault(file, line, "", "has a character that YAML does not take")) from None
+        said = "has a character that YAML does not take"
+        raise TemplateErrors(Fault(file, line, "", said, "take it out, or write it as an escape")) from None
     except (ValueError, OverflowError):
         at = loader.get_mark().line + 1 if loader else None
-        raise TemplateErrors(Fault(file, at, "", "has an escape that stands for no character")) from None
+        said = "has an escape that stands for no character"
+        raise TemplateErrors(Fault(file, at, "", said, "write the character itself")) from None
+
+
+def _unreadable(file: str, text: str, error: yaml.MarkedYAMLError) -> Fault:
+    """What keeps the parser from going on, with the line: a person sees more there than it does."""
+    problem, mark = str(error.problem), error.problem_mark or error.context_mark
+    remedy = error.note or next((mend for said, mend in _MEND_YAML if said in problem), _MEND_ANY_YAML)
+    if mark is None:
+        return Fault(file, None, "", problem, remedy)
+    lines = re.split(r"\r\n|[\n\r\x85\u2028\u2029]", text)
+    line = lines[mark.line].strip()[:_SHOWN] if mark.line < len(lines) else ""
+    return Fault(file, mark.line + 1, "", f"{problem} (column {mark.column + 1})", remedy, line)
 
 
 def _lines_of_json(file: str, text: str) -> Lines:
@@ -170,7 +198,7 @@ def _value(document: Document, node: Node | None, path: tuple[str | int, ...]) -
         case ScalarNode():
             return _scalar(document, node, place)
         case _:
-            raise TemplateErrors(document.fault(place, f"has the tag {node.tag}, which is not read"))
+            raise TemplateErrors(_tagged(document, place, node.tag))
 
 
 def _mapping(document: Document, node: MappingNode, path: tuple[str | int, ...]) -> dict[str, Any]:
@@ -178,11 +206,12 @@ def _mapping(document: Document, node: MappingNode, path: tuple[str | int, ...])
     for key, inner in node.value:
         line = key.start_mark.line + 1
         if not isinstance(key, ScalarNode) or key.tag != _TEXT:
-            reason = "has a key that is not text: put it in quotes"
-            raise TemplateErrors(Fault(document.file, line, pointer(path), reason))
+            reason = "has a key that is not text"
+            raise TemplateErrors(Fault(document.file, line, pointer(path), reason, "put it in quotes"))
         _checked(document, key.value, pointer(path))
         if key.value in found:
-            raise TemplateErrors(Fault(document.file, line, pointer((*path, key.value)), "is there twice"))
+            again = pointer((*path, key.value))
+            raise TemplateErrors(Fault(document.file, line, again, "is there twice", "take one of them out"))
         found[key.value] = _value(document, inner, (*path, key.value))
         document.lines[pointer((*path, key.value))] = line
     return found
@@ -202,12 +231,16 @@ def _scalar(document: Document, node: ScalarNode, place: str) -> Any:
         case t if t == _FLOAT and math.isfinite(float(text)):
             return float(text)
         case t if t in (_INT, _FLOAT):
-            raise TemplateErrors(document.fault(place, "is too big a number: put it in quotes"))
+            raise TemplateErrors(document.fault(place, "is too big a number", "put it in quotes"))
         case tag:
-            raise TemplateErrors(document.fault(place, f"has the tag {tag}, which is not read"))
+            raise TemplateErrors(_tagged(document, place, tag))
+
+
+def _tagged(document: Document, place: str, tag: str) -> Fault:
+    return document.fault(place, f"has the tag {tag}, which is not read", "put it in quotes")
 
 
 def _checked(document: Document, text: str, place: str) -> str:
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise TemplateErrors(document.fault(place, "has half a character: write it whole, not as escapes"))
+        raise TemplateErrors(document.fault(place, "has half a character", "write it whole, not as escapes"))
     return text
