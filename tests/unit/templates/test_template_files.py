@@ -139,8 +139,8 @@ def test_whatever_the_library_trips_over_is_a_fault(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("worker.templates.files.documents", trips)
     found = faults(tmp_path, a__yaml=good("a"), b__yaml=good("b"))
     assert found == [
-        "a.yaml: cannot be read (ZeroDivisionError): see whether it is a template as docs/templates.md has it",
-        "b.yaml: cannot be read (ZeroDivisionError): see whether it is a template as docs/templates.md has it",
+        "a.yaml: cannot be read (ZeroDivisionError): docs/templates.md has whole ones",
+        "b.yaml: cannot be read (ZeroDivisionError): docs/templates.md has whole ones",
     ]
 
 

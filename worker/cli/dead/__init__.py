@@ -71,8 +71,8 @@ def replay(  # noqa: PLR0913 - each of the command's options is a parameter
     Each is off the dead letters only when the broker has confirmed it, and the
     event request-replayed. As ever, what may have been sent to Orchestrator before
     is looked up there first; what is made of an event again waits until no earlier
-    call can take effect any more, 88 s by default. Interrupted, it ends what it has
-    begun and leaves the others where they are.
+    call can take effect any more, 88 s by default. Interrupted, it ends what it
+    has begun and leaves the others where they are.
     """
     from worker.cli.dead.resend import Order, replay_letters  # noqa: PLC0415
 

@@ -32,9 +32,7 @@ def load(place: Path, closed: Collection[str] = ()) -> tuple[Template, ...]:
             faults += wrong.faults
         except Exception as error:  # noqa: BLE001 - no file, whatever it holds, may end a worker that runs
             said = f"cannot be read ({type(error).__name__})"
-            faults.append(
-                Fault(path.name, None, "", said, "see whether it is a template as docs/templates.md has it")
-            )
+            faults.append(Fault(path.name, None, "", said, "docs/templates.md has whole ones"))
     if faults:
         raise TemplateErrors(*faults)
     return tuple(templates)
