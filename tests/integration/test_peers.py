@@ -12,8 +12,9 @@ import pytest
 from aio_pika.abc import AbstractConnection
 from station import station
 from working import until
+from yarl import URL
 
-from worker.broker.connection import LOSSES
+from worker.broker.connection import LOSSES, unless_cancelled
 from worker.broker.peers.hints import Hints
 from worker.broker.peers.lease import Leases
 from worker.broker.topology import Topology
@@ -32,10 +33,10 @@ class Peer:
 
 
 @asynccontextmanager
-async def peer(url: str, prefix: str, user: str = "guest") -> AsyncIterator[Peer]:
+async def peer(url: str, prefix: str, user: str | None = None) -> AsyncIterator[Peer]:
     """One whose sessions have begun. A session whose channel is gone begins anew."""
     up: list[str] = []
-    custody = Custody(user)
+    custody = Custody(user or _user(url))
     hints = Hints(Topology(prefix), custody, lambda: up.append("listens"), lambda: up.append("sends"))
     leases = Leases(prefix, lambda: up.append("leases"))
     async with await aio_pika.connect(url) as connection, asyncio.TaskGroup() as tasks:
@@ -47,6 +48,7 @@ async def peer(url: str, prefix: str, user: str = "guest") -> AsyncIterator[Peer
             while not connection.is_closed:
                 with suppress(*LOSSES):
                     await session(connection)
+                unless_cancelled()
 
         for session in sessions:
             tasks.create_task(held(session))
@@ -70,6 +72,10 @@ async def test_a_hint_reaches_every_tracker(amqp_url: str, declared: str) -> Non
         assert [hint.document for hint in heard] == [{"kind": "look", "jobs": ["a"]}] * 2
 
 
+def _user(url: str) -> str:
+    return URL(url).user or ""
+
+
 async def _hints(to: Peer, prefix: str, document: Any, **properties: Any) -> None:
     async with to.connection.channel() as channel:
         exchange = await channel.get_exchange(Topology(prefix).hints, ensure=False)
@@ -83,11 +89,11 @@ async def test_of_whom_the_broker_does_not_vouch_for_only_questions_are_heard(
     async with peer(amqp_url, declared) as one, asyncio.timeout(_WITHIN_S):
         for document in ({"kind": "generation"}, ["list"], None, {"kind": "list"}):
             await _hints(one, declared, document)
-        await _hints(one, declared, {"kind": "look"}, user_id="guest")
+        await _hints(one, declared, {"kind": "look"}, user_id=_user(amqp_url))
         heard = [(await anext(aiter(one.hints))).document for _ in range(2)]
         assert heard == [{"kind": "list"}, {"kind": "look"}]
     async with peer(amqp_url, declared, "another") as other, asyncio.timeout(_WITHIN_S):
-        await _hints(other, declared, {"kind": "look"}, user_id="guest")
+        await _hints(other, declared, {"kind": "look"}, user_id=_user(amqp_url))
         await _hints(other, declared, {"kind": "list"})
         assert (await anext(aiter(other.hints))).document == {"kind": "list"}
 
