@@ -8,9 +8,12 @@ from functools import partial
 from chaos.faults import broker, network, redis, workers
 from chaos.faults.orchestrator import Rule
 from chaos.faults.play import Play
+from worker.domain.outcomes import DELAYS
 
 ITEMS = 0.15
 _FULL_S, _LOAD_SHARE = 300.0, 0.7
+# Whose fourth attempt fails comes back in ten minutes: one of some ten thousand here. It is late, not lost.
+_DRAIN_S = DELAYS[3] + 60.0
 Strike = Callable[[Play], Awaitable[None]]
 
 
@@ -95,5 +98,5 @@ def of_length(seconds: float, seed: str, per_s: float, only: str = "", items: fl
         for phase in PHASES
         if only in phase.name
     )
-    requests, drain_s = max(1, round(load_s * per_s)), max(seconds, 180.0)
-    return Plan(seed, requests, load_s, drain_s, items=items, phases=phases)
+    requests = max(1, round(load_s * per_s))
+    return Plan(seed, requests, load_s, max(seconds, _DRAIN_S), items=items, phases=phases)

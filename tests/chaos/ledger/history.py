@@ -9,7 +9,7 @@ from typing import Any
 
 from chaos.ledger.course import TERMINAL, Told
 from chaos.ledger.verdict import UNKNOWN, Batch, Story
-from chaos.load.asks import Ask
+from chaos.load.asks import ADD, Ask
 
 _WORDS = 60
 ITEM = 0
@@ -39,8 +39,8 @@ class _Known:
     @property
     def open(self) -> bool:
         """True while something is still to be said about it."""
-        if self.created and not self.ask.followed:
-            return False
+        if self.created and self.ask.key == ADD:
+            return self.ask.followed and not self.ended  # of two, one is followed
         if self.created:
             return len(self.created) < self.count or bool(self.created.keys() - self.ended - self.surplus)
         return bool(self.confirmed) and not self.rejections and UNKNOWN not in self.letters
